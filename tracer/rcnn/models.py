@@ -1,0 +1,358 @@
+"""Detectors by name: torchvision's own, and Faster R-CNN on an FPN over each of its ResNets.
+
+Weights are torchvision's (by enum name), a checkpoint file's, the project's own small ones
+(``"demo"``), or random from a seed. Nothing is downloaded unless it is asked for by name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torchvision import models as zoo
+from torchvision.models import WeightsEnum
+from torchvision.models.detection import FasterRCNN
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
+from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
+from torchvision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP6P7
+
+from tracer.errors import InputError, MissingError, WeightsError, near
+from tracer.rcnn import checkpoint
+
+DEFAULT = "fasterrcnn_resnet50_fpn"
+
+DETECTORS: tuple[str, ...] = tuple(zoo.list_models(module=zoo.detection))
+
+RESNETS = (
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "resnext50_32x4d",
+    "resnext101_32x8d",
+    "wide_resnet50_2",
+    "wide_resnet101_2",
+)
+
+# What resnet_fpn_backbone takes and torchvision's own fasterrcnn_resnet50_fpn does not.
+FPN_OPTIONS = {"trainable_layers", "returned_layers", "extra_blocks", "norm_layer"}
+
+# Whose published weights expect a FrozenBatchNorm2d that adds nothing to the variance.
+ZERO_EPS = {
+    "fasterrcnn_resnet50_fpn",
+    "keypointrcnn_resnet50_fpn",
+    "maskrcnn_resnet50_fpn",
+    "retinanet_resnet50_fpn",
+}
+
+Builder = Callable[..., nn.Module]
+
+
+def names() -> tuple[str, ...]:
+    """Return every model name that `build` knows."""
+    return tuple(dict.fromkeys((*DETECTORS, *(f"fasterrcnn_{net}_fpn" for net in RESNETS))))
+
+
+def build(
+    name: str = DEFAULT,
+    weights: str | Path | WeightsEnum | None = None,
+    *,
+    seed: int | None = 0,
+    **options: Any,
+) -> nn.Module:
+    """Build a detector, in training mode as torchvision does.
+
+    Args:
+        name: one of `names`.
+        weights: a torchvision weights name (``"COCO_V1"``, ``"DEFAULT"``, or with its enum's name
+            in front) or member; the path of a checkpoint, whose class count is read from it;
+            ``"demo"``; or None for random ones.
+        seed: of the random weights. The caller's random state is left as it was; None draws
+            from it instead.
+        **options: torchvision's keywords for this model (``num_classes``, ``min_size``,
+            ``weights_backbone``, …; ``pretrained`` and ``pretrained_backbone`` as of old). For
+            Faster R-CNN on a ResNet also those of `resnet_fpn`.
+
+    Raises:
+        MissingError: unknown `name`.
+        WeightsError: unknown, unreachable, damaged or unfitting weights.
+        InputError: an option that the model does not take.
+    """
+    weights = _legacy(weights, options)
+    if weights == "demo":
+        return _demo(name, options)
+    if _is_path(name, weights):
+        return _from_file(name, Path(str(weights)), options)
+    builder, keywords = recipe(name, weights, **options)
+    return make(builder, keywords, seed=seed)
+
+
+def recipe(
+    name: str = DEFAULT, weights: str | WeightsEnum | None = None, **options: Any
+) -> tuple[Builder, dict[str, Any]]:
+    """Return the builder of a model and the keywords to call it with, without calling it.
+
+    Arguments and errors are those of `build`, but for weights from a file and ``"demo"``.
+    """
+    if name not in names():
+        raise MissingError(f"there is no model {name!r}{near(name, names()) or _listed(names())}")
+    weights = _legacy(weights, options)
+    if weights is not None and "trainable_layers" in options:
+        options["trainable_backbone_layers"] = options.pop("trainable_layers")
+    backbone = backbone_of(name)
+    options["weights_backbone"] = _member(backbone, options.get("weights_backbone"))
+    if name in DETECTORS and not (name == DEFAULT and FPN_OPTIONS & set(options)):
+        builder = zoo.get_model_builder(name)
+        options["weights"] = _member(name, weights)
+    elif weights is None:
+        builder = resnet_fpn
+        options["backbone"] = backbone
+    else:
+        raise WeightsError(_unpublished(name, str(weights)))
+    _check_options(name, builder, options)
+    return builder, options
+
+
+def make(builder: Builder, keywords: dict[str, Any], seed: int | None = 0) -> nn.Module:
+    """Call a builder, with random weights from `seed` and errors that say what to do."""
+    member = keywords.get("weights") or keywords.get("weights_backbone")
+    with seeded(seed), _explained(member):
+        return builder(**keywords)
+
+
+def resnet_fpn(
+    backbone: str,
+    *,
+    weights_backbone: WeightsEnum | None = None,
+    num_classes: int = 91,
+    trainable_layers: int | None = None,
+    returned_layers: list[int] | None = None,
+    extra_blocks: nn.Module | None = None,
+    norm_layer: Callable[..., nn.Module] | None = None,
+    **options: Any,
+) -> FasterRCNN:
+    """Build Faster R-CNN over torchvision's ``resnet_fpn_backbone``.
+
+    Args:
+        backbone: one of `RESNETS`.
+        weights_backbone: the ResNet's ImageNet weights, or None for random ones.
+        num_classes: classes, background included.
+        trainable_layers: how many of ``layer4``, ``layer3``, ``layer2``, ``layer1``, ``conv1`` are
+            not frozen, 0–5; by default 3 with weights and 5 without.
+        returned_layers: which of the four layers feed the pyramid, 1–4; all by default.
+        extra_blocks: what adds levels on top; a max pool (P6) by default.
+        norm_layer: FrozenBatchNorm2d by default with weights, BatchNorm2d without, as torchvision's
+            own builders have it.
+        **options: torchvision's keywords for ``FasterRCNN``. Where the levels are not the usual
+            five, fitting anchors and RoI pooling are made, unless given here.
+    """
+    pretrained = weights_backbone is not None
+    body = resnet_fpn_backbone(
+        backbone_name=backbone,
+        weights=weights_backbone,
+        norm_layer=norm_layer or (FrozenBatchNorm2d if pretrained else nn.BatchNorm2d),
+        trainable_layers=(3 if pretrained else 5) if trainable_layers is None else trainable_layers,
+        returned_layers=returned_layers,
+        extra_blocks=extra_blocks,
+    )
+    if returned_layers is not None or extra_blocks is not None:
+        options = {**_fitting(returned_layers or [1, 2, 3, 4], extra_blocks, options), **options}
+    return FasterRCNN(body, num_classes, **options)
+
+
+def _fitting(
+    layers: list[int], extra_blocks: nn.Module | None, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Return anchors and pooling that match the pyramid's levels.
+
+    Anchors keep torchvision's rule of 8 times the level's stride, one size per level.
+    """
+    extra = {type(None): 1, LastLevelMaxPool: 1, LastLevelP6P7: 2}.get(type(extra_blocks))
+    if extra is None and "rpn_anchor_generator" not in options:
+        raise InputError(
+            f"how many levels {type(extra_blocks).__name__} adds is not known: "
+            "pass rpn_anchor_generator too, with one tuple of sizes per level"
+        )
+    made: dict[str, Any] = {
+        "box_roi_pool": MultiScaleRoIAlign([str(i) for i in range(len(layers))], 7, 2)
+    }
+    if extra is not None:
+        strides = [2 ** (layer + 1) for layer in layers]
+        strides += [strides[-1] * 2 ** (i + 1) for i in range(extra)]
+        sizes = tuple((8 * stride,) for stride in strides)
+        made["rpn_anchor_generator"] = AnchorGenerator(sizes, ((0.5, 1.0, 2.0),) * len(sizes))
+    return made
+
+
+@contextmanager
+def seeded(seed: int | None) -> Iterator[None]:
+    """Draw CPU random numbers from `seed` within, and put the caller's random state back after.
+
+    Models are built on the CPU: the generators of other devices are not touched at all.
+    """
+    if seed is None:
+        yield
+        return
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+def backbone_of(name: str) -> str:
+    """Return the name of the classification model that a detector is built on."""
+    return max((net for net in zoo.list_models() if f"_{net}" in f"{name}_"), key=len)
+
+
+def categories(name: str) -> tuple[str, ...]:
+    """Return the class names of torchvision's published weights of a model, by label; or none."""
+    if name not in DETECTORS:
+        return ()
+    return tuple(zoo.get_model_weights(name).DEFAULT.meta["categories"])
+
+
+def _check_options(name: str, builder: Builder, options: dict[str, Any]) -> None:
+    """Raise InputError for an option that nothing takes; torchvision ignores some of them."""
+    model_class = inspect.signature(builder, eval_str=True).return_annotation
+    takers = (builder, model_class, GeneralizedRCNNTransform)
+    known = {option for taker in takers for option in inspect.signature(taker).parameters}
+    for option in options:
+        if option not in known - {"kwargs", "options"}:
+            raise InputError(f"{name} takes no option {option!r}{near(option, known)}")
+    if options.get("num_classes") is not None and options["num_classes"] < 1:
+        raise InputError("num_classes counts the background too: it is at least 1")
+
+
+def _legacy(weights: Any, options: dict[str, Any]) -> Any:
+    """Translate ``pretrained`` and ``pretrained_backbone``, taking them out of `options`."""
+    if options.pop("pretrained", False) and weights is None:
+        weights = "COCO_V1"
+    if options.pop("pretrained_backbone", False):
+        options.setdefault("weights_backbone", "IMAGENET1K_V1")
+    return weights
+
+
+def _member(name: str, weights: str | WeightsEnum | None) -> WeightsEnum | None:
+    """Return the weights of the model `name` that `weights` names."""
+    known = zoo.get_model_weights(name)
+    if weights is None or isinstance(weights, known):
+        return weights
+    if isinstance(weights, WeightsEnum):
+        raise WeightsError(f"{weights} are not weights of {name}; it has {_listed(known)}")
+    short = weights.removeprefix(f"{known.__name__}.")
+    if short in known.__members__:
+        return known[short]
+    hint = near(short, known.__members__) or f"; it has {_listed(known.__members__)}"
+    raise WeightsError(f"{name} has no weights {weights!r}{hint}")
+
+
+def _listed(known: Iterable[Any]) -> str:
+    return ", ".join(str(name) for name in known)
+
+
+def _unpublished(name: str, weights: str) -> str:
+    return (
+        f"torchvision publishes no weights {weights!r} for {name} built like this: take those of "
+        "the backbone alone (weights_backbone='IMAGENET1K_V1') or a checkpoint file"
+    )
+
+
+def _is_path(name: str, weights: Any) -> bool:
+    """Whether `weights` means a file: not a known name, but like a path or there."""
+    if weights is None or isinstance(weights, WeightsEnum):
+        return False
+    path = Path(weights)
+    if isinstance(weights, Path) or path.suffix in (".pth", ".pt", ".bin", ".safetensors"):
+        return True
+    known = zoo.get_model_weights(name).__members__ if name in DETECTORS else {}
+    return str(weights) not in known and (len(path.parts) > 1 or path.exists())
+
+
+def _from_file(name: str, path: Path, options: dict[str, Any]) -> nn.Module:
+    """Build what torchvision builds for trained weights, and fill it from a checkpoint."""
+    state = checkpoint.read(path)
+    options.pop("weights_backbone", None)
+    trainable = options.pop("trainable_backbone_layers", None)
+    if "num_classes" not in options:
+        count = checkpoint.class_count(state, lambda: build(name, num_classes=1, **options))
+        options.update({} if count is None else {"num_classes": count})
+    model = build(name, **options)
+    checkpoint.load(model, state, f"{str(path)!r}")
+    if "trainable_layers" not in options:
+        _freeze(model, 3 if trainable is None else trainable)
+    if name in ZERO_EPS and path.name == Path(zoo.get_model_weights(name)["COCO_V1"].url).name:
+        _set_eps(model, 0.0)
+    return model
+
+
+def _freeze(model: nn.Module, trainable: int) -> None:
+    """Freeze a ResNet's first layers as torchvision does with trained weights; others stay."""
+    layers = ["layer4", "layer3", "layer2", "layer1", "conv1", "bn1"]
+    kept = layers if trainable == 5 else layers[:trainable]
+    for path, parameter in model.named_parameters():
+        name = path.removeprefix("backbone.body.")
+        if name != path and name.split(".")[0] in set(layers) - set(kept):
+            parameter.requires_grad_(False)
+
+
+def _set_eps(model: nn.Module, eps: float) -> None:
+    for module in model.modules():
+        if isinstance(module, FrozenBatchNorm2d):
+            module.eps = eps
+
+
+def _demo(name: str, options: dict[str, Any]) -> nn.Module:
+    from tracer.rcnn import demo
+
+    if name != DEFAULT:
+        raise WeightsError(f"the demo weights are of {DEFAULT}, not of {name!r}")
+    return demo.demo_model(**options)
+
+
+@contextmanager
+def _explained(member: WeightsEnum | None) -> Iterator[None]:
+    """Turn what a builder raises into one sentence."""
+    try:
+        yield
+    except (OSError, HTTPException) as error:
+        if member is None:
+            raise
+        raise WeightsError(_unreachable(member, error)) from error
+    except (TypeError, ValueError, AssertionError) as error:
+        raise InputError(f"this model cannot be built so: {error}") from error
+    except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        if member is None:
+            raise
+        raise WeightsError(_damaged(member, error)) from error
+
+
+def cached(member: WeightsEnum) -> Path:
+    """Return where torchvision keeps the file of these weights once it is downloaded."""
+    return Path(torch.hub.get_dir(), "checkpoints", Path(member.url).name)
+
+
+def _unreachable(member: WeightsEnum, error: Exception) -> str:
+    reason = getattr(error, "reason", None) or error
+    return (
+        f"the weights {member} are not on this machine and could not be downloaded ({reason}): "
+        f"connect once, or put {member.url} at {str(cached(member))!r} by other means, or go "
+        "without weights for random ones"
+    )
+
+
+def _damaged(member: WeightsEnum, error: Exception) -> str:
+    reason = " ".join(str(error).split())[:120] or type(error).__name__
+    return (
+        f"the weights {member} cannot be loaded ({reason}): if {str(cached(member))!r} is there, "
+        "delete it and try again"
+    )
