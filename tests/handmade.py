@@ -412,9 +412,7 @@ def tiny_modules() -> dict[str, Module]:
         ),
         Module("body.bn", "BatchNorm2d", "4, eps=1e-05", params=8, own_params=8),
         Module("body.relu", "ReLU", "inplace=True"),
-        Module(
-            "head", "Linear", "in_features=4, out_features=2, bias=True", "", (), 10, 10, 10, 10
-        ),
+        Module("head", "Linear", linear, "", (), 10, 10, 10, 10),
     ]
     return {module.path: module for module in modules}
 
