@@ -1,0 +1,124 @@
+"""ONNX export: the file does what the model does, or one sentence says why not."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+import torch
+
+from tracer.errors import InputError
+from tracer.rcnn import models, onnx
+
+BOXES = torch.tensor([[0.0, 0, 10, 10], [5, 5, 20, 20], [1, 1, 9, 9]])
+FOUND = {"boxes": BOXES, "labels": torch.tensor([1, 2, 1]), "scores": torch.tensor([0.9, 0.8, 0.7])}
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A small detector in training mode whose scores are far apart, so that ranking is stable."""
+    model = models.build("fasterrcnn_resnet18_fpn", num_classes=4, min_size=64, max_size=96)
+    with torch.no_grad():
+        model.roi_heads.box_predictor.cls_score.weight *= 30
+        model.rpn.head.cls_logits.weight *= 30
+    model.backbone.fpn.eval()
+    return model
+
+
+@pytest.fixture(scope="module")
+def images():
+    generator = torch.Generator().manual_seed(0)
+    return [torch.rand(3, *size, generator=generator) for size in [(48, 64), (64, 48)]]
+
+
+@pytest.fixture(scope="module")
+def exported(model, images, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("onnx")
+    modes = [module.training for module in model.modules()]
+    result = onnx.export(model, images, folder / "model.onnx")
+    assert [module.training for module in model.modules()] == modes
+    return result
+
+
+def test_the_file_holds_the_model_at_opset_11(exported):
+    import onnx as package
+
+    content = package.load(exported.path)
+    package.checker.check_model(content)
+    assert exported.opset == 11
+    assert {each.version for each in content.opset_import if not each.domain} == {11}
+    assert [each.name for each in content.graph.input] == ["image_0", "image_1"]
+    assert [each.name for each in content.graph.output] == [
+        f"{key}_{i}" for i in (0, 1) for key in ("boxes", "labels", "scores")
+    ]
+    assert exported.bytes == exported.path.stat().st_size
+
+
+def test_onnxruntime_detects_what_torch_detects(exported, model, images):
+    modes = [module.training for module in model.modules()]
+    model.eval()
+    with torch.no_grad():
+        expected = model(images)
+    for module, mode in zip(model.modules(), modes, strict=True):
+        module.training = mode
+    found = onnx.detect(exported.path, images)
+    assert exported.detections == tuple(len(each["boxes"]) for each in expected)
+    assert min(exported.detections) > 0
+    for a, b in zip(expected, found, strict=True):
+        assert a.keys() == b.keys()
+        assert torch.allclose(a["scores"], b["scores"], atol=onnx.SCORE_TOLERANCE)
+    assert exported.box_error <= onnx.BOX_TOLERANCE
+
+
+def test_only_the_finished_file_is_left(exported):
+    assert [path.name for path in exported.path.parent.iterdir()] == ["model.onnx"]
+
+
+def test_an_exporter_that_fails_leaves_no_file_and_one_sentence(model, images, tmp_path):
+    with pytest.raises(onnx.OnnxError, match="cannot export this model at opset 3") as caught:
+        onnx.export(model, images, tmp_path / "model.onnx", opset=3)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_detections_in_another_order_agree(tmp_path):
+    turned = {key: value.flip(0) for key, value in FOUND.items()}
+    result = onnx._compare([FOUND], [turned], tmp_path, 11, 1)
+    assert result.detections == (3,)
+    assert (result.box_error, result.score_error) == (0.0, 0.0)
+
+
+def test_no_detections_agree_with_none(tmp_path):
+    none = {key: value[:0] for key, value in FOUND.items()}
+    assert onnx._compare([none], [none], tmp_path, 11, 1).detections == (0,)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"boxes": BOXES + 0.5}, "boxes up to 0.5 pixels"),
+        ({"scores": FOUND["scores"] - 0.01}, "scores up to 0.01 apart"),
+        ({"labels": torch.tensor([1, 3, 1])}, "boxes up to inf"),
+        ({key: value[:2] for key, value in FOUND.items()}, r"finds \[2\] .* torch \[3\]"),
+        ({key: value[:0] for key, value in FOUND.items()}, r"finds \[0\] .* torch \[3\]"),
+    ],
+)
+def test_detections_that_differ_are_one_sentence(tmp_path, change, message):
+    with pytest.raises(onnx.OnnxError, match=message):
+        onnx._compare([FOUND], [FOUND | change], tmp_path, 11, 1)
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+def test_a_missing_package_says_what_to_install(model, images, tmp_path, monkeypatch, package):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == package else real(name)
+    )
+    with pytest.raises(onnx.OnnxError, match=rf"needs {package}: pip install 'rcnn-tracer\[onnx\]"):
+        onnx.export(model, images, tmp_path / "model.onnx")
+
+
+def test_images_are_a_list(model, images, tmp_path):
+    for wrong in (torch.stack([images[0]] * 2), []):
+        with pytest.raises(InputError, match="list of tensors"):
+            onnx.export(model, wrong, tmp_path / "model.onnx")
