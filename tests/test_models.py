@@ -183,6 +183,19 @@ def test_anchors_and_pooling_fit_the_returned_layers(layers, extra, sizes):
         assert len(model([torch.rand(3, 64, 64)])) == 1
 
 
+def test_norm_layer_and_extra_blocks_may_be_named():
+    with torch.device("meta"):
+        model = models.build(norm_layer="FrozenBatchNorm2d", extra_blocks="LastLevelP6P7")
+    assert isinstance(model.backbone.body.bn1, FrozenBatchNorm2d)
+    assert isinstance(model.backbone.fpn.extra_blocks, LastLevelP6P7)
+
+
+@pytest.mark.parametrize("name", models.DETECTORS)
+def test_the_class_count_of_every_family_is_known(name):
+    with torch.device("meta"):
+        assert models.classes_of(models.build(name, num_classes=6)) == 6
+
+
 def test_extra_blocks_of_an_unknown_class_need_anchors_from_the_caller():
     class Own(LastLevelP6P7):
         pass
@@ -199,6 +212,8 @@ def test_extra_blocks_of_an_unknown_class_need_anchors_from_the_caller():
         (models.DEFAULT, {"num_classes": 0}, "at least 1"),
         (models.DEFAULT, {"returned_layers": [5]}, "returned layer"),
         ("ssd300_vgg16", {"min_size": 3}, "min_size"),
+        (models.DEFAULT, {"norm_layer": "FrozenBatchNorm"}, "did you mean 'FrozenBatchNorm2d'"),
+        (models.DEFAULT, {"extra_blocks": "P6"}, "there is LastLevelMaxPool, LastLevelP6P7"),
     ],
 )
 def test_an_option_that_does_not_fit_is_one_sentence(name, options, message):

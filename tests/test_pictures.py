@@ -301,6 +301,14 @@ def test_targets_that_do_not_match_are_one_sentence(tmp_path, content, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_label_that_the_model_does_not_know_is_named(tmp_path):
+    path = tmp_path / "targets.json"
+    path.write_text(json.dumps(coco()))
+    assert len(load_targets(path, NAMES, SIZES, classes=91)) == 2
+    with pytest.raises(InputError, match=r"'a\.jpg' has label 90, and the model knows 1 to 4"):
+        load_targets(path, NAMES, SIZES, classes=5)
+
+
 def test_missing_targets_suggest_near_names(tmp_path):
     (tmp_path / "targets.json").write_text("[]")
     with pytest.raises(InputError, match=r"did you mean 'targets\.json'"):

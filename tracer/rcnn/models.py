@@ -11,6 +11,7 @@ import pickle
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,16 @@ RESNETS = (
 
 # What resnet_fpn_backbone takes and torchvision's own fasterrcnn_resnet50_fpn does not.
 FPN_OPTIONS = {"trainable_layers", "returned_layers", "extra_blocks", "norm_layer"}
+
+# The choices for two of them that have names here, so that a command line can make them.
+NORM_LAYERS: dict[str, Callable[..., nn.Module]] = {
+    "BatchNorm2d": nn.BatchNorm2d,
+    "FrozenBatchNorm2d": FrozenBatchNorm2d,
+}
+EXTRA_BLOCKS: dict[str, Callable[[], nn.Module]] = {
+    "LastLevelMaxPool": LastLevelMaxPool,
+    "LastLevelP6P7": partial(LastLevelP6P7, 256, 256),
+}
 
 # Whose published weights expect a FrozenBatchNorm2d that adds nothing to the variance.
 ZERO_EPS = {
@@ -108,6 +119,7 @@ def recipe(
     if name not in names():
         raise MissingError(f"there is no model {name!r}{near(name, names()) or _listed(names())}")
     weights = _legacy(weights, options)
+    _name_parts(options)
     if weights is not None and "trainable_layers" in options:
         options["trainable_backbone_layers"] = options.pop("trainable_layers")
     backbone = backbone_of(name)
@@ -151,9 +163,10 @@ def resnet_fpn(
         trainable_layers: how many of ``layer4``, ``layer3``, ``layer2``, ``layer1``, ``conv1`` are
             not frozen, 0–5; by default 3 with weights and 5 without.
         returned_layers: which of the four layers feed the pyramid, 1–4; all by default.
-        extra_blocks: what adds levels on top; a max pool (P6) by default.
+        extra_blocks: what adds levels on top; a max pool (P6) by default. To `build` and `recipe`
+            also a name of `EXTRA_BLOCKS`.
         norm_layer: FrozenBatchNorm2d by default with weights, BatchNorm2d without, as torchvision's
-            own builders have it.
+            own builders have it. To `build` and `recipe` also a name of `NORM_LAYERS`.
         **options: torchvision's keywords for ``FasterRCNN``. Where the levels are not the usual
             five, fitting anchors and RoI pooling are made, unless given here.
     """
@@ -221,6 +234,17 @@ def categories(name: str) -> tuple[str, ...]:
     return tuple(zoo.get_model_weights(name).DEFAULT.meta["categories"])
 
 
+def _name_parts(options: dict[str, Any]) -> None:
+    """Put the norm layer and extra blocks in the place of their names."""
+    for option, known in (("norm_layer", NORM_LAYERS), ("extra_blocks", EXTRA_BLOCKS)):
+        name = options.get(option)
+        if isinstance(name, str):
+            if name not in known:
+                hint = near(name, known) or f"; there is {_listed(known)}"
+                raise InputError(f"there is no {option} {name!r}{hint}")
+            options[option] = EXTRA_BLOCKS[name]() if option == "extra_blocks" else known[name]
+
+
 def _check_options(name: str, builder: Builder, options: dict[str, Any]) -> None:
     """Raise InputError for an option that nothing takes; torchvision ignores some of them."""
     model_class = inspect.signature(builder, eval_str=True).return_annotation
@@ -231,6 +255,15 @@ def _check_options(name: str, builder: Builder, options: dict[str, Any]) -> None
             raise InputError(f"{name} takes no option {option!r}{near(option, known)}")
     if options.get("num_classes") is not None and options["num_classes"] < 1:
         raise InputError("num_classes counts the background too: it is at least 1")
+
+
+def classes_of(model: nn.Module) -> int | None:
+    """Return how many classes a detector tells apart, background included; None if unknown."""
+    if hasattr(model, "roi_heads"):
+        score = getattr(getattr(model.roi_heads, "box_predictor", None), "cls_score", None)
+        return getattr(score, "out_features", None)
+    head = getattr(getattr(model, "head", None), "classification_head", None)
+    return getattr(head, "num_classes", None) or getattr(head, "num_columns", None)
 
 
 def _legacy(weights: Any, options: dict[str, Any]) -> Any:

@@ -108,7 +108,10 @@ def _deep_grey(picture: Image.Image, path: str) -> np.ndarray:
 
 
 def load_targets(
-    path: str | Path, names: Sequence[str | Path], sizes: Sequence[tuple[int, int]]
+    path: str | Path,
+    names: Sequence[str | Path],
+    sizes: Sequence[tuple[int, int]],
+    classes: int | None = None,
 ) -> Targets:
     """Load the training targets of some pictures.
 
@@ -118,6 +121,7 @@ def load_targets(
             picture in their order. Crowd annotations are left out.
         names: the pictures' paths; COCO's ``file_name`` is matched by its last part.
         sizes: the pictures' (height, width) in pixels.
+        classes: how many classes the model tells apart, background included, if known.
 
     Returns:
         One dict per picture: ``boxes`` float32 [N, 4] as x1, y1, x2, y2 in pixels of the picture
@@ -136,7 +140,9 @@ def load_targets(
                 _coco(content, Path(name).name, size)
                 for name, size in zip(names, sizes, strict=True)
             ]
-        return [_target(*item) for item in zip(entries, names, sizes, strict=True)]
+        found = [_target(*item) for item in zip(entries, names, sizes, strict=True)]
+        _check_labels(found, names, classes)
+        return found
     except InputError as error:
         raise InputError(f"targets {str(path)!r}: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -223,3 +229,13 @@ def _check(boxes: Tensor, labels: Sequence[Any], name: str, size: tuple[int, int
             raise InputError(f"{where} does not lie in the picture of {width}×{height}")
         if type(label) is not int or label < 1:
             raise InputError(f"box {number} of {name!r} has label {label!r}: they count from 1")
+
+
+def _check_labels(targets: Targets, names: Sequence[str | Path], classes: int | None) -> None:
+    """Refuse labels that the model has no class for."""
+    for target, name in zip(targets, names, strict=True):
+        largest = int(target["labels"].max()) if len(target["labels"]) else 0
+        if classes is not None and largest >= classes:
+            raise InputError(
+                f"{Path(name).name!r} has label {largest}, and the model knows 1 to {classes - 1}"
+            )
