@@ -1,0 +1,63 @@
+"""What a backward pass inside the recording leaves in the parameters.
+
+Full backward hooks fail beside in-place activations, so gradients are read where autograd stores
+them: when it has accumulated into a parameter's ``.grad``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from tracer.capture.summaries import Reading, read
+from tracer.record import ParameterRecord
+
+if TYPE_CHECKING:
+    from tracer.capture.recorder import Recorder
+
+
+def install(recorder: Recorder, model: nn.Module) -> Callable[[], None]:
+    """Watch the trainable parameters of `model`; return what stops that."""
+    handles = []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and parameter.is_leaf:
+            handles.append(
+                parameter.register_post_accumulate_grad_hook(_reader(recorder.gradients, name))
+            )
+
+    def remove() -> None:
+        for handle in handles:
+            handle.remove()
+
+    return remove
+
+
+def _reader(found: dict[str, Reading], name: str) -> Callable[[nn.Parameter], None]:
+    def accumulated(parameter: nn.Parameter) -> None:
+        if parameter.grad is not None:
+            found[name] = read(parameter.grad)
+
+    return accumulated
+
+
+def describe(recorder: Recorder) -> tuple[ParameterRecord, ...]:
+    """Every parameter of the recorded models, with its gradient if a backward pass left one."""
+    models = recorder.models or ((recorder.result,) if recorder.result is not None else ())
+    found = []
+    for model in models:
+        for name, parameter in model.named_parameters():
+            if isinstance(parameter, nn.parameter.UninitializedParameter):
+                continue
+            reading = recorder.gradients.get(name)
+            found.append(
+                ParameterRecord(
+                    name,
+                    tuple(parameter.shape),
+                    str(parameter.dtype).removeprefix("torch."),
+                    parameter.requires_grad,
+                    reading.finish().summary if reading is not None else None,
+                )
+            )
+    return tuple(found)

@@ -1,0 +1,122 @@
+"""The module grain: a forward pre-hook and a forward hook on every module."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from tracer.record import Source
+
+if TYPE_CHECKING:
+    from tracer.capture.recorder import Open, Recorder
+
+
+def install(recorder: Recorder, model: nn.Module) -> Callable[[], None]:
+    """Hook every module of `model`; return what removes the hooks again.
+
+    The hooks run after the user's own, so that arguments and results are the ones that count.
+    """
+    handles = []
+    for module in model.modules():
+        watch = _ModuleWatch(recorder, module)
+        handles.append(module.register_forward_pre_hook(watch.before, with_kwargs=True))
+        handles.append(
+            module.register_forward_hook(watch.after, with_kwargs=True, always_call=True)
+        )
+
+    def remove() -> None:
+        for handle in handles:
+            handle.remove()
+
+    return remove
+
+
+class _ModuleWatch:
+    """The two hooks of one module, and the calls of it that are under way."""
+
+    def __init__(self, recorder: Recorder, module: nn.Module) -> None:
+        self.recorder = recorder
+        self.path = recorder.paths[id(module)]
+        self.skipped = "module" not in recorder.grains and self.path != ""
+        self.source = _forward_place(recorder, module)
+
+    def before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Open the call, while its arguments are what the module gets."""
+        if self.skipped:
+            return
+        recorder = self.recorder
+        with recorder.lock, torch._C.DisableTorchFunction():
+            recorder.begin(
+                "module",
+                self.path,
+                type(module).__name__,
+                name_arguments(type(module).forward, args, kwargs, skip_first=True),
+                owner=module,
+                source=self.source,
+                called_from=recorder.sources.calling(sys._getframe(1)),
+            )
+
+    def after(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
+    ) -> None:
+        """Close the call; torch also calls this when forward raised."""
+        if self.skipped:
+            return
+        recorder = self.recorder
+        with recorder.lock, torch._C.DisableTorchFunction():
+            opened = _opened(recorder, module)
+            if opened is None:
+                return
+            error = sys.exc_info()[1]
+            recorder.end(opened, result, None if error is opened.before else error)
+
+
+def _opened(recorder: Recorder, module: nn.Module) -> Open | None:
+    """The innermost call of this module that is under way in this thread."""
+    for opened in reversed(recorder.stack()):
+        if opened.owner is module:
+            return opened
+    return None
+
+
+def _forward_place(recorder: Recorder, module: nn.Module) -> Source | None:
+    code = getattr(inspect.unwrap(type(module).forward), "__code__", None)
+    if code is None or not recorder.sources.traces(code):
+        return None
+    return recorder.sources.place(code.co_filename, code.co_firstlineno)
+
+
+@functools.lru_cache(maxsize=4096)
+def parameter_names(function: Callable[..., Any]) -> tuple[tuple[str, ...], str]:
+    """(positional parameter names, name of ``*args`` or ``""``) of a function; empty if unknown."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return (), ""
+    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    rest = [p.name for p in parameters if p.kind is inspect.Parameter.VAR_POSITIONAL]
+    return tuple(p.name for p in parameters if p.kind in plain), rest[0] if rest else ""
+
+
+def name_arguments(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    skip_first: bool = False,
+) -> list[tuple[str, Any]]:
+    """Pair arguments with the callee's parameter names; a number stands for an unknown one."""
+    names, rest = parameter_names(function)
+    names = names[1:] if skip_first else names
+    found = []
+    for i, value in enumerate(args):
+        if i < len(names):
+            found.append((names[i], value))
+        else:
+            found.append((f"{rest}{i - len(names)}" if rest else str(i), value))
+    return found + list(kwargs.items())

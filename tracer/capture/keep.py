@@ -1,0 +1,182 @@
+"""Which tensors are kept whole, and where their values wait until the run is over."""
+
+from __future__ import annotations
+
+import fnmatch
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Union
+
+import numpy as np
+import torch
+
+from tracer.errors import InputError, near
+
+Keep = Union[None, bool, str, Iterable[str], Callable[[str, str, str], bool]]  # noqa: UP007
+
+ROLES = ("args", "within", "result")
+
+# What the anatomy of the two-stage detectors is read from.
+PRESETS: dict[str, tuple[str, ...]] = {"anatomy": ()}
+
+
+class KeepRule:
+    """Decides, for a call and a role, whether its tensors are kept whole.
+
+    A pattern is ``PATH`` (the results of matching calls), ``args:PATH`` (their arguments) or
+    ``within:PATH`` (everything in and beneath them: arguments, results, locals). PATH may have the
+    wildcards of `fnmatch`. A predicate is called as ``keep(path, kind, role)`` with kind
+    ``"module"``, ``"function"`` or ``"op"`` and role ``"args"``, ``"result"`` or ``"locals"``.
+
+    Raises:
+        InputError: a preset or a prefix that is not known, or another type.
+    """
+
+    def __init__(self, keep: Keep) -> None:
+        self.predicate = keep if callable(keep) else None
+        self.patterns = () if callable(keep) else _patterns(keep)
+        self._by_role: dict[str, list[str]] = {role: [] for role in ROLES}
+        for pattern in self.patterns:
+            role, _, path = pattern.rpartition(":")
+            self._by_role[role or "result"].append(path)
+        self._cache: dict[tuple[str, str], bool] = {}
+
+    @property
+    def described(self) -> tuple[str, ...]:
+        """The patterns, for the record."""
+        return ("<predicate>",) if self.predicate else self.patterns
+
+    def wants(self, path: str, kind: str, role: str, within: bool) -> bool:
+        """Whether tensors in this `role` of this call are kept.
+
+        Args:
+            path: of the call.
+            kind: of the call.
+            role: ``"args"``, ``"result"`` or ``"locals"``.
+            within: whether the call lies in or is one that ``within:`` names.
+        """
+        if self.predicate is not None:
+            return bool(self.predicate(path, kind, role))
+        return within or (role != "locals" and self._matches(role, path))
+
+    def opens(self, path: str) -> bool:
+        """Whether everything in and beneath a call of this path is kept."""
+        return bool(self._by_role["within"]) and self._matches("within", path)
+
+    def _matches(self, role: str, path: str) -> bool:
+        patterns = self._by_role[role]
+        if not patterns:
+            return False
+        key = (role, path)
+        if key not in self._cache:
+            self._cache[key] = any(fnmatch.fnmatchcase(path, p) for p in patterns)
+        return self._cache[key]
+
+
+def _patterns(keep: bool | str | Iterable[str] | None) -> tuple[str, ...]:
+    if keep is None or keep is False:
+        return ()
+    if keep is True:
+        return ("*", "args:*", "within:*")
+    if isinstance(keep, str):
+        keep = [part.strip() for part in keep.split(",") if part.strip()]
+    elif not isinstance(keep, Iterable):
+        raise InputError(
+            f"keep= takes patterns, a preset, True or a function; found {type(keep).__name__}"
+        )
+    found: list[str] = []
+    for pattern in keep:
+        if not isinstance(pattern, str):
+            raise InputError(f"a keep pattern is a string; found {type(pattern).__name__}")
+        prefix, colon, _ = pattern.rpartition(":")
+        if colon and prefix not in ROLES:
+            known = [f"{r}:" for r in ROLES[:2]]
+            raise InputError(
+                f"keep pattern {pattern!r} has the unknown prefix {prefix + ':'!r}"
+                f"{near(prefix + ':', known)} (known: {', '.join(known)})"
+            )
+        found += PRESETS.get(pattern, (pattern,))
+    return tuple(dict.fromkeys(found))
+
+
+class Store:
+    """Kept values by blob name: in memory up to a budget, past it in a temporary folder.
+
+    Args:
+        budget: bytes that may stay in memory.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+        self.used = 0
+        self.spilled = 0
+        self._arrays: dict[str, np.ndarray | _OnDisk] = {}
+        self._folder: Path | None = None
+
+    def put(self, name: str, tensor: torch.Tensor) -> None:
+        """Copy a tensor's values now; bfloat16 is widened to float32, which numpy knows."""
+        plain = tensor.detach()
+        if plain.layout is not torch.strided or plain.device.type == "meta" or plain.is_quantized:
+            return
+        if plain.dtype is torch.bfloat16:
+            plain = plain.float()
+        copy = torch.empty(plain.shape, dtype=plain.dtype)
+        copy.copy_(plain.resolve_conj().resolve_neg())
+        array = copy.numpy()
+        if self.used + array.nbytes <= self.budget:
+            self.used += array.nbytes
+            self._arrays[name] = array
+        else:
+            self._arrays[name] = self._spill(name, array)
+
+    def blobs(self, pictures: Iterable[tuple[str, np.ndarray]]) -> Mapping[str, np.ndarray]:
+        """Everything put so far and the pictures, as one mapping."""
+        return Blobs({**self._arrays, **dict(pictures)}, self)
+
+    def _spill(self, name: str, array: np.ndarray) -> _OnDisk:
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="tracer-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        path = self._folder / name.replace("/", "-")
+        array.tofile(path)
+        self.spilled += array.nbytes
+        return _OnDisk(path, array.dtype, array.shape)
+
+
+class _OnDisk:
+    """Where an array lies that did not fit into the memory budget."""
+
+    def __init__(self, path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+        self.path, self.dtype, self.shape = path, dtype, shape
+
+    def read(self) -> np.ndarray:
+        if 0 in self.shape:
+            return np.empty(self.shape, self.dtype)
+        return np.memmap(self.path, dtype=self.dtype, mode="r", shape=self.shape)
+
+
+class Blobs(Mapping[str, np.ndarray]):
+    """Arrays by name; what is on disk is mapped into memory only when asked for.
+
+    It holds the store, so that the temporary folder lives as long as the recording.
+    """
+
+    def __init__(self, arrays: Mapping[str, np.ndarray | _OnDisk], store: Store) -> None:
+        self._arrays = dict(arrays)
+        self._store = store
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Return one array."""
+        array = self._arrays[name]
+        return array.read() if isinstance(array, _OnDisk) else array
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names."""
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        """How many arrays there are."""
+        return len(self._arrays)

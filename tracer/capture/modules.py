@@ -1,0 +1,147 @@
+"""What is recorded of the modules themselves, apart from their calls."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from tracer.capture.sources import Sources
+from tracer.capture.values import count_parameters
+from tracer.errors import InputError
+from tracer.record import Module, Source
+
+# Which line created a module, for modules whose construction was recorded in this process.
+built_at: weakref.WeakKeyDictionary[nn.Module, tuple[str, int]] = weakref.WeakKeyDictionary()
+
+_SETTINGS = (
+    "kernel_size",
+    "stride",
+    "padding",
+    "dilation",
+    "groups",
+    "output_size",
+    "sampling_ratio",
+    "inplace",
+    "p",
+    "eps",
+    "in_features",
+    "out_features",
+)
+
+
+def require_hookable(model: Any) -> None:
+    """Refuse what hooks cannot see into.
+
+    Raises:
+        InputError: not a module; a scripted or compiled module, in it or itself; `DataParallel`
+            over several devices.
+    """
+    if not isinstance(model, nn.Module):
+        raise InputError(f"a Recorder takes nn.Module objects; found {type(model).__name__}")
+    if isinstance(model, nn.DataParallel) and len(model.device_ids) > 1:
+        raise InputError(
+            f"DataParallel copies the model to {len(model.device_ids)} devices and runs the "
+            "copies in threads; trace model.module instead"
+        )
+    for name, module in model.named_modules():
+        where = f"its part {name!r}" if name else "the model"
+        if isinstance(module, torch.jit.ScriptModule):
+            raise InputError(
+                f"{where} is a scripted module ({type(module).__name__}), which runs outside "
+                "Python; trace the model from before torch.jit.script or torch.jit.trace"
+            )
+        if type(module).__name__ == "OptimizedModule" or module._compiled_call_impl is not None:
+            raise InputError(
+                f"{where} is compiled (torch.compile), which replaces the calls that hooks see; "
+                "trace the model from before compiling (model._orig_mod)"
+            )
+
+
+def paths_of(models: Iterable[nn.Module]) -> dict[int, str]:
+    """Dotted path by `id` of every module; with several models each path begins with its index."""
+    models = tuple(models)
+    found: dict[int, str] = {}
+    for i, model in enumerate(models):
+        for name, module in model.named_modules():
+            path = name if len(models) == 1 else f"{i}.{name}".rstrip(".")
+            found.setdefault(id(module), path)
+    return found
+
+
+def tensor_names(models: Iterable[nn.Module]) -> dict[int, str]:
+    """Dotted name by `id` of every parameter and buffer."""
+    found: dict[int, str] = {}
+    for model in models:
+        for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+            found.setdefault(id(tensor), name)
+    return found
+
+
+def describe(
+    models: Iterable[nn.Module], paths: Mapping[int, str], sources: Sources
+) -> dict[str, Module]:
+    """Describe every module of the models, by path."""
+    models = tuple(models)
+    if not paths:
+        paths = paths_of(models)
+    seen: set[int] = set()
+    found = {}
+    for model in models:
+        for module in model.modules():
+            path = paths.get(id(module))
+            if path is not None:
+                found[path] = _describe(path, module, paths, sources, seen)
+    return found
+
+
+def _describe(
+    path: str, module: nn.Module, paths: Mapping[int, str], sources: Sources, seen: set[int]
+) -> Module:
+    total, trainable = count_parameters(module)
+    own = [p for p in module.parameters(recurse=False) if id(p) not in seen]
+    own = [p for p in own if not isinstance(p, nn.parameter.UninitializedParameter)]
+    seen.update(id(p) for p in own)
+    children = [(n, paths.get(id(c), n)) for n, c in module._modules.items() if c is not None]
+    custom = type(module).__repr__ is not nn.Module.__repr__
+    return Module(
+        path=path,
+        type=module._get_name(),
+        extra=_safely(module.extra_repr),
+        custom_repr=_safely(module.__repr__) if custom else "",
+        children=tuple(children),
+        params=total,
+        trainable=trainable,
+        own_params=sum(p.numel() for p in own),
+        own_trainable=sum(p.numel() for p in own if p.requires_grad),
+        settings=_settings(module),
+        built_at=_built_at(module, sources),
+        training=module.training,
+    )
+
+
+def _built_at(module: nn.Module, sources: Sources) -> Source | None:
+    place = built_at.get(module)
+    return sources.place(*place) if place is not None else None
+
+
+def _safely(text: Any) -> str:
+    """Text that a user's own method makes; its failure must not end the recording."""
+    try:
+        return str(text())
+    except Exception as error:
+        return f"<{type(error).__name__} in {text.__qualname__}>"
+
+
+def _settings(module: nn.Module) -> tuple[tuple[str, str], ...]:
+    found = []
+    for name in _SETTINGS:
+        value = vars(module).get(name)
+        if isinstance(value, (tuple, list)) and value and all(type(v) is int for v in value):
+            found.append((name, "×".join(str(v) for v in value)))
+        elif isinstance(value, (int, float, str)):
+            found.append((name, str(value)))
+    return tuple(found)

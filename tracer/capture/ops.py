@@ -1,0 +1,176 @@
+"""The op grain, and two facts of every run that only torch's dispatcher knows.
+
+`_Ops` sees the tensor functions that Python code calls (`interpolate`, `add_`, `nms`), by their
+public names. `_Kernels`, below it, sees what these come down to: which kernels write into their
+arguments, and those that torch has a multiply-add formula for.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from tracer.capture.hooks import name_arguments
+
+if TYPE_CHECKING:
+    from tracer.capture.recorder import Recorder
+
+# Questions about a tensor, not computations on it.
+_QUESTIONS = frozenset(
+    {
+        "__get__",
+        "__len__",
+        "__repr__",
+        "__format__",
+        "__bool__",
+        "__int__",
+        "__float__",
+        "__index__",
+        "__contains__",
+        "__hash__",
+        "__deepcopy__",
+        "__reduce_ex__",
+        "_assert",
+        "assert_",
+        "data_ptr",
+        "dim",
+        "element_size",
+        "get_device",
+        "is_complex",
+        "is_contiguous",
+        "is_floating_point",
+        "is_inference",
+        "is_nonzero",
+        "is_same_size",
+        "item",
+        "ndimension",
+        "nelement",
+        "numel",
+        "register_hook",
+        "requires_grad_",
+        "size",
+        "storage_offset",
+        "stride",
+        "tolist",
+        "type",
+        "untyped_storage",
+    }
+)
+
+
+@contextmanager
+def watch(recorder: Recorder) -> Iterator[None]:
+    """Switch on the two modes that belong to the recorder's grains."""
+    with _Kernels(recorder):
+        if "op" not in recorder.grains:
+            yield
+            return
+        with _Ops(recorder):
+            yield
+
+
+class _Ops(TorchFunctionMode):
+    """Records each tensor function as a call without children."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self.recorder = recorder
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Run `func`, and record it if it makes or writes a tensor."""
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "") or str(func)
+        if name in _QUESTIONS or not self.recorder.stack():
+            return func(*args, **kwargs)
+        return self._record(func, name, args, kwargs)
+
+    def _record(
+        self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        recorder = self.recorder
+        with torch._C.DisableTorchFunction():
+            place = recorder.sources.calling(sys._getframe(2))
+            opened = recorder.begin(
+                "op", name, _namespace(func), name_arguments(func, args, kwargs), called_from=place
+            )
+        if opened is None:
+            return func(*args, **kwargs)
+        try:
+            result = func(*args, **kwargs)
+        except BaseException as error:
+            with torch._C.DisableTorchFunction():
+                recorder.end(opened, None, error)
+            raise
+        with torch._C.DisableTorchFunction():
+            recorder.end(opened, result)
+        return result
+
+
+class _Kernels(TorchDispatchMode):
+    """Reports in-place writes and multiply-adds; changes nothing."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self.recorder = recorder
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here: do not load the compiler (seconds) to keep it out."""
+        return False
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Run the kernel and report it."""
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        recorder = self.recorder
+        if func._schema.is_mutable:
+            writer = recorder.current()
+            for tensor in _written(func._schema, args, kwargs):
+                recorder.states.wrote(tensor, writer)
+        formula = flop_registry.get(func._overloadpacket)
+        if formula is not None and recorder.current() is not None:
+            recorder.add_macs(formula(*args, **kwargs, out_val=result) // 2)
+        return result
+
+
+def _written(schema: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[torch.Tensor]:
+    """The tensor arguments that a kernel's schema says it writes into."""
+    for i, argument in enumerate(schema.arguments):
+        if argument.alias_info is None or not argument.alias_info.is_write:
+            continue
+        value = args[i] if i < len(args) else kwargs.get(argument.name)
+        if isinstance(value, torch.Tensor):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from (v for v in value if isinstance(v, torch.Tensor))
+
+
+def _namespace(func: Callable[..., Any]) -> str:
+    """Where a tensor function lives: ``torch.nn.functional``, ``torch.Tensor``, ``torchvision``."""
+    owner = getattr(func, "__objclass__", None)
+    if owner is not None:
+        return "torch.Tensor"
+    module = getattr(func, "__module__", None)
+    if module and module != "torch._ops":
+        return str(module)
+    qualified = getattr(func, "_qualified_op_name", "")
+    return qualified.partition("::")[0] or "torch"

@@ -1,0 +1,572 @@
+"""The recorder: installs everything for the length of a `with`, and builds the Trace."""
+
+from __future__ import annotations
+
+import inspect
+import platform
+import sys
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import replace
+from types import FrameType, TracebackType
+from typing import Any
+
+import torch
+from torch import nn
+
+from tracer.capture import frames, gradients, hooks, modules, ops
+from tracer.capture.keep import Keep, KeepRule, Store
+from tracer.capture.only import OnlyRule
+from tracer.capture.sources import Sources
+from tracer.capture.summaries import Reading
+from tracer.capture.tensors import TensorStates
+from tracer.capture.values import Describer, fingerprint
+from tracer.errors import InputError, near
+from tracer.rcnn.stages import assign_stages
+from tracer.record import Call, Failure, Line, Settings, Source, Trace, Value
+
+GRAINS = ("module", "function", "op", "line")
+BUDGET = 2 << 30  # bytes of kept data that stay in memory
+
+Progress = Callable[[int, str], None]
+OnStep = Callable[["Recorder", int, FrameType | None], None]
+
+_last: Trace | None = None
+
+
+def last_trace() -> Trace | None:
+    """Return this process's most recently finished recording, also of a run that raised."""
+    return _last
+
+
+class Open:
+    """A call that is under way, or over but not yet frozen into a `Call`."""
+
+    __slots__ = (
+        "before",
+        "call",
+        "frame",
+        "keeps",
+        "line",
+        "line_at",
+        "locals",
+        "outside",
+        "owner",
+        "prints",
+        "since",
+    )
+
+    def __init__(self, call: Call, owner: Any, keeps: bool) -> None:
+        self.call = call
+        self.owner = owner  # the module or code object; decides whether a frame belongs to it
+        self.keeps = keeps
+        self.frame: FrameType | None = None
+        self.line: Line | None = None  # the line that is running, and its place in the list
+        self.line_at = -1
+        self.locals: dict[str, Any] = {}
+        self.prints: dict[str, Any] = {}
+        self.before: BaseException | None = None  # being handled when the call began
+        self.outside = True  # whether `only` leaves it out
+        self.since = time.perf_counter()
+
+
+class Recorder:
+    """Record whatever the given models do inside a ``with`` block.
+
+    Args:
+        models: one or more modules; their hooks are installed on entry and removed on exit.
+        grain: how fine. A name means it and what is coarser: ``"module"``, ``"function"``,
+            ``"op"`` (the default: modules, functions and ops), ``"line"`` (everything). An
+            iterable of names means exactly these.
+        keep: which tensors are kept whole: a pattern or several (see `KeepRule`), True, or a
+            function ``(path, kind, role) -> bool``.
+        only: patterns of paths; a call is recorded if it matches or lies in one that does.
+        packages: further packages whose functions and lines are recorded, beside torchvision
+            and those that the model's classes come from.
+        previews: take small pictures and histograms.
+        budget: bytes of kept data that stay in memory; what is over waits on disk.
+        progress: called as ``progress(calls so far, path)`` when a module begins.
+        on_step: called as ``on_step(recorder, tick, frame)`` at each call start, line and call
+            end of the recording thread; it may block, and may raise to end the run.
+
+    Example:
+        >>> with Recorder(model) as recorder:
+        ...     detections = model(images)
+        >>> recorder.trace
+
+    Raises:
+        InputError: a grain, pattern or package that is not known, or a model that cannot be
+            hooked (scripted, compiled, replicated over devices).
+    """
+
+    def __init__(
+        self,
+        *models: nn.Module,
+        grain: str | Iterable[str] = "op",
+        keep: Keep = None,
+        only: str | Iterable[str] | None = None,
+        packages: Iterable[str] = (),
+        previews: bool = True,
+        budget: int = BUDGET,
+        progress: Progress | None = None,
+        on_step: OnStep | None = None,
+        builder: Callable[..., Any] | None = None,
+    ) -> None:
+        for model in models:
+            modules.require_hookable(model)
+        self.models = models
+        self.builder = builder
+        self.grains = _grains(grain)
+        self.keep = KeepRule(keep)
+        self.only = OnlyRule(only)
+        self.progress = progress
+        self.on_step = on_step
+        if isinstance(packages, str):
+            packages = [packages]
+        owners = {type(m) for model in models for m in model.modules()}
+        self.sources = Sources(
+            ("torchvision", *packages), (*owners, *([builder] if builder else ()))
+        )
+        self.paths = modules.paths_of(models)
+        self.describer = Describer(self.paths, settled=builder is None)
+        self.store = Store(budget)
+        self.states = TensorStates(modules.tensor_names(models), previews, self.store)
+        self.previews = previews
+        self.notes: list[str] = []
+        self.gradients: dict[str, Reading] = {}
+        self.result: nn.Module | None = None
+        self.lock = threading.RLock()
+        self._opens: list[Open] = []
+        self._lines: list[Line] = []
+        self._tick = 0
+        self._nth: Counter[tuple[str, str]] = Counter()
+        self._stacks: dict[int, list[Open]] = {}
+        self._threads: dict[int, int] = {}
+        self._own_macs: Counter[int | None] = Counter()
+        self._failed: Open | None = None
+        self._failure: tuple[BaseException, Source | None] | None = None
+        self._exit: ExitStack | None = None
+        self._trace: Trace | None = None
+        self._began = 0.0
+        self._seconds = 0.0
+        self._grown = 0
+
+    # -- the with block ------------------------------------------------------------------------
+
+    def __enter__(self) -> Recorder:
+        """Install hooks, modes and the trace function."""
+        if self._exit is not None or self._trace is not None:
+            raise InputError("a Recorder records once; make a new one for the next run")
+        self._exit = ExitStack()
+        with ExitStack() as stack:
+            for model in self.models:
+                stack.callback(hooks.install(self, model))
+                stack.callback(gradients.install(self, model))
+            stack.enter_context(ops.watch(self))
+            self.thread = threading.get_ident()
+            self._threads[self.thread] = 0
+            stack.enter_context(frames.watch(self))
+            self._exit = stack.pop_all()
+        self._began = time.perf_counter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Remove everything again, and finish the trace; an exception goes on as it is."""
+        global _last
+        self._seconds = time.perf_counter() - self._began
+        assert self._exit is not None
+        self._exit.close()
+        with torch._C.DisableTorchFunction():
+            if error is not None:
+                self._fail(error)
+            self._trace = self._frozen()
+        _last = self._trace
+
+    def build(
+        self, builder: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> Any:
+        """Call the builder as the root of a construction (inside the with block)."""
+        with torch._C.DisableTorchFunction():
+            name = getattr(builder, "__qualname__", type(builder).__name__)
+            opened = self.begin(
+                "function",
+                name,
+                str(getattr(builder, "__module__", "")),
+                hooks.name_arguments(builder, args, keywords),
+                owner=builder,
+                source=self._builder_place(builder),
+            )
+        try:
+            result = builder(*args, **keywords)
+        except BaseException as error:
+            if opened is not None:
+                self.end(opened, None, error)
+            raise
+        if isinstance(result, nn.Module):
+            self.result = result
+            self.paths.update(modules.paths_of((result,)))
+        if opened is not None:
+            with torch._C.DisableTorchFunction():
+                self.end(opened, result)
+        return result
+
+    def _builder_place(self, builder: Callable[..., Any]) -> Source | None:
+        target = inspect.unwrap(builder)
+        target = getattr(target, "__init__", target) if inspect.isclass(target) else target
+        code = getattr(target, "__code__", None)
+        if code is None or not self.sources.traces(code):
+            return None
+        return self.sources.place(code.co_filename, code.co_firstlineno)
+
+    @property
+    def trace(self) -> Trace:
+        """The finished trace.
+
+        Raises:
+            InputError: the ``with`` block is still running (use `snapshot`).
+        """
+        if self._trace is None:
+            raise InputError("the recording is not over: read .trace after the with block")
+        return self._trace
+
+    def snapshot(self) -> Trace:
+        """The trace so far, while the run is paused or goes on; open calls end now."""
+        with self.lock, torch._C.DisableTorchFunction():
+            return self._frozen()
+
+    # -- what hooks, modes and frames report ------------------------------------------------------
+
+    def stack(self) -> list[Open]:
+        """The calls under way in this thread, outermost first."""
+        return self._stacks.setdefault(threading.get_ident(), [])
+
+    def current(self) -> int | None:
+        """The innermost call under way in this thread."""
+        stack = self._stacks.get(threading.get_ident())
+        return stack[-1].call.id if stack else None
+
+    def begin(
+        self,
+        kind: str,
+        path: str,
+        type_name: str,
+        args: Iterable[tuple[str, Any]],
+        owner: Any = None,
+        source: Source | None = None,
+        called_from: Source | None = None,
+    ) -> Open | None:
+        """Open a call; None if `only` leaves it out."""
+        stack = self.stack()
+        parent = stack[-1] if stack else None
+        inside = parent is not None and not parent.outside
+        chosen = inside or self.only.matches(path)
+        if not chosen and not (parent is None and kind == "module"):
+            return None
+        keeps = (parent is not None and parent.keeps) or self.keep.opens(path)
+        number = len(self._opens)
+        nth = self._nth[kind, path]
+        self._nth[kind, path] += 1
+        thread = threading.get_ident()
+        call = Call(
+            id=number,
+            kind=kind,
+            path=path,
+            nth=nth,
+            type=type_name,
+            parent=parent.call.id if parent else None,
+            start=self.tick(),
+            end=-1,
+            args=self._arguments(path, kind, args, keeps),
+            source=source,
+            called_from=called_from,
+            thread=self._threads.setdefault(thread, len(self._threads)),
+        )
+        opened = Open(call, owner, keeps)
+        opened.outside = not chosen
+        opened.before = sys.exc_info()[1]
+        self._opens.append(opened)
+        stack.append(opened)
+        if kind == "module" and self.progress is not None:
+            self.progress(number + 1, path)
+        self._step(call.start, None)
+        return opened
+
+    def end(self, opened: Open, result: Any, error: BaseException | None = None) -> None:
+        """Close a call, and whatever was left open beneath it."""
+        stack = self.stack()
+        while stack and stack[-1] is not opened:
+            self._close(stack[-1], None, error)
+            stack.pop()
+        self._close(opened, result, error)
+        if stack:
+            stack.pop()
+
+    def drop(self, opened: Open) -> None:
+        """Take back a call that turned out to be none (it began last and has no children)."""
+        self.stack().pop()
+        if self._opens[-1] is opened:
+            self._opens.pop()
+            self._nth[opened.call.kind, opened.call.path] -= 1
+
+    def add_macs(self, count: int) -> None:
+        """Count multiply-adds for the innermost call under way."""
+        self._own_macs[self.current()] += count
+
+    def tick(self) -> int:
+        """Advance the clock."""
+        now = self._tick
+        self._tick += 1
+        return now
+
+    def note(self, sentence: str) -> None:
+        """Say once what the recording could not see."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
+
+    # -- lines ---------------------------------------------------------------------------------
+
+    def line(self, opened: Open, frame: FrameType, number: int) -> None:
+        """A line of `opened` is about to run; the one before it has run."""
+        self._finish_line(opened, frame)
+        tick = self.tick()
+        opened.line = Line(tick, opened.call.id, number)
+        opened.line_at = len(self._lines)
+        self._lines.append(opened.line)
+        self._step(tick, frame)
+
+    def raised(self, opened: Open, error: BaseException) -> None:
+        """The current line of `opened` raised."""
+        if opened.line is not None and not opened.line.raised:
+            opened.line = replace(opened.line, raised=_name_error(error))
+
+    def leave(self, opened: Open, frame: FrameType) -> None:
+        """The frame of `opened` is about to go: its last line has run."""
+        self._finish_line(opened, frame)
+        opened.frame = None
+        opened.locals = {}
+        opened.prints = {}
+
+    def _finish_line(self, opened: Open, frame: FrameType) -> None:
+        changed, deleted = self._changes(opened, frame)
+        if opened.line is None:
+            return
+        opened.line = replace(opened.line, changed=changed, deleted=deleted)
+        self._settle_line(opened)
+
+    def _settle_line(self, opened: Open) -> None:
+        if opened.line is not None:
+            self._lines[opened.line_at] = opened.line
+            opened.line = None
+
+    def _changes(
+        self, opened: Open, frame: FrameType
+    ) -> tuple[tuple[tuple[str, Value], ...], tuple[str, ...]]:
+        """The locals that differ from those of the previous event in the same frame."""
+        names = frame.f_locals
+        changed = []
+        keep = self.keep.wants(opened.call.path, opened.call.kind, "locals", opened.keeps)
+        see = self._seer(opened.call.id if opened.line is not None else None, keep)
+        first = opened.line is None
+        for name, value in names.items():
+            if value is opened.locals.get(name, opened) and type(value) in _UNCHANGING:
+                continue
+            print_ = fingerprint(value, see)
+            if opened.prints.get(name, opened) == print_ and name in opened.prints:
+                opened.locals[name] = value
+                continue
+            opened.locals[name] = value
+            opened.prints[name] = print_
+            if not first:
+                changed.append((name, self.describer.describe(value, see)))
+        deleted = tuple(name for name in opened.locals if name not in names)
+        for name in deleted:
+            del opened.locals[name], opened.prints[name]
+        return tuple(changed), deleted
+
+    # -- building the trace ------------------------------------------------------------------------
+
+    def _seer(self, producer: int | None, keep: bool) -> Callable[[torch.Tensor], int]:
+        see = self.states.see
+        return lambda tensor: see(tensor, producer, keep)
+
+    def _arguments(self, path: str, kind: str, args: Any, keeps: bool) -> Value:
+        keep = self.keep.wants(path, kind, "args", keeps)
+        return self.describer.arguments(args, self._seer(None, keep))
+
+    def _close(self, opened: Open, result: Any, error: BaseException | None) -> None:
+        call = opened.call
+        value = None
+        if error is None:
+            keep = self.keep.wants(call.path, call.kind, "result", opened.keeps)
+            value = self.describer.describe(result, self._seer(call.id, keep))
+        elif self._failed is None or self._failure is None or self._failure[0] is not error:
+            self._failed = opened
+            self._failure = (error, self._failing_line(error))
+        self._settle_line(opened)
+        end = self.tick()
+        opened.call = replace(
+            call,
+            end=end,
+            result=value,
+            seconds=time.perf_counter() - opened.since,
+            error=_name_error(error) if error is not None else "",
+        )
+        opened.frame = opened.owner = None
+        self._step(end, None)
+
+    def _failing_line(self, error: BaseException) -> Source | None:
+        place = None
+        for frame, number in traceback.walk_tb(error.__traceback__):
+            if self.sources.traces(frame.f_code):
+                place = self.sources.place(frame.f_code.co_filename, number)
+        return place
+
+    def _step(self, tick: int, frame: FrameType | None) -> None:
+        if self.on_step is not None and threading.get_ident() == self.thread:
+            self.on_step(self, tick, frame)
+
+    def _fail(self, error: BaseException) -> None:
+        """An exception leaves the with block: close what it left open."""
+        for stack in self._stacks.values():
+            while stack:
+                self._close(stack[-1], None, error)
+                stack.pop()
+        if self._failure is None or self._failure[0] is not error:
+            self._failed = None
+            self._failure = (error, self._failing_line(error))
+
+    def _frozen(self) -> Trace:
+        calls, lines = self._calls(), tuple(self._lines)
+        states = self.states.frozen()
+        table = modules.describe(self.models or _models_in(self.result), self.paths, self.sources)
+        stages, calls = assign_stages(calls, table, self._kind)
+        error = None
+        if self._failure is not None and self._exit_by_error():
+            error = self._described_failure()
+        return Trace(
+            kind=self._kind,
+            subject=self._subject(),
+            settings=Settings(
+                self.grains,
+                self.keep.described,
+                self.only.patterns,
+                tuple(self.sources.packages),
+                self.previews,
+            ),
+            environment=self._environment(),
+            calls=calls,
+            lines=lines,
+            tensors=states,
+            modules=table,
+            parameters=gradients.describe(self),
+            stages=stages,
+            sources=self.sources.collected(),
+            notes=(*self.notes, *self._late_notes()),
+            error=error,
+            seconds=self._seconds or time.perf_counter() - self._began,
+            blobs=self.store.blobs(self.states.pictures_taken()),
+        )
+
+    @property
+    def _kind(self) -> str:
+        return "pass" if self.builder is None else "construction"
+
+    def _exit_by_error(self) -> bool:
+        """Whether the exception that ended a call also ended the run (it was not caught)."""
+        roots = [o for o in self._opens if o.call.parent is None]
+        return bool(self._failed is None or (roots and roots[-1].call.error))
+
+    def _described_failure(self) -> Failure:
+        assert self._failure is not None
+        error, source = self._failure
+        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        call = self._failed.call.id if self._failed is not None else None
+        return Failure(type(error).__name__, str(error), call, source, text)
+
+    def _calls(self) -> tuple[Call, ...]:
+        macs = Counter(self._own_macs)
+        now = self._tick
+        calls: list[Call] = []
+        for opened in reversed(self._opens):
+            call = opened.call
+            macs[call.parent] += macs[call.id]
+            if call.end < 0:  # still under way (a snapshot)
+                call = replace(call, end=now, seconds=time.perf_counter() - opened.since)
+                now += 1
+            calls.append(replace(call, macs=macs[call.id]) if macs[call.id] else call)
+        return tuple(reversed(calls))
+
+    def _subject(self) -> str:
+        if self.builder is not None:
+            return getattr(self.builder, "__name__", type(self.builder).__name__)
+        return ", ".join(type(m).__name__ for m in self.models)
+
+    def _environment(self) -> dict[str, str]:
+        devices = {str(p.device) for m in self.models for p in m.parameters()}
+        found = {
+            "python": platform.python_version(),
+            "torch": str(torch.__version__),
+            "torchvision": _torchvision_version(),
+            "device": ", ".join(sorted(devices)) or "cpu",
+            "threads": str(torch.get_num_threads()),
+        }
+        if self.builder is None:
+            found["mode"] = "train" if any(m.training for m in self.models) else "eval"
+        return found
+
+    def _late_notes(self) -> list[str]:
+        notes = []
+        if len(self._threads) > 1 and {"function", "op", "line"} & set(self.grains):
+            notes.append(
+                f"{len(self._threads) - 1} other thread(s) ran modules: there only modules "
+                "were recorded, not functions, lines and ops"
+            )
+        if self.store.spilled:
+            megabytes = self.store.spilled / 1e6
+            notes.append(f"{megabytes:.0f} MB of kept data went over the memory budget to disk")
+        return notes
+
+
+_UNCHANGING = frozenset({bool, int, float, str, type(None), type, torch.dtype, torch.device})
+
+
+def _grains(grain: str | Iterable[str]) -> tuple[str, ...]:
+    names = tuple(grain) if not isinstance(grain, str) else None
+    if names is None:
+        _require_known(grain)
+        names = GRAINS[: GRAINS.index(grain) + 1]
+    for name in names:
+        _require_known(name)
+    if "line" in names and "function" not in names:
+        raise InputError("the grain 'line' needs 'function': lines belong to functions")
+    return tuple(g for g in GRAINS if g in names)
+
+
+def _require_known(grain: Any) -> None:
+    if grain not in GRAINS:
+        raise InputError(
+            f"unknown grain {grain!r}{near(str(grain), GRAINS)} (known: {', '.join(GRAINS)})"
+        )
+
+
+def _name_error(error: BaseException) -> str:
+    text = str(error).strip().split("\n")[0][:500]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _models_in(result: Any) -> tuple[nn.Module, ...]:
+    return (result,) if isinstance(result, nn.Module) else ()
+
+
+def _torchvision_version() -> str:
+    module = sys.modules.get("torchvision")
+    return str(getattr(module, "__version__", "")) if module else ""

@@ -1,0 +1,93 @@
+"""`trace`: record one call of a model or of a builder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from torch import nn
+
+from tracer.capture.inputs import check_inputs
+from tracer.capture.keep import Keep
+from tracer.capture.recorder import BUDGET, OnStep, Progress, Recorder
+from tracer.errors import InputError
+from tracer.record import Trace
+
+
+def trace(
+    target: nn.Module | Callable[..., Any],
+    /,
+    *inputs: Any,
+    grain: str | Iterable[str] | None = None,
+    keep: Keep = None,
+    only: str | Iterable[str] | None = None,
+    packages: Iterable[str] = (),
+    previews: bool = True,
+    budget: int = BUDGET,
+    progress: Progress | None = None,
+    on_step: OnStep | None = None,
+    **keywords: Any,
+) -> Trace:
+    """Call a model (a pass) or a builder (a construction) once, and return the recording.
+
+    The model is called the way it always is: ``trace(model, images)``,
+    ``trace(model, images, targets)``; a builder likewise:
+    ``trace(fasterrcnn_resnet50_fpn, weights=None)``. Mode, gradients and random state are the
+    caller's; nothing of them is changed.
+
+    Args:
+        target: a module, or any callable that builds one.
+        *inputs: its positional arguments; for a torchvision detector the list of images (float
+            tensors [3, H, W], values 0–1), then in training the targets (a list of dicts with
+            ``boxes`` [N, 4] as x1, y1, x2, y2 in pixels of that image, and ``labels`` [N]).
+        grain: see `Recorder`; by default ``"op"`` for a pass, ``"function"`` for a construction.
+        keep: see `Recorder`.
+        only: see `Recorder`.
+        packages: see `Recorder`.
+        previews: see `Recorder`.
+        budget: see `Recorder`.
+        progress: see `Recorder`.
+        on_step: see `Recorder`.
+        **keywords: its other keyword arguments.
+
+    Raises:
+        InputError: inputs of a shape that the model cannot take, before it runs.
+        Exception: whatever the call itself raises, unchanged; `last_trace` has the recording up
+            to there.
+    """
+    options: dict[str, Any] = {
+        "keep": keep,
+        "only": only,
+        "packages": packages,
+        "previews": previews,
+        "budget": budget,
+        "progress": progress,
+        "on_step": on_step,
+    }
+    if isinstance(target, nn.Module):
+        check_inputs(target, inputs, keywords)
+        with Recorder(target, grain="op" if grain is None else grain, **options) as recorder:
+            target(*inputs, **keywords)
+        return recorder.trace
+    if not callable(target):
+        raise InputError(
+            f"trace takes a model (nn.Module) or a callable that builds one; found "
+            f"{type(target).__name__}"
+        )
+    return _trace_construction(target, inputs, keywords, grain, options)
+
+
+def _trace_construction(
+    builder: Callable[..., Any],
+    inputs: tuple[Any, ...],
+    keywords: dict[str, Any],
+    grain: str | Iterable[str] | None,
+    options: dict[str, Any],
+) -> Trace:
+    if grain is None:
+        grain = ("module", "function")
+    elif grain == "line":  # what a builder's tensor functions do is fill weights
+        grain = ("module", "function", "line")
+    with Recorder(builder=builder, grain=grain, **options) as recorder:
+        recorder.build(builder, inputs, keywords)
+    return recorder.trace

@@ -1,0 +1,195 @@
+"""Source files: which ones are recorded, how they are named, and their text."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import inspect
+import linecache
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import CodeType, FrameType, ModuleType
+from typing import Any
+
+from tracer.errors import InputError
+from tracer.record import Source, SourceFile
+
+_OURS = str(Path(__file__).resolve().parents[1])
+_COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+
+
+class Sources:
+    """Decides which code belongs to the traced packages, and collects the text that ran.
+
+    Args:
+        packages: names of importable packages or modules to trace, e.g. ``("torchvision",)``.
+        owners: classes and functions whose own package (or, outside a package, whose file) is
+            traced too. torch itself never is.
+    """
+
+    def __init__(self, packages: Iterable[str], owners: Iterable[Any]) -> None:
+        self.folders: list[str] = []
+        self.files: set[str] = set()
+        self.packages: list[str] = []
+        for name in packages:
+            self._add_package(name)
+        for owner in owners:
+            self._add_owner(owner)
+        self._traced: dict[str, bool] = {}
+        self._keys: dict[str, str] = {}
+        self._names: dict[CodeType, str] = {}
+        self._indexed: set[str] = set()
+
+    def traces(self, code: CodeType) -> bool:
+        """Whether functions with this code are recorded."""
+        filename = code.co_filename
+        found = self._traced.get(filename)
+        if found is None:
+            found = filename in self.files or filename.startswith(tuple(self.folders))
+            found = found and not filename.startswith(_OURS)
+            self._traced[filename] = found
+        return found
+
+    def is_own_call(self, code: CodeType) -> bool:
+        """Whether this code is a function that a reader would call one.
+
+        Comprehensions are part of their function; class bodies and modules run on import;
+        generators are resumed many times and have no single start and end.
+        """
+        if code.co_name in _COMPREHENSIONS or code.co_name == "<module>":
+            return False
+        generator = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+        return bool(code.co_flags & inspect.CO_OPTIMIZED) and not code.co_flags & generator
+
+    def place(self, filename: str, line: int) -> Source:
+        """Name a place in a source file."""
+        key = self._keys.get(filename)
+        if key is None:
+            key = self._keys[filename] = self._new_key(filename)
+        return Source(key, line)
+
+    def calling(self, frame: FrameType | None) -> Source | None:
+        """The innermost line of traced code at or above `frame`."""
+        while frame is not None:
+            if self.traces(frame.f_code):
+                return self.place(frame.f_code.co_filename, frame.f_lineno)
+            frame = frame.f_back
+        return None
+
+    def qualified_name(self, frame: FrameType) -> str:
+        """``Class.method`` or ``outer.<locals>.inner`` of the function that runs in `frame`."""
+        code = frame.f_code
+        if sys.version_info >= (3, 11):
+            return code.co_qualname
+        if code not in self._names:
+            module = frame.f_globals.get("__name__", "")
+            if module not in self._indexed:
+                self._indexed.add(module)
+                _index(sys.modules.get(module), self._names)
+        return self._names.get(code, code.co_name)
+
+    def collected(self) -> dict[str, SourceFile]:
+        """The text of every file that was named, by its key."""
+        return {key: _source_file(filename, key) for filename, key in self._keys.items()}
+
+    def _new_key(self, filename: str) -> str:
+        key = _key(filename)
+        taken = set(self._keys.values())
+        path = Path(filename)
+        for parent in path.parents:
+            if key not in taken or not parent.name:
+                break
+            key = f"{parent.name}/{key}"
+        return key
+
+    def _add_package(self, name: str) -> None:
+        try:
+            module = __import__(name, fromlist=["_"])
+        except ImportError as error:
+            raise InputError(
+                f"packages= names {name!r}, which cannot be imported ({error}); "
+                "give the import name of an installed package"
+            ) from error
+        file = getattr(module, "__file__", None)
+        if file is None:
+            raise InputError(f"packages= names {name!r}, which has no Python source file")
+        self._add_file(file, name)
+
+    def _add_owner(self, owner: Any) -> None:
+        name = getattr(owner, "__module__", None) or ""
+        if name.partition(".")[0] in ("torch", "builtins"):
+            return
+        try:
+            file = inspect.getsourcefile(inspect.unwrap(owner)) or ""
+        except (TypeError, OSError):
+            # a class of a notebook or of __main__ has no file of its own: its functions have
+            codes = (getattr(v, "__code__", None) for v in vars(owner).values())
+            self.files.update(c.co_filename for c in codes if c is not None)
+            return
+        self._add_file(file, name.partition(".")[0])
+
+    def _add_file(self, file: str, package: str) -> None:
+        root = _package_root(Path(file))
+        if root is None:
+            self.files.add(file)
+            return
+        folder = f"{root}/"
+        if folder not in self.folders:
+            self.folders.append(folder)
+            self.packages.append(package.partition(".")[0])
+
+
+def _package_root(file: Path) -> Path | None:
+    """The outermost folder of the package that a file lies in, or None."""
+    root = None
+    for folder in file.parents:
+        if not (folder / "__init__.py").is_file():
+            break
+        root = folder
+    return root
+
+
+def _key(filename: str) -> str:
+    root = _package_root(Path(filename))
+    return Path(filename).relative_to(root.parent).as_posix() if root else Path(filename).name
+
+
+def _source_file(filename: str, key: str) -> SourceFile:
+    text = "".join(linecache.getlines(filename))
+    package = key.partition("/")[0]
+    if _package_root(Path(filename)) is None:
+        return SourceFile(key, text)
+    try:
+        facts = importlib.metadata.metadata(package)
+    except importlib.metadata.PackageNotFoundError:
+        return SourceFile(key, text)
+    licence = facts.get("License-Expression") or facts.get("License") or ""
+    return SourceFile(key, text, f"{package} {facts['Version']}", licence.split("\n")[0][:100])
+
+
+def _index(module: ModuleType | None, names: dict[CodeType, str]) -> None:
+    """Collect the qualified names of a module's functions (Python 3.10 keeps them off the code)."""
+    if module is None:
+        return
+    for value in list(vars(module).values()):
+        if inspect.isclass(value) and value.__module__ == module.__name__:
+            for member in vars(value).values():
+                member = getattr(member, "__func__", getattr(member, "fget", member))
+                _index_function(member, names)
+        else:
+            _index_function(value, names)
+
+
+def _index_function(function: Any, names: dict[CodeType, str]) -> None:
+    while function is not None:
+        code = getattr(function, "__code__", None)
+        if isinstance(code, CodeType):
+            _index_code(code, function.__qualname__, names)
+        function = getattr(function, "__wrapped__", None)
+
+
+def _index_code(code: CodeType, name: str, names: dict[CodeType, str]) -> None:
+    names.setdefault(code, name)
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            _index_code(inner, f"{name}.<locals>.{inner.co_name}", names)

@@ -1,0 +1,256 @@
+"""Which tensor is which: the table of tensor states while the run goes on.
+
+A state's number stands for what a tensor held from one write to the next (see `tracer.record`).
+Python's `id()` is reused and inference tensors have no version counter, so identity is tracked:
+by a weak reference to the tensor object, by the memory it occupies, and by the writes that the
+dispatcher reports (`TensorStates.wrote`); a version counter, where there is one, is the second
+witness.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from tracer.capture.keep import Store
+from tracer.capture.summaries import Reading, develop, read, shape_only, unseen
+from tracer.record import TensorState
+
+
+class _Seen:
+    """One live tensor object and the state that it is in."""
+
+    __slots__ = (
+        "__weakref__",
+        "extent",
+        "geometry",
+        "ref",
+        "state",
+        "storage",
+        "version",
+        "writer",
+    )
+
+    def __init__(self, tensor: torch.Tensor, forget: Callable[[_Seen | None], None]) -> None:
+        key = id(tensor)
+        me = weakref.ref(self)
+        self.ref = weakref.ref(tensor, lambda _: forget(me()))
+        self.storage = _storage(tensor)
+        self.extent = _extent(tensor)
+        self.geometry = (key, tensor.dtype, tuple(tensor.shape), _strides(tensor))
+        self.version = version(tensor)
+        self.state = -1
+        self.writer: int | None = None
+
+
+def version(tensor: torch.Tensor) -> int:
+    """The autograd version counter; -1 for an inference tensor, which has none."""
+    return -1 if tensor.is_inference() else tensor._version
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    """A number for the memory block, valid while a tensor on it is alive; 0 where there is none."""
+    try:
+        return tensor.untyped_storage()._cdata
+    except (NotImplementedError, RuntimeError):
+        return 0
+
+
+def _strides(tensor: torch.Tensor) -> tuple[int, ...]:
+    return tensor.stride() if tensor.layout is torch.strided else ()
+
+
+def _extent(tensor: torch.Tensor) -> tuple[int, int]:
+    """First and one past the last byte of its storage that the tensor can touch."""
+    if tensor.layout is not torch.strided or tensor.numel() == 0:
+        return (0, 0)
+    start = tensor.storage_offset()
+    last = start + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True))
+    width = tensor.element_size()
+    return (start * width, (last + 1) * width)
+
+
+def _overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:
+    return a[0] < b[1] and b[0] < a[1]
+
+
+class TensorStates:
+    """Numbers tensor states, summarises each once, and keeps the data that was asked for.
+
+    Args:
+        names: dotted name by `id` of each parameter and buffer of the traced model.
+        pictures: whether to take previews and histograms.
+        store: where kept data goes.
+    """
+
+    def __init__(self, names: Mapping[int, str], pictures: bool, store: Store) -> None:
+        self.names = names
+        self.pictures = pictures
+        self.store = store
+        self.states: list[TensorState] = []
+        self.readings: list[Reading] = []
+        self.ended: dict[int, int] = {}  # state -> the call that overwrote it
+        self.kept: set[int] = set()
+        self._by_id: dict[int, _Seen] = {}
+        self._by_storage: dict[int, list[_Seen]] = {}
+
+    def see(self, tensor: torch.Tensor, producer: int | None = None, keep: bool = False) -> int:
+        """Return the number of the state that `tensor` is in now; a new one if it was not seen so.
+
+        Args:
+            tensor: a live tensor.
+            producer: the call that made it, if it is new.
+            keep: keep its full values.
+        """
+        seen = self._by_id.get(id(tensor))
+        if seen is None or seen.ref() is not tensor:
+            state = self._first_sight(tensor, producer)
+        elif seen.writer is not None or seen.version != version(tensor):
+            state = self._rewritten(seen, tensor, producer)
+        else:
+            state = seen.state
+        if keep and state not in self.kept:
+            self.kept.add(state)
+            with unseen():
+                self.store.put(f"data/{state}", tensor)
+        return state
+
+    def known(self, tensor: torch.Tensor) -> bool:
+        """Whether the tensor is in a state that has a number already."""
+        seen = self._by_id.get(id(tensor))
+        return seen is not None and seen.ref() is tensor and seen.writer is None
+
+    def wrote(self, tensor: torch.Tensor, call: int | None) -> None:
+        """Note that `call` is writing into `tensor`'s memory: what is seen there has ended."""
+        touched = _extent(tensor)
+        for seen in self._by_storage.get(_storage(tensor), ()):
+            if _overlap(seen.extent, touched):
+                seen.writer = -1 if call is None else call
+                if call is not None:
+                    self.ended.setdefault(seen.state, call)
+
+    def frozen(self) -> tuple[TensorState, ...]:
+        """The table so far, with everything fetched from the device."""
+        develop(self.readings)
+        return tuple(
+            replace(
+                state,
+                summary=reading.finish().summary,
+                preview=reading.preview,
+                overwritten_by=self.ended.get(state.id),
+                kept=state.id in self.kept,
+            )
+            for state, reading in zip(self.states, self.readings, strict=True)
+        )
+
+    def pictures_taken(self) -> Iterator[tuple[str, np.ndarray]]:
+        """(blob name, uint8 [K, h, w]) of every preview; after `frozen`."""
+        for i, reading in enumerate(self.readings):
+            if reading.picture is not None:
+                yield f"preview/{i}", reading.picture
+
+    def _first_sight(self, tensor: torch.Tensor, producer: int | None) -> int:
+        seen = _Seen(tensor, self._forget)
+        relative = self._relative(seen)
+        reading = None
+        if relative is not None and self._same_values(relative, seen):
+            reading = self.readings[relative.state]
+            reading = replace(reading, summary=replace(reading.summary, shape=tuple(tensor.shape)))
+            if tuple(tensor.shape) != self.states[relative.state].summary.shape:
+                reading = replace(reading, preview=None, picture=None, planes=None, channels=None)
+        base = relative.state if relative is not None else None
+        seen.state = self._add(tensor, producer, reading, base=base)
+        self._by_id[id(tensor)] = seen
+        if seen.storage:
+            self._by_storage.setdefault(seen.storage, []).append(seen)
+        return seen.state
+
+    def _rewritten(self, seen: _Seen, tensor: torch.Tensor, producer: int | None) -> int:
+        """The tensor was written to since: a new state follows the old one."""
+        if seen.writer is not None and seen.writer >= 0:
+            producer = seen.writer
+        elif producer is not None:
+            self.ended.setdefault(seen.state, producer)
+        previous = seen.state
+        self._by_storage_discard(seen)
+        again = _Seen(tensor, self._forget)
+        again.state = self._add(tensor, producer, None, previous=previous)
+        self._by_id[id(tensor)] = again
+        if again.storage:
+            self._by_storage.setdefault(again.storage, []).append(again)
+        return again.state
+
+    def _add(
+        self,
+        tensor: torch.Tensor,
+        producer: int | None,
+        reading: Reading | None,
+        previous: int | None = None,
+        base: int | None = None,
+    ) -> int:
+        name = self.names.get(id(tensor), "")
+        if reading is None:
+            # weights are shown by shape here: reading 41 million of them would cost as much as
+            # a stage of the pass, and they do not change in it
+            lean = bool(name) or isinstance(tensor, torch.nn.Parameter)
+            reading = Reading(shape_only(tensor)) if lean else read(tensor, self.pictures)
+        number = len(self.states)
+        self.readings.append(reading)
+        self.states.append(
+            TensorState(number, reading.summary, producer, previous, base=base, name=name)
+        )
+        return number
+
+    def _relative(self, seen: _Seen) -> _Seen | None:
+        """The first live tensor whose memory the new one looks into."""
+        for other in self._by_storage.get(seen.storage, ()) if seen.storage else ():
+            tensor = other.ref()
+            if tensor is None or not _overlap(other.extent, seen.extent):
+                continue
+            if other.writer is not None or other.version != version(tensor):
+                self._rewritten(other, tensor, None)
+                return self._by_id[id(tensor)]
+            return other
+        return None
+
+    def _same_values(self, other: _Seen, seen: _Seen) -> bool:
+        """Whether two views hold the same values: the same memory, all of it, as the same type."""
+        return (
+            other.extent == seen.extent
+            and other.geometry[1] == seen.geometry[1]
+            and _count(other.geometry[2]) == _count(seen.geometry[2])
+            and _is_dense(other)
+            and _is_dense(seen)
+        )
+
+    def _forget(self, seen: _Seen | None) -> None:
+        """A tensor object died: its number is never handed out again."""
+        if seen is None:
+            return
+        if self._by_id.get(seen.geometry[0]) is seen:
+            del self._by_id[seen.geometry[0]]
+        self._by_storage_discard(seen)
+
+    def _by_storage_discard(self, seen: _Seen) -> None:
+        others = self._by_storage.get(seen.storage)
+        if others is not None and seen in others:
+            others.remove(seen)
+            if not others:
+                del self._by_storage[seen.storage]
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    n = 1
+    for size in shape:
+        n *= size
+    return n
+
+
+def _is_dense(seen: _Seen) -> bool:
+    """Whether every byte of the extent belongs to exactly one value."""
+    start, stop = seen.extent
+    return stop - start == _count(seen.geometry[2]) * seen.geometry[1].itemsize

@@ -1,0 +1,123 @@
+"""Which stage of Faster R-CNN a call belongs to, by the names that torchvision gives its parts."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from tracer.record import Call, Module, Stage
+
+# The first pattern that matches a call's path decides; calls beneath it follow, unless a pattern
+# of their own matches. A "function:" pattern looks at the qualified name of a function.
+_PASS = (
+    ("function:*.postprocess", "postprocess"),
+    ("function:RoIHeads.postprocess_detections", "postprocess"),
+    ("function:RoIHeads.select_training_samples", "losses"),
+    ("function:RegionProposalNetwork.assign_targets_to_anchors", "losses"),
+    ("function:*.compute_loss", "losses"),
+    ("function:fastrcnn_loss", "losses"),
+    ("function:maskrcnn_loss", "losses"),
+    ("function:keypointrcnn_loss", "losses"),
+    ("transform", "transform"),
+    ("*layer1", "layer1"),
+    ("*layer2", "layer2"),
+    ("*layer3", "layer3"),
+    ("*layer4", "layer4"),
+    ("*fpn", "fpn"),
+    ("*backbone.body.conv1", "stem"),
+    ("*backbone.body.bn1", "stem"),
+    ("*backbone.body.relu", "stem"),
+    ("*backbone.body.maxpool", "stem"),
+    ("rpn", "rpn"),
+    ("roi_heads", "roi_heads"),
+    ("anchor_generator", "anchors"),
+    ("head", "head"),
+)
+_CONSTRUCTION = (
+    ("function:*load_state_dict*", "weights"),
+    ("function:*_ovewrite_value_param", "weights"),
+    ("function:*get_state_dict", "weights"),
+    ("function:FeaturePyramidNetwork*", "fpn"),
+    ("function:BackboneWithFPN*", "fpn"),
+    ("function:LastLevel*", "fpn"),
+    ("function:resnet[0-9]*", "body"),
+    ("function:resnext*", "body"),
+    ("function:wide_resnet*", "body"),
+    ("function:mobilenet*", "body"),
+    ("function:_resnet", "body"),
+    ("function:ResNet*", "body"),
+    ("function:IntermediateLayerGetter*", "body"),
+    ("function:_validate_trainable_layers", "body"),
+    ("function:_resnet_fpn_extractor", "fpn"),
+    ("function:AnchorGenerator*", "rpn"),
+    ("function:_default_anchorgen", "rpn"),
+    ("function:RPNHead*", "rpn"),
+    ("function:RegionProposalNetwork*", "rpn"),
+    ("function:RoIHeads*", "roi_heads"),
+    ("function:MultiScaleRoIAlign*", "roi_heads"),
+    ("function:TwoMLPHead*", "roi_heads"),
+    ("function:FastRCNNConvFCHead*", "roi_heads"),
+    ("function:FastRCNNPredictor*", "roi_heads"),
+    ("function:GeneralizedRCNNTransform*", "transform"),
+)
+
+
+def assign_stages(
+    calls: Sequence[Call], modules: Mapping[str, Module], kind: str
+) -> tuple[tuple[Stage, ...], tuple[Call, ...]]:
+    """Name the stage of every call.
+
+    Args:
+        calls: in order of their start, without stages.
+        modules: of the traced model, by path.
+        kind: ``"pass"`` or ``"construction"``.
+
+    Returns:
+        The stages in order of their first call, and the calls with their stage filled in.
+    """
+    patterns = _patterns(modules, kind)
+    names: list[str] = []
+    outermost: dict[str, list[int]] = {}
+    cache: dict[tuple[str, str], str] = {}
+    for call in calls:
+        above = names[call.parent] if call.parent is not None else ""
+        key = (call.kind, call.path)
+        if key not in cache:
+            cache[key] = _match(call, patterns)
+        name = cache[key] or above
+        names.append(name)
+        if name and name != above:
+            outermost.setdefault(name, []).append(call.id)
+    staged = tuple(
+        call if call.stage == name else replace(call, stage=name)
+        for call, name in zip(calls, names, strict=True)
+    )
+    return tuple(Stage(name, tuple(ids)) for name, ids in outermost.items()), staged
+
+
+def is_rcnn(modules: Mapping[str, Module]) -> bool:
+    """Whether the parts are there that torchvision's detectors have."""
+    return {"transform", "backbone"} <= set(modules)
+
+
+def _patterns(modules: Mapping[str, Module], kind: str) -> Sequence[tuple[str, str]]:
+    if kind == "construction":
+        return _CONSTRUCTION
+    if is_rcnn(modules):
+        has_resnet = "backbone.body.layer1" in modules
+        return _PASS if has_resnet else (*_PASS, ("backbone", "body"))
+    root = modules.get("")
+    return [(path, name) for name, path in root.children] if root is not None else []
+
+
+def _match(call: Call, patterns: Sequence[tuple[str, str]]) -> str:
+    if call.kind == "op":
+        return ""
+    for pattern, name in patterns:
+        path = pattern.removeprefix("function:")
+        if ("function:" in pattern) != (call.kind == "function"):
+            continue
+        if fnmatch.fnmatchcase(call.path, path):
+            return name
+    return ""
