@@ -26,7 +26,7 @@ from typing import Any, Union
 
 import numpy as np
 
-Scalar = Union[None, bool, int, float, str]
+Scalar = Union[None, bool, int, float, str]  # noqa: UP007 (evaluated at run time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Preview:
 
     Attributes:
         channels: which channel each of the K planes shows; -1 is the mean over all channels and
-            comes first. The others are the strongest, by mean absolute value.
+            comes first. The others are the strongest, by root mean square.
         ranges: (low, high), the values that 0 and 255 stand for, per plane.
         image: which image of the batch is shown (index into the first axis), or -1 if the tensor
             has no batch axis.
@@ -121,8 +121,8 @@ class Value:
 
     Attributes:
         kind: ``"tensor"``, ``"scalar"``, ``"sequence"`` (list, tuple, set), ``"mapping"`` (dict),
-            ``"object"`` (fields of an object, e.g. an ImageList), ``"module"``, ``"arguments"`` (the
-            root of a call's arguments) or ``"opaque"`` (anything else).
+            ``"object"`` (fields of an object, e.g. an ImageList), ``"module"``, ``"arguments"``
+            (the root of a call's arguments) or ``"opaque"`` (anything else).
         type: the class's name, e.g. ``"OrderedDict"``; ``"Tensor"`` or ``"Parameter"`` for tensors.
         items: children by key, index, field or argument name. For a module: its plain
             attributes (numbers, strings) and, as values of kind "module", its children.
@@ -290,7 +290,7 @@ class Module:
     Attributes:
         path: dotted name, ``""`` for the root.
         type: what ``print`` calls it (its class's name).
-        extra: its ``extra_repr()``, e.g. ``"64, 64, kernel_size=(1, 1), stride=(1, 1), bias=False"``.
+        extra: its ``extra_repr()``, e.g. ``"64, 64, kernel_size=(1, 1), stride=(1, 1)"``.
         custom_repr: the whole text, where the class writes its own ``__repr__``.
         children: (name, path) in order; a child that is shared has the path it was first seen at.
         params, trainable: parameters in it and beneath it, and how many need a gradient.
@@ -338,9 +338,10 @@ class Stage:
     """A part of Faster R-CNN (or a top-level part of another model), and the calls that are it.
 
     Attributes:
-        name: ``transform``, ``stem``, ``layer1``…``layer4``, ``fpn``, ``rpn``, ``roi_heads``,
-            ``postprocess``, ``losses``; for a construction ``weights``, ``body``, ``fpn``, ``rpn``,
-            ``roi_heads``, ``transform``; for other models the names of the top-level children.
+        name: ``transform``, ``stem``, ``layer1``…``layer4`` (``body`` where the backbone is no
+            ResNet), ``fpn``, ``rpn``, ``roi_heads``, ``postprocess``, ``losses`` (``anchors`` and
+            ``head`` for one-stage detectors); for a construction ``weights``, ``body``, ``fpn``,
+            ``rpn``, ``roi_heads``, ``transform``; for other models the top-level children's names.
         calls: ids of its outermost calls, in order.
     """
 
