@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -68,6 +68,7 @@ ZERO_EPS = {
 }
 
 Builder = Callable[..., nn.Module]
+Made = TypeVar("Made")
 
 
 def names() -> tuple[str, ...]:
@@ -119,6 +120,10 @@ def recipe(
     if name not in names():
         raise MissingError(f"there is no model {name!r}{near(name, names()) or _listed(names())}")
     weights = _legacy(weights, options)
+    if weights == "demo" or _is_path(name, weights):
+        raise WeightsError(
+            f"a construction is recorded without weights from a file: leave {str(weights)!r} out"
+        )
     _name_parts(options)
     if weights is not None and "trainable_layers" in options:
         options["trainable_backbone_layers"] = options.pop("trainable_layers")
@@ -136,8 +141,13 @@ def recipe(
     return builder, options
 
 
-def make(builder: Builder, keywords: dict[str, Any], seed: int | None = 0) -> nn.Module:
-    """Call a builder, with random weights from `seed` and errors that say what to do."""
+def make(builder: Callable[..., Made], keywords: dict[str, Any], seed: int | None = 0) -> Made:
+    """Call a builder, or what records one, with random weights from `seed`.
+
+    Raises:
+        WeightsError: weights that cannot be downloaded or are damaged; says what to do.
+        InputError: options that do not go together.
+    """
     member = keywords.get("weights") or keywords.get("weights_backbone")
     with seeded(seed), _explained(member):
         return builder(**keywords)

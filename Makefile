@@ -1,0 +1,59 @@
+# make demo    record a pass over a picture and write every report into demo/
+# make test    lint, type check and tests
+#
+# Each sets up what it needs in a fresh clone, and is quick the second time.
+#   PYTHON=python3.12 make test    another interpreter, in its own .venv-python3.12
+#   VENV=path make test            an existing environment (or where to make one)
+
+PYTHON ?= python3
+VENV   ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
+PYTEST ?= -q
+DEMO   ?= demo
+BIN    := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench notebooks clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+	@echo 'make lint, make format, make bench, make notebooks, make clean'
+
+demo: $(VENV)/.stamp-use
+	$(BIN)/tracer demo -o $(DEMO)
+
+test: lint
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(VENV)/.stamp-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.stamp-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.stamp-dev
+	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
+notebooks: $(VENV)/.stamp-dev
+	$(BIN)/python -m jupyterlab notebooks
+
+clean:
+	rm -rf build dist $(DEMO) *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+# The stamps say when an environment last matched pyproject.toml; the full one covers the small one.
+$(VENV)/.stamp-dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(VENV)/.stamp-use $@
+
+$(VENV)/.stamp-use: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo '$(PYTHON) is missing or older than 3.10: name another with PYTHON=python3.12' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' || \
+		{ echo '$(PYTHON) cannot make environments: on Debian, apt install python3-venv' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)

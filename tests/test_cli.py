@@ -1,0 +1,291 @@
+"""The command line: what it writes, what it says, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+import tracer
+from tracer import cli, commands
+from tracer.errors import InputError, TracerError
+
+SMALL = ["--model", "fasterrcnn_resnet18_fpn", "--min-size", "64", "--max-size", "96"]
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "street.png"
+    Image.linear_gradient("L").resize((80, 60)).save(path)
+    return str(path)
+
+
+@pytest.fixture
+def targets(tmp_path):
+    path = tmp_path / "targets.json"
+    path.write_text(json.dumps([{"boxes": [[10, 10, 40, 50]], "labels": [2]}]))
+    return str(path)
+
+
+@pytest.fixture
+def output(tmp_path):
+    return str(tmp_path / "pass.safetensors")
+
+
+def run_alone(*arguments, code="from tracer.cli import main; sys.exit(main(sys.argv[1:]))"):
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}", *arguments], capture_output=True, text=True
+    )
+
+
+# The frame around the commands
+
+
+def test_the_version_is_the_packages(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"tracer {tracer.__version__}\n"
+
+
+def test_help_names_every_command(capsys):
+    assert cli.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for name in commands.NAMES:
+        assert f"    {name} " in text
+        assert commands.load(name).HELP.split()[0] in text
+
+
+@pytest.mark.parametrize("name", commands.NAMES)
+def test_each_command_has_help(name, capsys):
+    assert cli.main([name, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: tracer {name}")
+    assert "--traceback" in text
+
+
+def test_help_loads_no_heavy_library():
+    code = """
+from tracer.cli import main
+main(["--help"])
+heavy = {"torch", "torchvision", "matplotlib", "PIL", "numpy", "IPython"} & set(sys.modules)
+sys.exit(f"loaded {heavy}" if heavy else 0)
+"""
+    done = run_alone(code=code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_only_the_command_that_runs_is_loaded():
+    others = [f"tracer.commands.{name}" for name in commands.NAMES if name != "run"]
+    code = f"""
+from tracer.cli import main
+main(["run", "--help"])
+sys.exit(any(name in sys.modules for name in {others!r}))
+"""
+    assert run_alone(code=code).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rum"], "there is no command 'rum'; did you mean 'run'?"),
+        (["zzz"], "there is no command 'zzz' (there is run"),
+        ([], "the following arguments are required: COMMAND (see tracer --help)"),
+        (["run", "--nope"], "unrecognized arguments: --nope"),
+        (
+            ["run", "a.png", "--seed", "x"],
+            "argument --seed: invalid int value: 'x' (see tracer run",
+        ),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(arguments, message, capsys):
+    assert cli.main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("tracer: ")
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+
+
+class Failing:
+    """A command that raises."""
+
+    HELP = "raise"
+
+    def __init__(self, error):
+        self.error = error
+
+    def add_arguments(self, parser):
+        parser.add_argument("--quiet", action="store_true")
+
+    def run(self, args):
+        raise self.error
+
+
+class TwoLines(TracerError):
+    exit_code = 7
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    def install(error):
+        monkeypatch.setattr(commands, "load", lambda name: Failing(error))
+
+    return install
+
+
+def test_an_error_is_one_line_with_its_exit_code(failing, capsys):
+    failing(TwoLines("first\nsecond"))
+    assert cli.main(["run"]) == 7
+    assert capsys.readouterr().err == "tracer: first second\n"
+
+
+@pytest.mark.parametrize("arguments", [["--traceback", "run"], ["run", "--traceback"]])
+def test_traceback_lets_the_error_through(failing, arguments):
+    failing(InputError("here"))
+    with pytest.raises(InputError, match="here"):
+        cli.main(arguments)
+
+
+def test_a_defect_is_not_dressed_up(failing):
+    failing(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["run"])
+
+
+def test_ctrl_c_ends_with_130(failing, capsys):
+    failing(KeyboardInterrupt())
+    assert cli.main(["run"]) == 130
+    assert capsys.readouterr().err == "tracer: interrupted\n"
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tracer", "run", "--help"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    with process:
+        assert process.stderr.read() == ""
+    assert process.returncode == 141
+
+
+# tracer run
+
+
+def test_run_records_a_pass(picture, output, capsys):
+    assert cli.main(["run", picture, picture, "-o", output, *SMALL]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith(f"{output}: pass of FasterRCNN, ")
+    assert captured.err == "random weights (seed 0): take --weights COCO_V1 for trained ones\n"
+    trace = tracer.load(output)
+    assert (trace.kind, trace.error, trace.environment["mode"]) == ("pass", None, "eval")
+    assert trace.settings.grains == ("module", "function", "op")
+    images = trace.calls[0].args["images"].items
+    shapes = [trace.tensors[value.tensor].summary.shape for _, value in images]
+    assert shapes == [(3, 60, 80)] * 2
+    assert {stage.name for stage in trace.stages} >= {"transform", "fpn", "rpn", "roi_heads"}
+
+
+def test_the_same_seed_records_the_same_pass(picture, tmp_path):
+    def proposals(name, seed):
+        path = str(tmp_path / name)
+        assert cli.main(["run", picture, "-o", path, *SMALL, "--seed", seed]) == 0
+        trace = tracer.load(path)
+        (rpn,) = (call for call in trace.calls if call.path == "rpn")
+        return [trace.tensors[i].summary for i in rpn.result.tensors()]
+
+    first = proposals("a.safetensors", "1")
+    assert proposals("b.safetensors", "1") == first
+    assert proposals("c.safetensors", "2") != first
+
+
+def test_run_narrows_and_keeps_what_is_asked_for(picture, output):
+    arguments = ["--grain", "module", "--keep", "backbone.fpn", "--only", "backbone*"]
+    assert cli.main(["run", picture, "-o", output, *SMALL, *arguments, "--no-previews"]) == 0
+    trace = tracer.load(output)
+    assert {call.kind for call in trace.calls} == {"module"}
+    assert all(call.path.startswith("backbone") or not call.path for call in trace.calls)
+    assert trace.settings.keep == ("backbone.fpn",)
+    assert any(name.startswith("data/") for name in trace.blobs)
+    assert not any(name.startswith("preview/") for name in trace.blobs)
+
+
+def test_run_trains_with_gradients(picture, targets, output):
+    arguments = ["--train", "--targets", targets, "--backward", "--set", "num_classes=3"]
+    assert cli.main(["run", picture, "-o", output, *SMALL, *arguments]) == 0
+    trace = tracer.load(output)
+    assert trace.environment["mode"] == "train"
+    assert trace.calls[0].result is not None
+    assert [name for name, _ in trace.calls[0].result.items if name.startswith("loss")]
+    assert all(each.gradient is not None for each in trace.parameters if each.trainable)
+
+
+def test_run_records_a_construction(output, capsys):
+    arguments = ["--set", "trainable_layers=2", "--set", "norm_layer=FrozenBatchNorm2d"]
+    assert cli.main(["run", "--build", "-o", output, *SMALL, *arguments]) == 0
+    assert "construction of resnet_fpn" in capsys.readouterr().out
+    trace = tracer.load(output)
+    assert trace.kind == "construction"
+    assert any(call.path == "ResNet._make_layer" for call in trace.calls)
+    frozen = {each.name.split(".")[2] for each in trace.parameters if not each.trainable}
+    assert frozen == {"conv1", "layer1", "layer2"}
+
+
+def test_a_pass_that_raises_leaves_its_recording(tmp_path, output, capsys):
+    """A picture of 1×10,000 pixels is resized to a height of nothing."""
+    path = tmp_path / "thin.png"
+    Image.new("RGB", (10_000, 1)).save(path)
+    assert cli.main(["run", str(path), "-o", output, *SMALL]) == 1
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith("tracer: the pass failed in ")
+    assert f"the recording up to there is in '{output}'" in message
+    trace = tracer.load(output)
+    assert trace.error is not None
+    assert trace.error.type in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run"], "name the pictures"),
+        (["run", "nowhere.png"], "there is no picture 'nowhere.png'"),
+        (["run", "PICTURE", "-o", "nowhere/pass.safetensors"], "there is no folder 'nowhere'"),
+        (["run", "PICTURE", "-o", "."], "is a folder: name the file"),
+        (["run", "PICTURE", "--model", "fasterrcn"], "there is no model 'fasterrcn'"),
+        (["run", "PICTURE", "--weights", "COCO"], "has no weights 'COCO'; did you mean 'COCO_V1'"),
+        (["run", "PICTURE", "--weights", "a.pth"], "no checkpoint file 'a.pth'"),
+        (["run", "PICTURE", "--device", "gpu"], "device 'gpu' cannot be used"),
+        (["run", "PICTURE", "--set", "num_classes"], "--set takes OPTION=VALUE"),
+        (["run", "PICTURE", "--set", "nun_classes=3"], "did you mean 'num_classes'"),
+        (["run", "PICTURE", "--grain", "lines", *SMALL], "'lines'; did you mean 'line'"),
+        (["run", "PICTURE", "--train"], "go together"),
+        (["run", "PICTURE", "--targets", "a.json"], "go together"),
+        (["run", "PICTURE", "--backward"], "--backward needs --train"),
+        (["run", "PICTURE", "--build"], "it takes no pictures"),
+        (
+            ["run", "--build", "--weights", "a.pth", *SMALL],
+            "without weights from a file: leave 'a.pth'",
+        ),
+        (
+            ["run", "PICTURE", "--train", "--targets", "no.json", *SMALL],
+            "no targets file 'no.json'",
+        ),
+    ],
+)
+def test_bad_input_is_one_line(arguments, message, picture, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert cli.main([picture if word == "PICTURE" else word for word in arguments]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line[:6] == "tracer"]
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert sorted(tmp_path.iterdir()) == before

@@ -1,0 +1,93 @@
+"""The command line: finds the subcommand, runs it, and turns errors into one line and a code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from tracer import __version__, commands
+from tracer.errors import TracerError, near
+
+INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
+CLOSED_PIPE = 141  # the same for one whose reader went away
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, with near matches for unknown words."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage and exiting."""
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+class UsageError(TracerError):
+    """A command line that cannot be understood."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except TracerError as error:
+        if "--traceback" in arguments:
+            raise
+        print(f"tracer: {' '.join(str(error).split())}", file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        print("tracer: interrupted", file=sys.stderr)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # Nobody reads any more: let the interpreter's own last flush go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = CLOSED_PIPE
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    if chosen is not None and chosen not in commands.NAMES:
+        hint = near(chosen, commands.NAMES) or f" (there is {', '.join(commands.NAMES)})"
+        raise UsageError(f"there is no command {chosen!r}{hint}")
+    try:
+        parsed = _parser(chosen).parse_args(arguments)
+    except SystemExit as done:  # --help and --version print and exit
+        return int(done.code or 0)
+    return parsed.run(parsed)
+
+
+def _parser(chosen: str | None) -> Parser:
+    """Build the parser, with the arguments of the chosen command only: others stay unloaded."""
+    parser = Parser(prog="tracer", description="Step through torchvision's Faster R-CNN.")
+    parser.add_argument("--version", action="version", version=f"tracer {__version__}")
+    _add_traceback(parser, default=False)
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    for name in commands.NAMES if chosen is None else [chosen]:
+        command = commands.load(name)
+        sub = subparsers.add_parser(
+            name,
+            help=command.HELP,
+            description=command.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_arguments(sub)
+        _add_traceback(sub, default=argparse.SUPPRESS)
+        sub.set_defaults(run=command.run)
+    return parser
+
+
+def _add_traceback(parser: argparse.ArgumentParser, default: bool | str) -> None:
+    parser.add_argument(
+        "--traceback",
+        action="store_true",
+        default=default,
+        help="show where in the program an error comes from",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

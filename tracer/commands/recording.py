@@ -1,0 +1,111 @@
+"""What the commands that record have in common: progress, output files, a failed pass."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tracer.errors import InputError, TracerError
+
+if TYPE_CHECKING:
+    from tracer.record import Trace
+
+Progress = Callable[[int, str], None]
+
+
+class RunFailed(TracerError):
+    """The recorded run itself raised."""
+
+    exit_code = 1
+
+
+def say(text: str) -> None:
+    """Tell the user something beside the result: on stderr."""
+    print(text, file=sys.stderr)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Progress]:
+    """Show on stderr, if it is a terminal, how many calls are recorded and where the pass is."""
+    from rich.console import Console
+    from rich.progress import Progress as Display
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[calls]:,} calls"),
+        TextColumn("{task.fields[path]}", markup=False, style="dim"),
+    )
+    display = Display(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with display:
+        task = display.add_task(title, total=None, calls=0, path="")
+        yield lambda calls, path: display.update(task, calls=calls, path=path)
+
+
+def output_file(path: str) -> Path:
+    """Return the path of a file to be written, having seen that it can be.
+
+    Raises:
+        InputError: its folder does not exist, or it is a folder itself.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise InputError(
+            f"{path!r} is a folder: name the file to write, as in {path}/pass.safetensors"
+        )
+    if not target.parent.is_dir():
+        raise InputError(f"there is no folder {str(target.parent)!r} to write {target.name!r} in")
+    return target
+
+
+def recorded(run: Callable[[], Any], path: Path) -> Trace:
+    """Run something that records, and save the recording, also of a run that raised.
+
+    Args:
+        run: records one run and returns its trace.
+        path: where the trace goes.
+
+    Raises:
+        RunFailed: the run raised; says which, and that what came before is in `path`.
+    """
+    import tracer
+
+    before = tracer.last_trace()
+    try:
+        trace = run()
+    except (TracerError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        failed = tracer.last_trace()
+        if failed is None or failed is before or failed.error is None:
+            raise
+        failed.save(path)
+        raise RunFailed(_failure(failed, path)) from error
+    trace.save(path)
+    return trace
+
+
+def _failure(trace: Trace, path: Path) -> str:
+    assert trace.error is not None
+    call = trace.error.call
+    where = "" if call is None else f" in {trace.calls[call].label}"
+    reason = trace.error.message.strip().partition("\n")[0]
+    return (
+        f"the {trace.kind} failed{where} with {trace.error.type}: {reason}; "
+        f"the recording up to there is in {str(path)!r}"
+    )
+
+
+def summary(trace: Trace, path: Path) -> str:
+    """One line about a saved recording."""
+    megabytes = path.stat().st_size / 1e6
+    return (
+        f"{path}: {trace.kind} of {trace.subject}, {len(trace.calls):,} calls, "
+        f"{megabytes:.1f} MB, {trace.seconds:.1f} s"
+    )
