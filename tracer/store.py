@@ -2,8 +2,9 @@
 
 The file's metadata holds ``format``, ``version`` and ``record`` (JSON text, see `tracer.codec`);
 its entries are the arrays, ``preview/<state>`` and ``data/<state>``. Complex arrays are stored as
-pairs of floats. Beyond `SHARD_BYTES` the kept data goes to ``NAME-00001-of-00002.safetensors`` and
-so on, and ``NAME.safetensors.index.json`` lists which file holds what.
+pairs of floats. Checksums tell a damaged file from a sound one. Beyond `SHARD_BYTES` the kept data
+goes to ``NAME-00001-of-00002.safetensors`` and so on, and ``NAME.safetensors.index.json`` lists
+which file holds what.
 
 `load` trusts nothing that it reads: a file gives a sound Trace, or a `TraceFileError`.
 """
@@ -19,6 +20,7 @@ import re
 import secrets
 import stat
 import struct
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -116,29 +118,31 @@ def _target(path: str | os.PathLike[str]) -> Path:
 def _files(
     blobs: Mapping[str, np.ndarray], target: Path, record: str, shard_bytes: int
 ) -> list[File]:
-    """Divide a trace into files, the one that is loaded last."""
-    layout = specs(blobs)
-    sizes = {name: _bytes(spec) for name, spec in layout.items()}
-    metadata = {"format": FORMAT, "version": str(VERSION), "record": record}
-    if sum(sizes.values()) <= shard_bytes:
-        return [(target, partial(_write_tensors, blobs, list(layout), metadata))]
-
-    shards = _pack({n: size for n, size in sizes.items() if n.startswith("data/")}, shard_bytes)
-    names = [_shard_name(target, i, len(shards)) for i in range(1, len(shards) + 1)]
-    of = {"format": FORMAT, "version": str(VERSION), "shard_of": _fingerprint(record)}
-    files: list[File] = [
-        (target.with_name(name), partial(_write_tensors, blobs, inside, of))
-        for name, inside in zip(names, shards, strict=True)
-    ]
-    here = [name for name in layout if not name.startswith("data/")]
-    where = {blob: name for name, inside in zip(names, shards, strict=True) for blob in inside}
-    index = {
-        "metadata": {"total_size": sum(sizes.values())},
-        "weight_map": {**dict.fromkeys(here, target.name), **where},
+    """Divide a trace into files; the one that is loaded comes last."""
+    sizes = {name: _bytes(spec) for name, spec in specs(blobs).items()}
+    data = {name: size for name, size in sizes.items() if name.startswith("data/")}
+    shards = _pack(data, shard_bytes) if sum(sizes.values()) > shard_bytes else []
+    main = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "record": record,
+        "record_sha256": _fingerprint(record),
     }
+    if not shards:
+        return [(target, partial(_write_tensors, blobs, list(sizes), main))]
+
+    of = {"format": FORMAT, "version": str(VERSION), "shard_of": _fingerprint(record)}
+    here = [name for name in sizes if name not in data]
+    where = dict.fromkeys(here, target.name)
+    files: list[File] = []
+    for number, inside in enumerate(shards, start=1):
+        name = _shard_name(target, number, len(shards))
+        where |= dict.fromkeys(inside, name)
+        files.append((target.with_name(name), partial(_write_tensors, blobs, inside, of)))
+    index = {"metadata": {"total_size": sum(sizes.values())}, "weight_map": where}
     files.append((_index_path(target), partial(_write_json, index)))
-    metadata["shards"] = str(len(shards))
-    files.append((target, partial(_write_tensors, blobs, here, metadata)))
+    main["shards"] = str(len(shards))
+    files.append((target, partial(_write_tensors, blobs, here, main)))
     return files
 
 
@@ -191,9 +195,30 @@ def _write_tensors(
     layout = specs(blobs)
     # As the library does: the widest types first, so that every array lies aligned.
     names = sorted(names, key=lambda name: (-_part(layout[name][0]).itemsize, name))
-    header: dict[str, Any] = {"__metadata__": metadata}
-    offset = 0
+    sums = dict.fromkeys(names, 0)
+    file.write(_header(layout, metadata, sums))
     for name in names:
+        array = np.asarray(blobs[name], order="C")
+        if (array.dtype, array.shape) != layout[name]:
+            raise TraceFileError(f"cannot save the trace: {name} is not what it was at first")
+        sums[name] = _sum(array)
+        file.write(_raw(array))
+    file.seek(0)
+    file.write(_header(layout, metadata, sums))  # as long as before
+
+
+def _header(
+    layout: Mapping[str, Spec], metadata: Mapping[str, str], sums: Mapping[str, int]
+) -> bytes:
+    """Return the beginning of a safetensors file that holds the arrays in `sums`, in their order.
+
+    Raises:
+        TraceFileError: it is too large for the format.
+    """
+    sums_text = json.dumps({name: f"{number:08x}" for name, number in sums.items()})
+    header: dict[str, Any] = {"__metadata__": {**metadata, "crc32": sums_text}}
+    offset = 0
+    for name in sums:
         header[name], offset = _entry(layout[name], offset)
     text = json.dumps(header, separators=(",", ":")).encode("ascii")
     text += b" " * (-len(text) % 8)
@@ -202,13 +227,17 @@ def _write_tensors(
             f"cannot save the trace: its record takes {len(text) / 1e6:.0f} MB, the file format "
             f"allows {MAX_HEADER / 1e6:.0f} MB; record fewer grains, or narrow it to some paths"
         )
-    file.write(struct.pack("<Q", len(text)))
-    file.write(text)
-    for name in names:
-        array = np.asarray(blobs[name], order="C")
-        if (array.dtype, array.shape) != layout[name]:
-            raise TraceFileError(f"cannot save the trace: {name} is not what it was at first")
-        file.write(array.reshape(-1).view(np.uint8).data)
+    return struct.pack("<Q", len(text)) + text
+
+
+def _raw(array: np.ndarray) -> memoryview:
+    """Return an array's bytes."""
+    return np.asarray(array, order="C").reshape(-1).view(np.uint8).data
+
+
+def _sum(array: np.ndarray) -> int:
+    """Return the checksum by which a later reader sees that an array is as it was."""
+    return zlib.crc32(_raw(array))
 
 
 def _entry(spec: Spec, offset: int) -> tuple[dict[str, Any], int]:
@@ -292,6 +321,7 @@ class _Opened:
         stamp: what changes when the file is written to.
         metadata: the text entries.
         specs: dtype and shape of each array as it is stored.
+        sums: the checksum of each array.
     """
 
     path: Path
@@ -299,6 +329,7 @@ class _Opened:
     stamp: tuple[int, ...]
     metadata: dict[str, str]
     specs: dict[str, Spec]
+    sums: dict[str, str]
 
 
 def _opened(path: str | os.PathLike[str], shown: str) -> _Opened:
@@ -319,7 +350,8 @@ def _opened(path: str | os.PathLike[str], shown: str) -> _Opened:
         metadata = file.metadata() or {}
         _check_origin(metadata, shown)
         layout = {name: _spec(file.get_slice(name)) for name in file.keys()}  # noqa: SIM118
-        return _Opened(target, file, stamp, metadata, layout)
+        sums = _sums(metadata, layout, shown)
+        return _Opened(target, file, stamp, metadata, layout, sums)
     except FileNotFoundError as error:
         raise TraceFileError(f"there is no file {shown}{_neighbours(path)}") from error
     except OSError as error:
@@ -358,7 +390,20 @@ def _record(metadata: Mapping[str, str], shown: str) -> str:
         )
     if "record" not in metadata:
         raise _damaged(shown, "it holds no record")
+    if metadata.get("record_sha256") != _fingerprint(metadata["record"]):
+        raise _damaged(shown, "its record is not what was written")
     return metadata["record"]
+
+
+def _sums(metadata: Mapping[str, str], layout: Mapping[str, Spec], shown: str) -> dict[str, str]:
+    """Return the checksum of each array, as text."""
+    try:
+        sums = json.loads(metadata.get("crc32", ""))
+    except (ValueError, RecursionError):
+        sums = None
+    if type(sums) is not dict or set(sums) != set(layout):
+        raise _damaged(shown, "the checksums of its arrays are missing")
+    return sums
 
 
 def _spec(stored: Any) -> Spec:
@@ -411,14 +456,16 @@ class DiskBlobs(Mapping[str, np.ndarray]):
 
         Raises:
             KeyError: there is none of that name.
-            TraceFileError: something wrote to the file after it was loaded.
+            TraceFileError: the array is not what was written.
         """
         file = self._file_of[name]
         try:
             _check_unchanged(file)
             array = file.file.get_tensor(name)
+            if f"{_sum(array):08x}" != file.sums[name]:
+                raise OSError("the file is damaged there")
         except (OSError, SafetensorError) as error:
-            problem = f"cannot read {name} from {self._shown}: {error}; load the trace again"
+            problem = f"cannot read {name} from {self._shown}: {error}; copy or load it again"
             raise TraceFileError(problem) from error
         dtype, shape = self.specs[name]
         return array.view(dtype).reshape(shape)
@@ -443,7 +490,7 @@ class DiskBlobs(Mapping[str, np.ndarray]):
 def _joined(stored: Spec, whole: np.dtype | None) -> Spec:
     """Return the spec of an array as it was before complex numbers were taken apart."""
     dtype, shape = stored
-    if whole is None or _PART_OF.get(whole) != dtype or shape[-1:] != (2,):
+    if whole not in _PART_OF or dtype != _PART_OF[whole] or shape[-1:] != (2,):
         return stored
     return whole, shape[:-1]
 
