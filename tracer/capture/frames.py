@@ -103,7 +103,7 @@ class _Frames:
         with recorder.lock, torch._C.DisableTorchFunction():
             if self.lines:
                 recorder.leave(opened, frame)
-            if opened.call.kind == "function" and opened.owner is not recorder.builder:
+            if opened.kind == "function" and opened.owner is not recorder.builder:
                 recorder.end(opened, result, error)
 
     def _own_frame(self, frame: FrameType) -> Open | None:

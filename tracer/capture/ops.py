@@ -7,8 +7,9 @@ arguments, and those that torch has a multiply-add formula for.
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -142,22 +143,30 @@ class _Kernels(TorchDispatchMode):
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
         recorder = self.recorder
-        if func._schema.is_mutable:
+        writes, formula = _facts(func)
+        if writes:
             writer = recorder.current()
-            for tensor in _written(func._schema, args, kwargs):
+            for tensor in _written(writes, args, kwargs):
                 recorder.states.wrote(tensor, writer)
-        formula = flop_registry.get(func._overloadpacket)
         if formula is not None and recorder.current() is not None:
             recorder.add_macs(formula(*args, **kwargs, out_val=result) // 2)
         return result
 
 
-def _written(schema: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[torch.Tensor]:
-    """The tensor arguments that a kernel's schema says it writes into."""
-    for i, argument in enumerate(schema.arguments):
-        if argument.alias_info is None or not argument.alias_info.is_write:
-            continue
-        value = args[i] if i < len(args) else kwargs.get(argument.name)
+@functools.lru_cache(maxsize=4096)
+def _facts(kernel: Any) -> tuple[tuple[tuple[int, str], ...], Callable[..., int] | None]:
+    """(index and name of each argument that a kernel writes into, its formula of operations)."""
+    arguments = enumerate(kernel._schema.arguments)
+    writes = tuple((i, a.name) for i, a in arguments if a.alias_info and a.alias_info.is_write)
+    return writes, flop_registry.get(kernel._overloadpacket)
+
+
+def _written(
+    writes: Iterable[tuple[int, str]], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Iterator[torch.Tensor]:
+    """The tensors that a kernel wrote into."""
+    for i, name in writes:
+        value = args[i] if i < len(args) else kwargs.get(name)
         if isinstance(value, torch.Tensor):
             yield value
         elif isinstance(value, (list, tuple)):

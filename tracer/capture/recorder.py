@@ -9,7 +9,7 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from types import FrameType, TracebackType
@@ -44,34 +44,87 @@ def last_trace() -> Trace | None:
 
 
 class Open:
-    """A call that is under way, or over but not yet frozen into a `Call`."""
+    """A call that is under way, or over but not yet frozen into a `Call` (same names, there)."""
 
     __slots__ = (
+        "args",
         "before",
-        "call",
+        "called_from",
+        "end",
+        "error",
         "frame",
+        "id",
         "keeps",
+        "kind",
         "line",
         "line_at",
         "locals",
+        "nth",
         "outside",
         "owner",
+        "parent",
+        "path",
         "prints",
+        "result",
+        "seconds",
         "since",
+        "source",
+        "start",
+        "thread",
+        "type",
     )
 
-    def __init__(self, call: Call, owner: Any, keeps: bool) -> None:
-        self.call = call
-        self.owner = owner  # the module or code object; decides whether a frame belongs to it
-        self.keeps = keeps
+    def __init__(self, number: int, kind: str, path: str, type_name: str) -> None:
+        self.id = number
+        self.kind = kind
+        self.path = path
+        self.type = type_name
+        self.nth = 0
+        self.parent: int | None = None
+        self.start = -1
+        self.end = -1
+        self.args = _NOTHING
+        self.result: Value | None = None
+        self.source: Source | None = None
+        self.called_from: Source | None = None
+        self.seconds = 0.0
+        self.error = ""
+        self.thread = 0
+        self.owner: Any = None  # the module, builder or code object that a frame belongs to
+        self.keeps = False  # whether everything in and beneath it is kept
+        self.outside = False  # whether `only` leaves it out (a root is recorded all the same)
+        self.before: BaseException | None = None  # being handled when the call began
         self.frame: FrameType | None = None
         self.line: Line | None = None  # the line that is running, and its place in the list
         self.line_at = -1
         self.locals: dict[str, Any] = {}
         self.prints: dict[str, Any] = {}
-        self.before: BaseException | None = None  # being handled when the call began
-        self.outside = True  # whether `only` leaves it out
         self.since = time.perf_counter()
+
+    def frozen(self, end: int, seconds: float, macs: int, stage: str) -> Call:
+        """The record of this call."""
+        return Call(
+            self.id,
+            self.kind,
+            self.path,
+            self.nth,
+            self.type,
+            self.parent,
+            self.start,
+            end,
+            self.args,
+            self.result,
+            stage,
+            self.source,
+            self.called_from,
+            macs,
+            seconds,
+            self.error,
+            self.thread,
+        )
+
+
+_NOTHING = Value("arguments", "")
 
 
 class Recorder:
@@ -252,7 +305,7 @@ class Recorder:
     def current(self) -> int | None:
         """The innermost call under way in this thread."""
         stack = self._stacks.get(threading.get_ident())
-        return stack[-1].call.id if stack else None
+        return stack[-1].id if stack else None
 
     def begin(
         self,
@@ -271,34 +324,28 @@ class Recorder:
         chosen = inside or self.only.matches(path)
         if not chosen and not (parent is None and kind == "module"):
             return None
-        keeps = (parent is not None and parent.keeps) or self.keep.opens(path)
-        number = len(self._opens)
-        nth = self._nth[kind, path]
+        opened = Open(len(self._opens), kind, path, type_name)
+        opened.keeps = (parent is not None and parent.keeps) or self.keep.opens(path)
+        opened.nth = self._nth[kind, path]
         self._nth[kind, path] += 1
-        thread = threading.get_ident()
-        call = Call(
-            id=number,
-            kind=kind,
-            path=path,
-            nth=nth,
-            type=type_name,
-            parent=parent.call.id if parent else None,
-            start=self.tick(),
-            end=-1,
-            args=self._arguments(path, kind, args, keeps),
-            source=source,
-            called_from=called_from,
-            thread=self._threads.setdefault(thread, len(self._threads)),
-        )
-        opened = Open(call, owner, keeps)
+        opened.parent = parent.id if parent is not None else None
+        opened.owner, opened.source, opened.called_from = owner, source, called_from
+        opened.thread = self._thread_number()
         opened.outside = not chosen
         opened.before = sys.exc_info()[1]
+        opened.start = self.tick()
+        keep = self.keep.wants(path, kind, "args", opened.keeps)
+        opened.args = self.describer.arguments(args, self._seer(None, keep))
         self._opens.append(opened)
         stack.append(opened)
         if kind == "module" and self.progress is not None:
-            self.progress(number + 1, path)
-        self._step(call.start, None)
+            self.progress(len(self._opens), path)
+        self._step(opened.start, None)
         return opened
+
+    def _thread_number(self) -> int:
+        thread = threading.get_ident()
+        return self._threads.setdefault(thread, len(self._threads))
 
     def end(self, opened: Open, result: Any, error: BaseException | None = None) -> None:
         """Close a call, and whatever was left open beneath it."""
@@ -309,13 +356,6 @@ class Recorder:
         self._close(opened, result, error)
         if stack:
             stack.pop()
-
-    def drop(self, opened: Open) -> None:
-        """Take back a call that turned out to be none (it began last and has no children)."""
-        self.stack().pop()
-        if self._opens[-1] is opened:
-            self._opens.pop()
-            self._nth[opened.call.kind, opened.call.path] -= 1
 
     def add_macs(self, count: int) -> None:
         """Count multiply-adds for the innermost call under way."""
@@ -338,7 +378,7 @@ class Recorder:
         """A line of `opened` is about to run; the one before it has run."""
         self._finish_line(opened, frame)
         tick = self.tick()
-        opened.line = Line(tick, opened.call.id, number)
+        opened.line = Line(tick, opened.id, number)
         opened.line_at = len(self._lines)
         self._lines.append(opened.line)
         self._step(tick, frame)
@@ -373,8 +413,8 @@ class Recorder:
         """The locals that differ from those of the previous event in the same frame."""
         names = frame.f_locals
         changed = []
-        keep = self.keep.wants(opened.call.path, opened.call.kind, "locals", opened.keeps)
-        see = self._seer(opened.call.id if opened.line is not None else None, keep)
+        keep = self.keep.wants(opened.path, opened.kind, "locals", opened.keeps)
+        see = self._seer(opened.id if opened.line is not None else None, keep)
         first = opened.line is None
         for name, value in names.items():
             if value is opened.locals.get(name, opened) and type(value) in _UNCHANGING:
@@ -398,30 +438,20 @@ class Recorder:
         see = self.states.see
         return lambda tensor: see(tensor, producer, keep)
 
-    def _arguments(self, path: str, kind: str, args: Any, keeps: bool) -> Value:
-        keep = self.keep.wants(path, kind, "args", keeps)
-        return self.describer.arguments(args, self._seer(None, keep))
-
     def _close(self, opened: Open, result: Any, error: BaseException | None) -> None:
-        call = opened.call
-        value = None
         if error is None:
-            keep = self.keep.wants(call.path, call.kind, "result", opened.keeps)
-            value = self.describer.describe(result, self._seer(call.id, keep))
-        elif self._failed is None or self._failure is None or self._failure[0] is not error:
-            self._failed = opened
-            self._failure = (error, self._failing_line(error))
+            keep = self.keep.wants(opened.path, opened.kind, "result", opened.keeps)
+            opened.result = self.describer.describe(result, self._seer(opened.id, keep))
+        else:
+            opened.error = _name_error(error)
+            if self._failure is None or self._failure[0] is not error:
+                self._failed = opened
+                self._failure = (error, self._failing_line(error))
         self._settle_line(opened)
-        end = self.tick()
-        opened.call = replace(
-            call,
-            end=end,
-            result=value,
-            seconds=time.perf_counter() - opened.since,
-            error=_name_error(error) if error is not None else "",
-        )
-        opened.frame = opened.owner = None
-        self._step(end, None)
+        opened.end = self.tick()
+        opened.seconds = time.perf_counter() - opened.since
+        opened.frame = opened.owner = opened.before = None
+        self._step(opened.end, None)
 
     def _failing_line(self, error: BaseException) -> Source | None:
         place = None
@@ -445,10 +475,9 @@ class Recorder:
             self._failure = (error, self._failing_line(error))
 
     def _frozen(self) -> Trace:
-        calls, lines = self._calls(), tuple(self._lines)
         states = self.states.frozen()
         table = modules.describe(self.models or _models_in(self.result), self.paths, self.sources)
-        stages, calls = assign_stages(calls, table, self._kind)
+        stages, stage_of = assign_stages(self._opens, table, self._kind)
         error = None
         if self._failure is not None and self._exit_by_error():
             error = self._described_failure()
@@ -463,8 +492,8 @@ class Recorder:
                 self.previews,
             ),
             environment=self._environment(),
-            calls=calls,
-            lines=lines,
+            calls=self._calls(stage_of),
+            lines=tuple(self._lines),
             tensors=states,
             modules=table,
             parameters=gradients.describe(self),
@@ -482,27 +511,28 @@ class Recorder:
 
     def _exit_by_error(self) -> bool:
         """Whether the exception that ended a call also ended the run (it was not caught)."""
-        roots = [o for o in self._opens if o.call.parent is None]
-        return bool(self._failed is None or (roots and roots[-1].call.error))
+        roots = [o for o in self._opens if o.parent is None]
+        return bool(self._failed is None or (roots and roots[-1].error))
 
     def _described_failure(self) -> Failure:
         assert self._failure is not None
         error, source = self._failure
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        call = self._failed.call.id if self._failed is not None else None
+        call = self._failed.id if self._failed is not None else None
         return Failure(type(error).__name__, str(error), call, source, text)
 
-    def _calls(self) -> tuple[Call, ...]:
+    def _calls(self, stages: Sequence[str]) -> tuple[Call, ...]:
         macs = Counter(self._own_macs)
+        for opened in reversed(self._opens):
+            macs[opened.parent] += macs[opened.id]
         now = self._tick
         calls: list[Call] = []
         for opened in reversed(self._opens):
-            call = opened.call
-            macs[call.parent] += macs[call.id]
-            if call.end < 0:  # still under way (a snapshot)
-                call = replace(call, end=now, seconds=time.perf_counter() - opened.since)
+            end, seconds = opened.end, opened.seconds
+            if end < 0:  # still under way: a snapshot
+                end, seconds = now, time.perf_counter() - opened.since
                 now += 1
-            calls.append(replace(call, macs=macs[call.id]) if macs[call.id] else call)
+            calls.append(opened.frozen(end, seconds, macs[opened.id], stages[opened.id]))
         return tuple(reversed(calls))
 
     def _subject(self) -> str:

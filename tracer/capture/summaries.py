@@ -18,13 +18,18 @@ import torch
 from tracer.record import Preview, TensorSummary
 
 CHUNK = 1 << 20  # elements; 4 MB of float32
-SAMPLE = 1 << 13  # elements that `zeros` and `histogram` of a larger tensor are taken from
+SAMPLE = 1 << 12  # elements that `zeros` and `histogram` of a larger tensor are taken from
 BINS = 32
 PREVIEW_SIDE = 48  # pixels
 PREVIEW_CHANNELS = 3
 
 _INTEGERS = frozenset({torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64})
 _NARROW = frozenset({torch.float16, torch.bfloat16})
+_DTYPE_NAMES = {
+    value: str(value).removeprefix("torch.")
+    for value in vars(torch).values()
+    if isinstance(value, torch.dtype)
+}
 _FLOATS = frozenset({torch.float32, torch.float64}) | _NARROW
 
 
@@ -58,9 +63,7 @@ class unseen:
 
 def shape_only(tensor: torch.Tensor) -> TensorSummary:
     """Summarise without reading a value: shape, dtype, device."""
-    return TensorSummary(
-        tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), str(tensor.device)
-    )
+    return TensorSummary(tuple(tensor.shape), _DTYPE_NAMES[tensor.dtype], str(tensor.device))
 
 
 @dataclass
@@ -147,19 +150,20 @@ def read(tensor: torch.Tensor, pictures: bool = True, at_once: bool | None = Non
         pictures: also take the histogram and the preview.
         at_once: compute on the CPU now (default for CPU tensors), else on the tensor's device.
     """
-    reading = Reading(shape_only(tensor))
     if not _readable(tensor) or tensor.numel() == 0:
+        reading = Reading(shape_only(tensor))
         if tensor.numel() == 0 and tensor.dtype in _FLOATS | _INTEGERS:
             reading.summary = replace(reading.summary, nan=0, inf=0)
         return reading
+    if at_once is None:
+        at_once = tensor.device.type == "cpu"
     with unseen():
         plain = tensor.detach()
         flat = _flat(plain)
-        if at_once is None:
-            at_once = tensor.device.type == "cpu"
         if at_once:
-            reading.summary = _summary_now(reading.summary, flat, pictures)
+            reading = Reading(_summary_now(tensor, flat, pictures))
         else:
+            reading = Reading(shape_only(tensor))
             reading.numbers = _numbers(flat)
             reading.counts = _histogram_there(_sample(flat)) if pictures else None
         if pictures:
@@ -194,51 +198,65 @@ def _sample(flat: torch.Tensor) -> torch.Tensor:
     return runs[:, : SAMPLE // 64].reshape(-1)
 
 
-def _summary_now(summary: TensorSummary, flat: torch.Tensor, histogram: bool) -> TensorSummary:
+def _summary_now(tensor: torch.Tensor, flat: torch.Tensor, histogram: bool) -> TensorSummary:
+    """All of a CPU tensor's numbers, at once."""
     sample = _sample(flat)
-    nonzero = int(torch.count_nonzero(sample))
-    summary = replace(
-        summary, zeros=1 - nonzero / sample.numel(), sampled=sample.numel() < flat.numel()
-    )
+    nan = inf = 0
     if flat.dtype in _INTEGERS:
-        summary = _integer_statistics(summary, flat)
+        low, high, mean, std = _integer_statistics(flat)
     else:
-        summary = _float_statistics(summary, flat)
-    if histogram and summary.min is not None and summary.max is not None:
-        summary = replace(summary, histogram=_histogram(sample, summary))
-    return summary
+        low, high, mean, std, nan, inf = _float_statistics(flat)
+    counts: tuple[int, ...] = ()
+    if histogram and low is not None and high is not None and sample.numel() > 1:
+        counts = _histogram(sample, float(low), float(high), gaps=bool(nan or inf))
+    return TensorSummary(
+        tuple(tensor.shape),
+        _DTYPE_NAMES[tensor.dtype],
+        str(tensor.device),
+        low,
+        high,
+        mean,
+        std,
+        1 - int(torch.count_nonzero(sample)) / sample.numel(),
+        nan,
+        inf,
+        sample.numel() < flat.numel(),
+        counts,
+    )
 
 
-def _histogram(sample: torch.Tensor, summary: TensorSummary) -> tuple[int, ...]:
-    sample = sample.float() if sample.dtype != torch.float64 else sample
-    if summary.nan or summary.inf:
-        sample = sample[torch.isfinite(sample)]
-    low, high = float(summary.min or 0), float(summary.max or 0)
+def _histogram(sample: torch.Tensor, low: float, high: float, gaps: bool) -> tuple[int, ...]:
     if not math.isfinite(high - low):
         return ()
-    return tuple(int(c) for c in torch.histc(sample, BINS, low, high).tolist())
+    sample = sample.float() if sample.dtype != torch.float64 else sample
+    if gaps:
+        sample = sample[torch.isfinite(sample)]
+    return tuple(map(int, torch.histc(sample, BINS, low, high).tolist()))
 
 
-def _integer_statistics(summary: TensorSummary, flat: torch.Tensor) -> TensorSummary:
+def _integer_statistics(flat: torch.Tensor) -> tuple[int, int, float, float | None]:
     low, high = torch.aminmax(flat.to(torch.uint8) if flat.dtype is torch.bool else flat)
-    mean, std = _exact_moments(flat)
-    return replace(summary, min=int(low), max=int(high), mean=mean, std=std, nan=0, inf=0)
+    return int(low), int(high), *_exact_moments(flat)
 
 
-def _float_statistics(summary: TensorSummary, flat: torch.Tensor) -> TensorSummary:
+_Floats = tuple[float | None, float | None, float | None, float | None, int, int]
+
+
+def _float_statistics(flat: torch.Tensor) -> _Floats:
+    """(min, max, mean, std, nan, inf)."""
     low, high, total, squares = _sums(flat)
     if not (math.isfinite(low) and math.isfinite(high) and math.isfinite(squares)):
-        return _with_gaps(summary, flat)
+        return _with_gaps(flat)
     n = flat.numel()
     mean = total / n
-    variance = (squares - total * mean) / (n - 1) if n > 1 else None
-    if variance is None or total == 0 == squares:
-        std: float | None = None if variance is None else 0.0
-    elif variance < 1e-2 * mean * mean:  # the difference of two large numbers: digits are lost
-        mean, std = _exact_moments(flat)
-    else:
-        std = math.sqrt(max(variance, 0.0))
-    return replace(summary, min=low, max=high, mean=mean, std=std, nan=0, inf=0)
+    if n < 2:
+        return low, high, mean, None, 0, 0
+    variance = (squares - total * mean) / (n - 1)
+    if low == high:
+        return low, high, low, 0.0, 0, 0
+    if variance < 1e-2 * mean * mean:  # the difference of two large numbers: digits are lost
+        return low, high, *_exact_moments(flat), 0, 0
+    return low, high, mean, math.sqrt(max(variance, 0.0)), 0, 0
 
 
 def _sums(flat: torch.Tensor) -> tuple[float, float, float, float]:
@@ -272,16 +290,15 @@ def _exact_moments(flat: torch.Tensor) -> tuple[float, float | None]:
     return mean, math.sqrt(spread / (n - 1))
 
 
-def _with_gaps(summary: TensorSummary, flat: torch.Tensor) -> TensorSummary:
+def _with_gaps(flat: torch.Tensor) -> _Floats:
     """Statistics of the finite values, where some are NaN or infinite, or squares overflow."""
     nan = int(torch.isnan(flat).sum())
     inf = int(torch.isinf(flat).sum())
     finite = flat[torch.isfinite(flat)]
     if finite.numel() == 0:
-        return replace(summary, nan=nan, inf=inf)
+        return None, None, None, None, nan, inf
     low, high = torch.aminmax(finite)
-    mean, std = _exact_moments(finite)
-    return replace(summary, min=low.item(), max=high.item(), mean=mean, std=std, nan=nan, inf=inf)
+    return low.item(), high.item(), *_exact_moments(finite), nan, inf
 
 
 def _numbers(flat: torch.Tensor) -> torch.Tensor:

@@ -20,6 +20,9 @@ from tracer.capture.keep import Store
 from tracer.capture.summaries import Reading, develop, read, shape_only, unseen
 from tracer.record import TensorState
 
+# producer, previous, base, name: see `TensorState`
+_Origin = tuple[int | None, int | None, int | None, str]
+
 
 class _Seen:
     """One live tensor object and the state that it is in."""
@@ -91,7 +94,7 @@ class TensorStates:
         self.names = names
         self.pictures = pictures
         self.store = store
-        self.states: list[TensorState] = []
+        self.origins: list[_Origin] = []
         self.readings: list[Reading] = []
         self.ended: dict[int, int] = {}  # state -> the call that overwrote it
         self.kept: set[int] = set()
@@ -137,14 +140,20 @@ class TensorStates:
         """The table so far, with everything fetched from the device."""
         develop(self.readings)
         return tuple(
-            replace(
-                state,
-                summary=reading.finish().summary,
-                preview=reading.preview,
-                overwritten_by=self.ended.get(state.id),
-                kept=state.id in self.kept,
+            TensorState(
+                number,
+                reading.finish().summary,
+                producer,
+                previous,
+                self.ended.get(number),
+                base,
+                name,
+                reading.preview,
+                number in self.kept,
             )
-            for state, reading in zip(self.states, self.readings, strict=True)
+            for number, ((producer, previous, base, name), reading) in enumerate(
+                zip(self.origins, self.readings, strict=True)
+            )
         )
 
     def pictures_taken(self) -> Iterator[tuple[str, np.ndarray]]:
@@ -159,9 +168,11 @@ class TensorStates:
         reading = None
         if relative is not None and self._same_values(relative, seen):
             reading = self.readings[relative.state]
-            reading = replace(reading, summary=replace(reading.summary, shape=tuple(tensor.shape)))
-            if tuple(tensor.shape) != self.states[relative.state].summary.shape:
-                reading = replace(reading, preview=None, picture=None, planes=None, channels=None)
+            if tuple(tensor.shape) != relative.geometry[2]:
+                summary = replace(reading.summary, shape=tuple(tensor.shape))
+                reading = replace(
+                    reading, summary=summary, preview=None, picture=None, planes=None, channels=None
+                )
         base = relative.state if relative is not None else None
         seen.state = self._add(tensor, producer, reading, base=base)
         self._by_id[id(tensor)] = seen
@@ -198,11 +209,9 @@ class TensorStates:
             # a stage of the pass, and they do not change in it
             lean = bool(name) or isinstance(tensor, torch.nn.Parameter)
             reading = Reading(shape_only(tensor)) if lean else read(tensor, self.pictures)
-        number = len(self.states)
+        number = len(self.origins)
         self.readings.append(reading)
-        self.states.append(
-            TensorState(number, reading.summary, producer, previous, base=base, name=name)
-        )
+        self.origins.append((producer, previous, base, name))
         return number
 
     def _relative(self, seen: _Seen) -> _Seen | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from typing import Protocol
 
-from tracer.record import Call, Module, Stage
+from tracer.record import Module, Stage
 
 # The first pattern that matches a call's path decides; calls beneath it follow, unless a pattern
 # of their own matches. A "function:" pattern looks at the qualified name of a function.
@@ -63,24 +63,32 @@ _CONSTRUCTION = (
 )
 
 
+class _Named(Protocol):
+    """What of a call decides its stage."""
+
+    kind: str
+    path: str
+    parent: int | None
+
+
 def assign_stages(
-    calls: Sequence[Call], modules: Mapping[str, Module], kind: str
-) -> tuple[tuple[Stage, ...], tuple[Call, ...]]:
-    """Name the stage of every call.
+    calls: Sequence[_Named], modules: Mapping[str, Module], kind: str
+) -> tuple[tuple[Stage, ...], list[str]]:
+    """Find the stage of every call.
 
     Args:
-        calls: in order of their start, without stages.
+        calls: in order of their start; a call's number is its index.
         modules: of the traced model, by path.
         kind: ``"pass"`` or ``"construction"``.
 
     Returns:
-        The stages in order of their first call, and the calls with their stage filled in.
+        The stages in order of their first call, and each call's stage (``""`` for none).
     """
     patterns = _patterns(modules, kind)
     names: list[str] = []
     outermost: dict[str, list[int]] = {}
     cache: dict[tuple[str, str], str] = {}
-    for call in calls:
+    for number, call in enumerate(calls):
         above = names[call.parent] if call.parent is not None else ""
         key = (call.kind, call.path)
         if key not in cache:
@@ -88,12 +96,8 @@ def assign_stages(
         name = cache[key] or above
         names.append(name)
         if name and name != above:
-            outermost.setdefault(name, []).append(call.id)
-    staged = tuple(
-        call if call.stage == name else replace(call, stage=name)
-        for call, name in zip(calls, names, strict=True)
-    )
-    return tuple(Stage(name, tuple(ids)) for name, ids in outermost.items()), staged
+            outermost.setdefault(name, []).append(number)
+    return tuple(Stage(name, tuple(ids)) for name, ids in outermost.items()), names
 
 
 def is_rcnn(modules: Mapping[str, Module]) -> bool:
@@ -111,7 +115,7 @@ def _patterns(modules: Mapping[str, Module], kind: str) -> Sequence[tuple[str, s
     return [(path, name) for name, path in root.children] if root is not None else []
 
 
-def _match(call: Call, patterns: Sequence[tuple[str, str]]) -> str:
+def _match(call: _Named, patterns: Sequence[tuple[str, str]]) -> str:
     if call.kind == "op":
         return ""
     for pattern, name in patterns:
