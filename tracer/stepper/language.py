@@ -1,0 +1,195 @@
+"""The command language: one line of text in, plain text out; pdb's words and their reverses.
+
+The commands themselves are in `moving`, `looking`, `flow` and `stopping`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tracer.errors import InputError, TracerError, near
+from tracer.record import Trace
+from tracer.stepper import text
+from tracer.stepper.breakpoints import Breakpoint
+from tracer.stepper.cursor import Cursor
+from tracer.stepper.evaluate import EvaluationError, parse
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a command answers.
+
+    Attributes:
+        text: to be shown; ``""`` for nothing.
+        moved: whether the cursor stands elsewhere now.
+        quit: whether the user wants to leave.
+        resume: whether a run that is still under way has to go on.
+    """
+
+    text: str = ""
+    moved: bool = False
+    quit: bool = False
+    resume: bool = False
+
+
+Handler = Callable[["Stepper", str], Reply]
+
+COMMANDS: dict[str, Handler] = {}
+"""Every command by each of its names."""
+
+
+def command(*names: str) -> Callable[[Handler], Handler]:
+    """Register a handler under its names."""
+
+    def register(handler: Handler) -> Handler:
+        COMMANDS.update(dict.fromkeys(names, handler))
+        return handler
+
+    return register
+
+
+class Stepper(Cursor):
+    """A cursor that understands commands.
+
+    Example:
+        >>> stepper = Stepper(tracer.load("pass.safetensors"))
+        >>> stepper.do("b FeaturePyramidNetwork.forward")
+        >>> print(stepper.do("c").text)
+
+    Attributes:
+        lang: language of the help, ``"en"`` or ``"zh"``.
+        displays: expressions that are shown at every stop, with what they last gave.
+    """
+
+    def __init__(
+        self, trace: Trace, tick: int | None = None, lang: str = "en", live: bool = False
+    ) -> None:
+        """Stand at a trace's first position, or where it failed; see `Cursor`."""
+        super().__init__(trace, tick, live)
+        self.lang = lang
+        self.displays: dict[str, str] = {}
+        self._last = ""
+        self._listed: tuple[int, str, int] | None = None  # tick, file, last line
+
+    def do(self, line: str) -> Reply:
+        """Carry out one line; several commands are parted by ``;;``, an empty one repeats the last.
+
+        Raises:
+            InputError: an unknown command or a wrong argument.
+            MissingError: what it asks for is not in the recording.
+        """
+        line = line.strip() or self._last
+        self._last = line
+        replies = []
+        for part in line.split(";;"):
+            replies.append(self._do_one(part.strip()))
+            if replies[-1].quit or replies[-1].resume:
+                break
+        return Reply(
+            "\n".join(r.text for r in replies if r.text),
+            any(r.moved for r in replies),
+            replies[-1].quit,
+            replies[-1].resume,
+        )
+
+    def _do_one(self, line: str) -> Reply:
+        if not line or line.startswith("#"):
+            return Reply()
+        name, argument = _split(line)
+        handler = COMMANDS.get(name)
+        if handler is not None:
+            return handler(self, argument)
+        return self._expression(line, name)
+
+    def _expression(self, line: str, name: str) -> Reply:
+        """Anything else is an expression to print, as in pdb."""
+        try:
+            is_word = isinstance(parse(line).tree, ast.Name)
+        except EvaluationError:
+            is_word = True
+        if is_word and line not in self.scope:
+            hint = near(name, [*COMMANDS, *self.scope])
+            raise InputError(f"no command or name {text.clean(line, 60)!r}{hint} (h for help)")
+        return Reply(text.value(self.evaluate(line)))
+
+    def describe(self) -> str:
+        """Return what a stop shows: place, source line, what is new, and the displays."""
+        return "\n".join([*text.position(self.position, self.timeline), *self._displayed()])
+
+    def _displayed(self) -> list[str]:
+        """Return the displays whose value is another than at the stop before."""
+        lines = []
+        for expression, before in self.displays.items():
+            now = self._shown(expression)
+            if now != before:
+                lines.append(f"display {expression}: {now}")
+            self.displays[expression] = now
+        return lines
+
+    def _shown(self, expression: str) -> str:
+        try:
+            return text.value(self.evaluate(expression))
+        except TracerError:
+            return "(not there)"
+
+    def moved(self, stop: Breakpoint | None = None) -> Reply:
+        """Return the answer of a command that moved."""
+        if self.beyond is not None:
+            return Reply(resume=True)
+        lines = [self._reason(stop)] if stop is not None else []
+        lines.append(self.describe())
+        if stop is None and self.at_end and not self.live:
+            lines.append(self._over())
+        return Reply("\n".join(lines), moved=True)
+
+    def _reason(self, stop: Breakpoint) -> str:
+        return text.clean(f"Breakpoint {stop.number}: {stop} (hit {stop.hits(self.tick)})")
+
+    def _over(self) -> str:
+        if self.trace.error is not None:
+            return text.clean(f"The run ended here: {self.trace.error.type}")
+        return "This is the last step of the recording."
+
+
+def _split(line: str) -> tuple[str, str]:
+    """Part a command's name from its argument; ``!`` and ``?`` need no space."""
+    if line[0] in "!?":
+        return line[0], line[1:].strip()
+    name, _, argument = line.partition(" ")
+    return name, argument.strip()
+
+
+def count(argument: str, default: int = 1) -> int:
+    """Return how many times, from a command's argument.
+
+    Raises:
+        InputError: it is not a number from 1.
+    """
+    if not argument:
+        return default
+    if not argument.isdecimal() or int(argument) < 1:
+        raise InputError(f"expected how many times (a number from 1), found {argument!r}")
+    return int(argument)
+
+
+def nothing(argument: str, name: str) -> None:
+    """Refuse an argument.
+
+    Raises:
+        InputError: there is one.
+    """
+    if argument:
+        raise InputError(f"{name} takes no argument, found {text.clean(argument, 60)!r}")
+
+
+def expression(argument: str, name: str) -> str:
+    """Return a command's argument that must be an expression.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not argument:
+        raise InputError(f"{name} needs an expression, for instance {name} x.shape")
+    return argument
