@@ -1,0 +1,168 @@
+"""Who may import whom, and that heavy libraries stay at the edge.
+
+A new part of the package needs a row in `MAY_IMPORT`; a part that loads torch or another heavy
+library as it is imported needs one in `HEAVY`.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "tracer"
+
+BASE = {"tracer.record", "tracer.errors"}
+READING = BASE | {"tracer.checks", "tracer.query", "tracer.store"}
+
+# part → the other parts that its files may import, anywhere in them. A part is a file or a folder;
+# the longest name that fits a file counts. `tracer` itself gives the version and the public names.
+MAY_IMPORT: dict[str, set[str]] = {
+    "tracer.record": {"tracer.store"},  # only within Trace.save; see below
+    "tracer.errors": set(),
+    "tracer.codec": set(),
+    "tracer.checks": {"tracer.record"},
+    "tracer.query": BASE | {"tracer.checks"},
+    "tracer.store": BASE | {"tracer.checks", "tracer.codec"},
+    "tracer.capture": BASE | {"tracer.rcnn"},
+    "tracer.rcnn": READING,
+    "tracer.stepper": READING | {"tracer.rcnn"},
+    "tracer.views": READING | {"tracer.rcnn", "tracer.stepper"},
+    "tracer.commands": READING
+    | {"tracer", "tracer.capture", "tracer.rcnn", "tracer.stepper", "tracer.views"},
+    "tracer.cli": {"tracer", "tracer.commands", "tracer.errors"},
+    "tracer.__main__": {"tracer.cli"},
+    "tracer": {"tracer.capture", "tracer.record", "tracer.store"},
+}
+
+TORCH = {"torch", "torchvision"}
+HEAVY_LIBRARIES = TORCH | {"matplotlib", "ipywidgets", "IPython", "pandas", "onnx", "onnxruntime"}
+
+# part → the heavy libraries that it may load as it is imported.
+HEAVY: dict[str, set[str]] = {
+    "tracer.capture": TORCH,
+    "tracer.rcnn.models": TORCH,
+    "tracer.rcnn.checkpoint": TORCH,
+    "tracer.rcnn.pictures": TORCH,
+    "tracer.rcnn.onnx": TORCH | {"onnx", "onnxruntime"},
+    "tracer.rcnn.demo": TORCH,
+}
+
+
+def modules() -> dict[str, Path]:
+    """Return every module of the package by its dotted name."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def part_of(module: str, table: dict[str, set[str]]) -> str | None:
+    """Return the longest part that a module belongs to; `tracer` is only the package's own file."""
+    fitting = [p for p in table if module == p or (module.startswith(p + ".") and p != "tracer")]
+    return max(fitting, key=len, default=None)
+
+
+def imports(tree: ast.AST, within_functions: bool) -> Iterator[str]:
+    """Yield the dotted names that a file imports at run time."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where a name comes from"
+            yield from _from(node)
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            yield from imports(ast.Module(node.orelse, []), within_functions)
+        elif within_functions or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield from imports(node, within_functions)
+
+
+def _from(node: ast.ImportFrom) -> Iterator[str]:
+    """``from tracer import commands`` imports the module `tracer.commands`."""
+    base = node.module or ""
+    for alias in node.names:
+        name = f"{base}.{alias.name}"
+        yield name if name in MODULES else base
+
+
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+def test_the_tables_name_what_is_there():
+    for part in {*MAY_IMPORT, *HEAVY}:
+        assert any(m == part or m.startswith(part + ".") for m in MODULES), part
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_directions(module):
+    part = part_of(module, MAY_IMPORT)
+    assert part, f"{module} needs a row in MAY_IMPORT"
+    for name in imports(tree_of(module), within_functions=True):
+        if name == "tracer" or name.startswith("tracer."):
+            other = part_of(name, MAY_IMPORT)
+            assert other == part or other in MAY_IMPORT[part], f"{module} imports {name}"
+
+
+def test_the_record_imports_nothing_of_ours_by_itself():
+    names = list(imports(tree_of("tracer.record"), within_functions=False))
+    assert "numpy" in names
+    assert not [name for name in names if name.startswith("tracer")]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_heavy_libraries_stay_at_the_edge(module):
+    part = part_of(module, HEAVY)
+    allowed = HEAVY[part] if part else set()
+    for name in imports(tree_of(module), within_functions=False):
+        library = name.partition(".")[0]
+        assert library not in HEAVY_LIBRARIES - allowed, f"{module} imports {name}"
+
+
+LIGHT = [m for m in MODULES if part_of(m, HEAVY) is None and m != "tracer.__main__"]
+
+
+def test_light_modules_load_no_heavy_library():
+    """In a fresh process, whatever they import in their turn."""
+    script = f"""
+import importlib, sys
+for module in {LIGHT!r}:
+    importlib.import_module(module)
+    loaded = {HEAVY_LIBRARIES!r} & set(sys.modules)
+    if loaded:
+        sys.exit(f"{{module}} loads {{', '.join(sorted(loaded))}}")
+print(len(sys.modules))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=PACKAGE.parent, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) > 0
+    assert {"tracer.record", "tracer.query", "tracer.store"} <= set(LIGHT)
+
+
+def test_the_check_sees_what_it_should():
+    """An import in a function, in a class, behind an `if`; not one for the type checker."""
+    source = """
+import torch.nn
+from tracer import commands
+if TYPE_CHECKING:
+    import pandas
+else:
+    import onnx
+def f():
+    from tracer.store import save
+class C:
+    import matplotlib.pyplot
+"""
+    light = {"torch.nn", "tracer.commands", "onnx", "matplotlib.pyplot"}
+    assert set(imports(ast.parse(source), within_functions=False)) == light
+    assert set(imports(ast.parse(source), within_functions=True)) == {*light, "tracer.store"}
