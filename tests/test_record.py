@@ -121,3 +121,8 @@ def test_what_may_stay_out_has_a_default():
     call = Call(0, "op", "add", 0, "torch", None, 0, 1, arguments({}))
     assert (call.result, call.stage, call.macs, call.error) == (None, "", 0, "")
     assert Value("scalar", "NoneType").scalar is None
+
+
+def test_equal_values_have_equal_hashes():
+    assert len({scalar(float("nan")), scalar(-float("nan")), scalar(1), scalar(1)}) == 2
+    assert scalar(1) != 1

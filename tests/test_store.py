@@ -222,7 +222,9 @@ def test_record_is_strict_json(path):
     value = handmade.sequence(*map(handmade.scalar, (math.nan, -math.inf, 2**53 + 1)))
     trace = handmade.repeated_pass(1)
     calls = (replace(trace.calls[0], args=handmade.arguments({"x": value})), *trace.calls[1:])
-    save(replace(trace, calls=calls), path)
+    trace = replace(trace, calls=calls)
+    save(trace, path)
+    assert same(load(path), trace)
     text = document_of(path)[1]["record"]
     assert "NaN" not in text
     assert "Infinity" not in text

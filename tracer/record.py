@@ -143,9 +143,18 @@ class Value:
     elided: int = 0
 
     def __post_init__(self) -> None:
-        """Make every NaN the same object, so that equal records compare equal."""
+        """Make every NaN the same object, see `__eq__`."""
         if self.scalar != self.scalar:
             object.__setattr__(self, "scalar", math.nan)
+
+    def __eq__(self, other: object) -> bool:
+        """Equal in every field, NaN being equal to NaN: tuples look for the same object first."""
+        if not isinstance(other, Value):
+            return NotImplemented
+        return self._fields() == other._fields()
+
+    def _fields(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self.__dataclass_fields__)
 
     def __getitem__(self, key: str | int) -> Value:
         """Return the child named `key` (an int stands for an index).
