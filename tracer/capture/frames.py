@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import nn
 
 from tracer.capture.modules import built_at
@@ -70,10 +69,12 @@ class _Frames:
     def start(self, frame: FrameType) -> bool:
         """A traced frame starts; return whether its further events matter."""
         recorder = self.recorder
+        if recorder.busy():
+            return False
         if frame.f_code is _MODULE_INIT:
             self._remember_birth(frame)
             return False
-        with recorder.lock, torch._C.DisableTorchFunction():
+        with recorder.at_work():
             opened = self._own_frame(frame) or self._new_call(frame)
             if opened is None:
                 return False
@@ -85,7 +86,7 @@ class _Frames:
         """A line is about to run."""
         opened = self.opens.get(frame)
         if opened is not None and self.lines:
-            with self.recorder.lock, torch._C.DisableTorchFunction():
+            with self.recorder.at_work():
                 self.recorder.line(opened, frame, number)
 
     def raised(self, frame: FrameType, error: BaseException) -> None:
@@ -100,7 +101,7 @@ class _Frames:
         if opened is None:
             return
         recorder = self.recorder
-        with recorder.lock, torch._C.DisableTorchFunction():
+        with recorder.at_work():
             if self.lines:
                 recorder.leave(opened, frame)
             if opened.kind == "function" and opened.owner is not recorder.builder:

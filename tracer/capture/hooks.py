@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import nn
 
 from tracer.record import Source
@@ -48,10 +47,10 @@ class _ModuleWatch:
 
     def before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Open the call, while its arguments are what the module gets."""
-        if self.skipped:
-            return
         recorder = self.recorder
-        with recorder.lock, torch._C.DisableTorchFunction():
+        if self.skipped or recorder.busy():
+            return
+        with recorder.at_work():
             recorder.begin(
                 "module",
                 self.path,
@@ -66,10 +65,10 @@ class _ModuleWatch:
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
     ) -> None:
         """Close the call; torch also calls this when forward raised."""
-        if self.skipped:
-            return
         recorder = self.recorder
-        with recorder.lock, torch._C.DisableTorchFunction():
+        if self.skipped or recorder.busy():
+            return
+        with recorder.at_work():
             opened = _opened(recorder, module)
             if opened is None:
                 return

@@ -102,7 +102,7 @@ class _Ops(TorchFunctionMode):
         self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         recorder = self.recorder
-        with torch._C.DisableTorchFunction():
+        with recorder.at_work():
             place = recorder.sources.calling(sys._getframe(2))
             opened = recorder.begin(
                 "op", name, _namespace(func), name_arguments(func, args, kwargs), called_from=place
@@ -112,10 +112,10 @@ class _Ops(TorchFunctionMode):
         try:
             result = func(*args, **kwargs)
         except BaseException as error:
-            with torch._C.DisableTorchFunction():
+            with recorder.at_work():
                 recorder.end(opened, None, error)
             raise
-        with torch._C.DisableTorchFunction():
+        with recorder.at_work():
             recorder.end(opened, result)
         return result
 

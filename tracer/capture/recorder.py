@@ -127,6 +127,27 @@ class Open:
 _NOTHING = Value("arguments", "")
 
 
+class _AtWork:
+    """While the recorder itself runs: one thread at a time, and nothing of it is recorded."""
+
+    __slots__ = ("guard", "recorder", "worker")
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
+
+    def __enter__(self) -> None:
+        self.recorder.lock.acquire()
+        self.worker = self.recorder.worker
+        self.recorder.worker = threading.get_ident()
+        self.guard = torch._C.DisableTorchFunction()
+        self.guard.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self.guard.__exit__(*error)
+        self.recorder.worker = self.worker
+        self.recorder.lock.release()
+
+
 class Recorder:
     """Record whatever the given models do inside a ``with`` block.
 
@@ -193,6 +214,7 @@ class Recorder:
         self.gradients: dict[str, Reading] = {}
         self.result: nn.Module | None = None
         self.lock = threading.RLock()
+        self.worker: int | None = None  # the thread in which the recorder is at work
         self._opens: list[Open] = []
         self._lines: list[Line] = []
         self._tick = 0
@@ -238,7 +260,7 @@ class Recorder:
         self._seconds = time.perf_counter() - self._began
         assert self._exit is not None
         self._exit.close()
-        with torch._C.DisableTorchFunction():
+        with self.at_work():
             if error is not None:
                 self._fail(error)
             self._trace = self._frozen()
@@ -248,7 +270,7 @@ class Recorder:
         self, builder: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]
     ) -> Any:
         """Call the builder as the root of a construction (inside the with block)."""
-        with torch._C.DisableTorchFunction():
+        with self.at_work():
             name = getattr(builder, "__qualname__", type(builder).__name__)
             opened = self.begin(
                 "function",
@@ -268,7 +290,7 @@ class Recorder:
             self.result = result
             self.paths.update(modules.paths_of((result,)))
         if opened is not None:
-            with torch._C.DisableTorchFunction():
+            with self.at_work():
                 self.end(opened, result)
         return result
 
@@ -293,8 +315,16 @@ class Recorder:
 
     def snapshot(self) -> Trace:
         """The trace so far, while the run is paused or goes on; open calls end now."""
-        with self.lock, torch._C.DisableTorchFunction():
+        with self.at_work():
             return self._frozen()
+
+    def at_work(self) -> _AtWork:
+        """A ``with`` block in which the recorder's own code, and callbacks, go unrecorded."""
+        return _AtWork(self)
+
+    def busy(self) -> bool:
+        """Whether this thread is inside the recorder's own code, or a callback of it."""
+        return self.worker == threading.get_ident()
 
     # -- what hooks, modes and frames report ------------------------------------------------------
 
@@ -446,7 +476,7 @@ class Recorder:
             opened.error = _name_error(error)
             if self._failure is None or self._failure[0] is not error:
                 self._failed = opened
-                self._failure = (error, self._failing_line(error))
+                self._failure = (error, None)  # where: known once it has passed every frame
         self._settle_line(opened)
         opened.end = self.tick()
         opened.seconds = time.perf_counter() - opened.since
@@ -472,7 +502,7 @@ class Recorder:
                 stack.pop()
         if self._failure is None or self._failure[0] is not error:
             self._failed = None
-            self._failure = (error, self._failing_line(error))
+        self._failure = (error, self._failing_line(error))
 
     def _frozen(self) -> Trace:
         states = self.states.frozen()

@@ -29,6 +29,7 @@ class _Seen:
 
     __slots__ = (
         "__weakref__",
+        "excused",
         "extent",
         "geometry",
         "ref",
@@ -48,6 +49,24 @@ class _Seen:
         self.version = version(tensor)
         self.state = -1
         self.writer: int | None = None
+        self.excused = False
+
+
+def _is_rewritten(seen: _Seen, tensor: torch.Tensor) -> bool:
+    """Whether the tensor was written to since it was seen.
+
+    The views of one tensor share its version counter: a write into another part of it, which the
+    dispatcher reported, moves the counter too and is excused.
+    """
+    if seen.writer is not None:
+        return True
+    now = version(tensor)
+    if seen.version == now:
+        return False
+    if seen.excused:
+        seen.version, seen.excused = now, False
+        return False
+    return True
 
 
 def version(tensor: torch.Tensor) -> int:
@@ -112,7 +131,7 @@ class TensorStates:
         seen = self._by_id.get(id(tensor))
         if seen is None or seen.ref() is not tensor:
             state = self._first_sight(tensor, producer)
-        elif seen.writer is not None or seen.version != version(tensor):
+        elif _is_rewritten(seen, tensor):
             state = self._rewritten(seen, tensor, producer)
         else:
             state = seen.state
@@ -135,6 +154,8 @@ class TensorStates:
                 seen.writer = -1 if call is None else call
                 if call is not None:
                     self.ended.setdefault(seen.state, call)
+            else:
+                seen.excused = True
 
     def frozen(self) -> tuple[TensorState, ...]:
         """The table so far, with everything fetched from the device."""
@@ -220,7 +241,7 @@ class TensorStates:
             tensor = other.ref()
             if tensor is None or not _overlap(other.extent, seen.extent):
                 continue
-            if other.writer is not None or other.version != version(tensor):
+            if _is_rewritten(other, tensor):
                 self._rewritten(other, tensor, None)
                 return self._by_id[id(tensor)]
             return other

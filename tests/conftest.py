@@ -1,0 +1,71 @@
+"""What many tests share: one model and a few recordings of it, made once."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401
+
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+
+@pytest.fixture(scope="session")
+def rcnn():
+    """fasterrcnn_resnet50_fpn with seeded random weights, in eval mode, at 64 pixels."""
+    import torch
+    from torchvision.models.detection import fasterrcnn_resnet50_fpn
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = fasterrcnn_resnet50_fpn(
+            weights=None, weights_backbone=None, min_size=64, max_size=128, box_score_thresh=0.01
+        )
+    return model.eval()
+
+
+@pytest.fixture(scope="session")
+def two_images():
+    """Two pictures of different sizes, float32 [3, H, W], 0–1."""
+    import torch
+
+    generator = torch.Generator().manual_seed(1)
+    return [
+        torch.rand(3, 60, 80, generator=generator),
+        torch.rand(3, 100, 80, generator=generator),
+    ]
+
+
+@pytest.fixture(scope="session")
+def two_targets():
+    """A target for each of `two_images`: boxes x1, y1, x2, y2 in pixels of that picture."""
+    import torch
+
+    return [
+        {
+            "boxes": torch.tensor([[5.0, 5.0, 40.0, 50.0], [30.0, 10.0, 70.0, 40.0]]),
+            "labels": torch.tensor([1, 2]),
+        },
+        {"boxes": torch.tensor([[10.0, 20.0, 60.0, 90.0]]), "labels": torch.tensor([3])},
+    ]
+
+
+@pytest.fixture(scope="session")
+def recorded(rcnn, two_images):
+    """A pass in eval mode with every grain, lines included."""
+    import torch
+
+    import tracer
+
+    with torch.no_grad():
+        return tracer.trace(rcnn, two_images, grain="line")
+
+
+@pytest.fixture(scope="session")
+def built():
+    """The construction of fasterrcnn_resnet50_fpn, with lines."""
+    from torchvision.models.detection import fasterrcnn_resnet50_fpn
+
+    import tracer
+
+    return tracer.trace(fasterrcnn_resnet50_fpn, weights=None, weights_backbone=None, grain="line")
