@@ -26,12 +26,14 @@ class Reply:
         moved: whether the cursor stands elsewhere now.
         quit: whether the user wants to leave.
         resume: whether a run that is still under way has to go on.
+        notes: the text without the description of the position: for who sees that anyway.
     """
 
     text: str = ""
     moved: bool = False
     quit: bool = False
     resume: bool = False
+    notes: tuple[str, ...] = ()
 
 
 Handler = Callable[["Stepper", str], Reply]
@@ -92,6 +94,7 @@ class Stepper(Cursor):
             any(r.moved for r in replies),
             replies[-1].quit,
             replies[-1].resume,
+            tuple(note for r in replies for note in (r.notes if r.moved else (r.text,)) if note),
         )
 
     def _do_one(self, line: str) -> Reply:
@@ -115,8 +118,8 @@ class Stepper(Cursor):
         return Reply(text.value(self.evaluate(line)))
 
     def describe(self) -> str:
-        """Return what a stop shows: place, source line, what is new, and the displays."""
-        return "\n".join([*text.position(self.position, self.timeline), *self._displayed()])
+        """Return what a stop shows: place, source line and what is new."""
+        return "\n".join(text.position(self.position, self.timeline))
 
     def _displayed(self) -> list[str]:
         """Return the displays whose value is another than at the stop before."""
@@ -138,11 +141,12 @@ class Stepper(Cursor):
         """Return the answer of a command that moved."""
         if self.beyond is not None:
             return Reply(resume=True)
-        lines = [self._reason(stop)] if stop is not None else []
-        lines.append(self.describe())
+        reason = [self._reason(stop)] if stop is not None else []
+        after = self._displayed()
         if stop is None and self.at_end and not self.live:
-            lines.append(self._over())
-        return Reply("\n".join(lines), moved=True)
+            after.append(self._over())
+        told = "\n".join([*reason, self.describe(), *after])
+        return Reply(told, moved=True, notes=(*reason, *after))
 
     def _reason(self, stop: Breakpoint) -> str:
         return text.clean(f"Breakpoint {stop.number}: {stop} (hit {stop.hits(self.tick)})")
