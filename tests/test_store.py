@@ -883,3 +883,13 @@ def test_changed_records_give_a_sound_trace_or_an_error(where, junk, delete, val
     for call in trace.calls:
         assert list(call.args.leaves()) is not None
     assert len([trace.blobs[name] for name in trace.blobs]) == len(trace.blobs)
+
+
+def test_a_number_too_long_to_be_shown_is_not_written(path):
+    trace = handmade.repeated_pass(1)
+    args = handmade.arguments({"x": handmade.scalar(10**5000)})
+    trace = replace(trace, calls=(replace(trace.calls[0], args=args), *trace.calls[1:]))
+    with pytest.raises(
+        TraceFileError, match=r"calls\[0\].args.*found a whole number of 16610 bits"
+    ):
+        save(trace, path)

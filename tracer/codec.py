@@ -89,8 +89,10 @@ def _known_keys(data: Any, keys: tuple[str, ...]) -> dict[str, Any]:
 
 def _found(data: Any) -> str:
     """Say what untrusted data is, shortly and printably."""
-    if not isinstance(data, SCALARS) or _is_huge(data, MAX_BITS):
+    if not isinstance(data, SCALARS):
         return f"a {type(data).__name__}"
+    if isinstance(data, int) and _is_huge(data, MAX_BITS):
+        return f"a whole number of {data.bit_length()} bits"
     text = repr(data)
     return text if len(text) <= 60 else f"{text[:59]}…"
 
