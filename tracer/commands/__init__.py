@@ -10,7 +10,7 @@ import argparse
 import importlib
 from typing import Protocol, cast
 
-NAMES = ("run",)
+NAMES = ("run", "step", "explain")
 
 
 class Command(Protocol):

@@ -1,0 +1,413 @@
+"""Live numbers for the commentary: what a placeholder such as ``{proposals}`` stands for.
+
+A placeholder is the name of a fact (`FACTS`: ``{anchors_per_image}``) or reads the call that is
+being explained: ``{args.boxes}``, ``{result.0}``, ``{local.keep}``, with ``.min``, ``.max`` or
+``.zeros`` at the end for a tensor's summary. A tensor reads as its shape. What the trace does not
+hold is None, never an error: a sentence of which a number is missing is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from tracer.record import Call, TensorSummary, Trace, Value
+
+PLACEHOLDER = re.compile(r"\{([a-z][\w.]*)\}")
+_SPACE_IN_CHINESE = re.compile("(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
+ROOTS = ("args", "result", "local")
+_STATISTICS = ("min", "max", "zeros")
+_UNITS = {
+    "en": ((10**9, " billion"), (10**6, " million")),
+    "zh": ((10**8, " 亿"), (10**4, " 万")),
+}
+_FPN_KEYS = ("0", "1", "2", "3", "pool")
+
+
+@dataclass(frozen=True)
+class Here:
+    """The place in a trace that numbers are asked about.
+
+    Attributes:
+        trace: the recording.
+        call: the call that is being explained, for ``{args…}``, ``{result…}`` and ``{call_macs}``.
+        stage: the stage that is being explained, for ``{stage_macs}``.
+        lang: ``"en"`` or ``"zh"``, for the way that lists and large numbers are written.
+        local: the locals of `call` as they stand at the place that is being explained.
+    """
+
+    trace: Trace
+    call: Call | None = None
+    stage: str = ""
+    lang: str = "en"
+    local: dict[str, Value] = field(default_factory=dict)
+
+    # --- reading the trace ---
+
+    def module(self, path: str) -> Call | None:
+        """Return the first call of a module."""
+        return next((c for c in self.trace.calls if c.kind == "module" and c.path == path), None)
+
+    def functions(self, name: str) -> list[Call]:
+        """Return all calls of a function."""
+        return [c for c in self.trace.calls if c.kind == "function" and c.path == name]
+
+    def result(self, path: str, *keys: str | int) -> Value:
+        """Return what a module gave back, or a part of it.
+
+        Raises:
+            LookupError: it did not run, or gave nothing of that kind.
+        """
+        call = self.module(path)
+        if call is None or call.result is None:
+            raise LookupError(path)
+        return _part(call.result, keys)
+
+    def summary(self, value: Value) -> TensorSummary:
+        """Return the summary of a tensor.
+
+        Raises:
+            LookupError: the value is none.
+        """
+        if value.tensor is None:
+            raise LookupError("not a tensor")
+        return self.trace.tensors[value.tensor].summary
+
+    def shape(self, value: Value) -> tuple[int, ...]:
+        """Return the shape of a tensor."""
+        return self.summary(value).shape
+
+    def lengths(self, value: Value) -> list[int]:
+        """Return the first size of each tensor in a sequence."""
+        return [self.shape(item)[0] for _, item in value.items]
+
+    # --- writing numbers ---
+
+    def listing(self, parts: Iterable[object]) -> str:
+        """Join what belongs together, as the language does."""
+        return (", " if self.lang == "en" else "、").join(str(part) for part in parts)
+
+    def large(self, count: int) -> str:
+        """Write a large number with a unit word: ``"11.8 billion"``, ``"118 亿"``."""
+        for size, word in _UNITS[self.lang]:
+            if count >= size:
+                number = count / size
+                return (f"{number:.3g}" if number < 1000 else f"{number:,.0f}") + word
+        return f"{count:,}"
+
+
+def read(name: str, here: Here) -> str | None:
+    """Return what a placeholder stands for, or None if the trace does not tell."""
+    try:
+        if name.split(".")[0] in ROOTS:
+            return _read_value(name.split("."), here)
+        found = FACTS[name](here)
+    except (LookupError, ValueError, TypeError, ZeroDivisionError):
+        return None
+    return None if found is None else _plain(found)
+
+
+def fill(template: str, here: Here) -> str | None:
+    """Fill a sentence's placeholders; None if one of them is missing."""
+    values = {name: read(name, here) for name in PLACEHOLDER.findall(template)}
+    if any(value is None for value in values.values()):
+        return None
+    filled = PLACEHOLDER.sub(lambda match: str(values[match[1]]), template)
+    return _SPACE_IN_CHINESE.sub("", filled)
+
+
+def times(shape: Iterable[int]) -> str:
+    """Write a shape: ``"2×256×24×24"``."""
+    return "×".join(str(n) for n in shape) or "1"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def _part(value: Value, keys: Iterable[str | int]) -> Value:
+    for key in keys:
+        value = value[key]
+    return value
+
+
+# --- the call at hand -----------------------------------------------------------------------------
+
+
+def _read_value(parts: list[str], here: Here) -> str | None:
+    root, keys = parts[0], parts[1:]
+    statistic = keys.pop() if keys and keys[-1] in _STATISTICS else ""
+    value = _part(_start(root, keys, here), keys)
+    if statistic:
+        return _statistic(here.summary(value), statistic)
+    return _show(value, here)
+
+
+def _start(root: str, keys: list[str], here: Here) -> Value:
+    if root == "local":
+        return here.local[keys.pop(0)]
+    if here.call is None:
+        raise LookupError("no call")
+    value = here.call.args if root == "args" else here.call.result
+    if value is None:
+        raise LookupError(root)
+    return value
+
+
+def _statistic(summary: TensorSummary, name: str) -> str | None:
+    value = getattr(summary, name)
+    if value is None:
+        return None
+    return f"{value:.0%}" if name == "zeros" else _plain(value)
+
+
+def _show(value: Value, here: Here) -> str | None:
+    if value.tensor is not None:
+        return times(here.shape(value))
+    if value.kind == "scalar":
+        scalar = value.scalar
+        return _plain(scalar) if isinstance(scalar, float) else str(scalar)
+    if value.kind == "sequence" and all(v.kind in ("scalar", "sequence") for _, v in value.items):
+        inner = [_show(item, here) for _, item in value.items]
+        return None if None in inner else f"({', '.join(str(text) for text in inner)})"
+    return None
+
+
+# --- facts: pictures and features -----------------------------------------------------------------
+
+
+def _given(here: Here) -> list[tuple[int, ...]]:
+    call = here.module("transform")
+    if call is None:
+        raise LookupError("transform")
+    return [here.shape(item)[-2:] for _, item in call.args["images"].items]
+
+
+def _resized(here: Here) -> list[tuple[int, ...]]:
+    sizes = here.result("transform", 0, "image_sizes")
+    return [tuple(int(str(n.scalar)) for _, n in size.items) for _, size in sizes.items]
+
+
+def _batch(here: Here) -> tuple[int, ...]:
+    return here.shape(here.result("transform", 0, "tensors"))
+
+
+def _scale_factors(here: Here) -> str:
+    pairs = zip(_resized(here), _given(here), strict=True)
+    return here.listing(f"{new[0] / old[0]:.3f}" for new, old in pairs)
+
+
+def _padding_share(here: Here) -> str:
+    images, _, height, width = _batch(here)
+    used = sum(h * w for h, w in _resized(here))
+    return f"{1 - used / (images * height * width):.0%}"
+
+
+def _pyramid(here: Here) -> dict[str, tuple[int, ...]]:
+    """The shapes of the backbone's maps by the paper's name (P2…P6), or by their key."""
+    value = here.result("backbone")
+    if value.tensor is not None:
+        return {"": here.shape(value)}
+    keys = tuple(key for key, _ in value.items)
+    names = [f"P{k}" for k in range(2, 7)] if keys == _FPN_KEYS else [f'"{key}"' for key in keys]
+    return {name: here.shape(v) for name, (_, v) in zip(names, value.items, strict=True)}
+
+
+def _body(key: str) -> Callable[[Here], str]:
+    def read_shape(here: Here) -> str:
+        if not here.result("backbone").get("3"):  # a body that is no ResNet numbers otherwise
+            raise LookupError(key)
+        return times(here.shape(here.result("backbone.body", key)))
+
+    return read_shape
+
+
+def _strides(here: Here) -> list[str]:
+    height, width = _batch(here)[-2:]
+    return [times((height // s[-2], width // s[-1])) for s in _pyramid(here).values()]
+
+
+# --- facts: proposals -----------------------------------------------------------------------------
+
+
+def _anchors_per_level(here: Here) -> list[int]:
+    maps = [here.shape(item) for _, item in here.result("rpn.head", 0).items]
+    return [a * h * w for _, a, h, w in maps]
+
+
+def _top_per_level(here: Here) -> str:
+    limit = here.functions("RegionProposalNetwork.pre_nms_top_n")[0].result
+    if limit is None or not isinstance(limit.scalar, int):
+        raise LookupError("limit")
+    return here.listing(min(limit.scalar, count) for count in _anchors_per_level(here))
+
+
+def _rois_per_level(here: Here) -> str:
+    pooler = here.module("roi_heads.box_roi_pool")
+    if pooler is None:
+        raise LookupError("box_roi_pool")
+    inside = [c for c in here.functions("roi_align") if pooler.start < c.start < pooler.end]
+    counts = [here.shape(call.args["boxes"])[0] for call in inside]
+    names = [name for name in _pyramid(here) if name not in ("P6", '"pool"')]
+    return here.listing(f"{name} {n}" for name, n in zip(names, counts, strict=True))
+
+
+# --- facts: training ------------------------------------------------------------------------------
+
+
+def _samplers(here: Here) -> list[Call]:
+    return here.functions("BalancedPositiveNegativeSampler.__call__")
+
+
+def _drawn(here: Here, sampler: Call, which: int) -> int:
+    """How many examples a sampler drew: its masks hold ones and zeros."""
+    if sampler.result is None:
+        raise LookupError("sampler")
+    masks = [here.summary(mask) for _, mask in sampler.result[which].items]
+    return sum(round((mask.mean or 0.0) * mask.numel) for mask in masks)
+
+
+def _labelled(here: Here, name: str) -> int:
+    """How many anchors the RPN's sampler found to be positive (or negative), over the batch."""
+    sampler = _samplers(here)[0]
+    found = [
+        here.shape(value)[0]
+        for line in here.trace.lines
+        if line.call == sampler.id
+        for changed, value in line.changed
+        if changed == name
+    ]
+    if not found:
+        raise LookupError(name)
+    return sum(found)
+
+
+def _ignored(here: Here) -> int:
+    total = sum(here.lengths(_samplers(here)[0].args["matched_idxs"]))
+    return total - _labelled(here, "positive") - _labelled(here, "negative")
+
+
+def _loss(name: str) -> Callable[[Here], float]:
+    def read_loss(here: Here) -> float:
+        mean = here.summary(here.result("", name)).mean
+        if mean is None:
+            raise LookupError(name)
+        return float(mean)
+
+    return read_loss
+
+
+def _loss_sum(here: Here) -> float:
+    return sum(_loss(name)(here) for name, _ in here.result("").items if name.startswith("loss"))
+
+
+# --- facts: the answer, and what it cost ----------------------------------------------------------
+
+
+def _detections(here: Here) -> list[int]:
+    return [here.shape(image["boxes"])[0] for _, image in here.result("").items]
+
+
+def _best_score(here: Here) -> float | None:
+    best = [here.summary(image["scores"]).max for _, image in here.result("").items]
+    return max((float(score) for score in best if score is not None), default=None)
+
+
+def _macs(here: Here) -> int:
+    return sum(call.macs for call in here.trace.calls if call.parent is None)
+
+
+def _stage_macs(here: Here) -> int:
+    stages = {stage.name: stage for stage in here.trace.stages}
+    return sum(here.trace.calls[call].macs for call in stages[here.stage].calls)
+
+
+def _params(path: str, which: str) -> Callable[[Here], int]:
+    return lambda here: getattr(here.trace.modules[path], which)
+
+
+def _norm_layers(here: Here) -> str:
+    kinds = Counter(m.type for m in here.trace.modules.values() if "BatchNorm" in m.type)
+    if not kinds:
+        raise LookupError("normalisation")
+    return here.listing(f"{count} × {name}" for name, count in kinds.items())
+
+
+def _counted(counts: Callable[[Here], int]) -> Callable[[Here], str | None]:
+    def in_words(here: Here) -> str | None:
+        found = counts(here)
+        return here.large(found) if found else None
+
+    return in_words
+
+
+FACTS: dict[str, Callable[[Here], object]] = {
+    "images": lambda here: _batch(here)[0],
+    "original_sizes": lambda here: here.listing(map(times, _given(here))),
+    "resized_sizes": lambda here: here.listing(map(times, _resized(here))),
+    "batch_shape": lambda here: times(_batch(here)),
+    "scale_factors": _scale_factors,
+    "padding_share": _padding_share,
+    "stem": lambda here: times(here.shape(here.result("backbone.body.maxpool"))),
+    "c2": _body("0"),
+    "c3": _body("1"),
+    "c4": _body("2"),
+    "c5": _body("3"),
+    "p5": lambda here: times(_pyramid(here)["P5"]),
+    "p6": lambda here: times(_pyramid(here)["P6"]),
+    "pyramid": lambda here: here.listing(
+        f"{n} {times(s)}".strip() for n, s in _pyramid(here).items()
+    ),
+    "level_names": lambda here: here.listing(_pyramid(here)),
+    "strides": lambda here: here.listing(_strides(here)),
+    "p6_stride": lambda here: dict(zip(_pyramid(here), _strides(here), strict=True))["P6"],
+    "anchors_per_image": lambda here: sum(_anchors_per_level(here)),
+    "anchors_per_level": lambda here: " + ".join(map(str, _anchors_per_level(here))),
+    "top_per_level": _top_per_level,
+    "proposals": lambda here: here.listing(here.lengths(here.result("rpn", 0))),
+    "rois": lambda here: here.shape(here.result("roi_heads.box_roi_pool"))[0],
+    "rois_per_level": _rois_per_level,
+    "pooled": lambda here: times(here.shape(here.result("roi_heads.box_roi_pool"))),
+    "box_features": lambda here: times(here.shape(here.result("roi_heads.box_head"))),
+    "class_logits": lambda here: times(here.shape(here.result("roi_heads.box_predictor", 0))),
+    "box_regression": lambda here: times(here.shape(here.result("roi_heads.box_predictor", 1))),
+    "classes": lambda here: here.shape(here.result("roi_heads.box_predictor", 0))[1],
+    "detections": lambda here: here.listing(_detections(here)),
+    "best_score": _best_score,
+    "rpn_positive": lambda here: _labelled(here, "positive"),
+    "rpn_negative": lambda here: _labelled(here, "negative"),
+    "rpn_ignored": _ignored,
+    "drawn_positive": lambda here: _drawn(here, here.call or _samplers(here)[0], 0),
+    "drawn_negative": lambda here: _drawn(here, here.call or _samplers(here)[0], 1),
+    "proposals_in": lambda here: here.listing(
+        here.lengths(here.functions("RoIHeads.select_training_samples")[0].args["proposals"])
+    ),
+    "roi_positive": lambda here: _drawn(here, _samplers(here)[1], 0),
+    "loss_objectness": _loss("loss_objectness"),
+    "loss_rpn_box_reg": _loss("loss_rpn_box_reg"),
+    "loss_classifier": _loss("loss_classifier"),
+    "loss_box_reg": _loss("loss_box_reg"),
+    "loss_mask": _loss("loss_mask"),
+    "loss_keypoint": _loss("loss_keypoint"),
+    "loss_sum": _loss_sum,
+    "macs": _counted(_macs),
+    "stage_macs": _counted(_stage_macs),
+    "stage_share": lambda here: f"{_stage_macs(here) / _macs(here):.1%}",
+    "call_macs": _counted(lambda here: here.call.macs if here.call else 0),
+    "parameters": _params("", "params"),
+    "trainable": _params("", "trainable"),
+    "body_parameters": _params("backbone.body", "params"),
+    "body_trainable": _params("backbone.body", "trainable"),
+    "fpn_parameters": _params("backbone.fpn", "params"),
+    "rpn_parameters": _params("rpn", "params"),
+    "roi_parameters": _params("roi_heads", "params"),
+    "norm_layers": _norm_layers,
+}

@@ -1,0 +1,539 @@
+"""The commentary: what happens at each stage, function and line, in English and Chinese.
+
+`commentary` returns what is written about one thing as data, for every view to show in its own way;
+`explain` writes it out as Markdown. The texts lie in ``commentary/*.toml`` (`tracer.rcnn.texts`),
+the numbers of the run at hand come from a Trace (`tracer.rcnn.facts`). Neither needs a model.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tracer.errors import InputError, MissingError, near
+from tracer.query import by_path
+from tracer.rcnn import texts
+from tracer.rcnn.facts import Here, fill
+from tracer.rcnn.texts import LANGUAGES, Entry
+from tracer.record import Call, Line, Trace, Value
+
+_PHRASES = {
+    "lines": ("Line by line", "逐行说明"),
+    "here": ("In this run", "本次运行"),
+    "papers": ("Papers", "论文"),
+    "questions": ("Questions", "常见问题"),
+    "call": ("`{label}`, the first of {count} calls", "`{label}`，{count} 次调用中的第一次"),
+    "only_call": ("`{label}`", "`{label}`"),
+    "functions": ("Functions", "函数"),
+    "not_run": ("(did not run here)", "（本次没有执行）"),
+    "only_stage": (
+        "Nothing is written about `{name}` itself; this is the stage that it belongs to.",
+        "没有专门针对 `{name}` 的说明，以下是它所属阶段的说明。",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question that learners ask, answered.
+
+    Attributes:
+        key: its short name, e.g. ``"label-zero"``.
+        title: the question.
+        text: the answer's paragraphs.
+        here: sentences with this run's numbers.
+        papers: what to read, written out.
+    """
+
+    key: str
+    title: str
+    text: tuple[str, ...]
+    here: tuple[str, ...] = ()
+    papers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A remark on one line of a function, or on the block that begins with it.
+
+    Attributes:
+        anchor: how the line's source text begins.
+        text: the remark.
+        here: sentences with this run's numbers.
+        line: the line's number in the source that ran; None if the trace does not have it.
+        ran: False if the call's lines were recorded and this one was not among them.
+    """
+
+    anchor: str
+    text: str
+    here: tuple[str, ...] = ()
+    line: int | None = None
+    ran: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Commentary:
+    """What there is to say about a stage, a function, a module or a line, in one language.
+
+    Attributes:
+        key: the stage, the function's qualified name, the path pattern, or the line's anchor.
+        lang: ``"en"`` or ``"zh"``.
+        title: a few words.
+        text: paragraphs; code is in backquotes, everything else is plain.
+        here: sentences with this run's numbers; none without a trace.
+        papers: what to read, written out: authors, title, place, section or equation.
+        questions: what learners ask about it.
+        notes: remarks on single lines of a function, in order.
+        call: id of the call whose numbers are told, None for a stage or where there is none.
+    """
+
+    key: str
+    lang: str
+    title: str
+    text: tuple[str, ...]
+    here: tuple[str, ...] = ()
+    papers: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
+    notes: tuple[Note, ...] = ()
+    call: int | None = None
+
+
+# --- one commentary -------------------------------------------------------------------------------
+
+
+def commentary(
+    stage: str | None = None,
+    function: str | None = None,
+    line_text: str | None = None,
+    lang: str = "en",
+    trace: Trace | None = None,
+    *,
+    call: Call | None = None,
+) -> Commentary | None:
+    """Return what there is to say about one thing, the most particular one that is named.
+
+    Args:
+        stage: a stage's name, e.g. ``"rpn"``; a construction's stage if the trace is one.
+        function: a qualified name (``"RegionProposalNetwork.filter_proposals"``); for a module its
+            class's forward (``"RPNHead.forward"``).
+        line_text: with `function` or `call`: the source text of one of its lines.
+        lang: ``"en"`` or ``"zh"``.
+        trace: where the numbers come from: the function's first call in it.
+        call: a call of `trace`, instead of names: its module or function, failing that its stage,
+            and its own numbers.
+
+    Returns:
+        The commentary, or None if nothing is written about any of these.
+
+    Raises:
+        InputError: there is no such language.
+    """
+    _check_language(lang)
+    entry = _named(stage, function, trace) if call is None else _about(call, trace, line_text)
+    if entry is None:
+        return None
+    here = None if trace is None else _place(trace, entry, call, lang)
+    if line_text is not None:
+        return _of_line(entry, line_text, lang, here)
+    return _written(entry, lang, here)
+
+
+def function_of(call: Call, trace: Trace) -> str:
+    """Return the qualified name of the function that a call ran: of a module, its forward.
+
+    A forward that is inherited goes by the class that defines it, unless something is written about
+    the heir: ``GeneralizedRCNN.forward`` for a Faster R-CNN.
+    """
+    if call.kind != "module":
+        return call.path
+    own = f"{call.type}.forward"
+    if ("function", own) in texts.entries() or call.source is None:
+        return own
+    source = trace.sources.get(call.source.file)
+    owner = _class_around(source.text, call.source.line) if source else ""
+    return f"{owner or call.type}.forward"
+
+
+def stage_title(name: str, lang: str = "en", kind: str = "pass") -> str:
+    """Return a stage's title, or its name if nothing is written about it.
+
+    Raises:
+        InputError: there is no such language.
+    """
+    _check_language(lang)
+    entry = texts.stage_entry(name, kind)
+    return entry.title(lang) if entry else name
+
+
+def questions(lang: str = "en", trace: Trace | None = None) -> tuple[Question, ...]:
+    """Return all questions with their answers.
+
+    Raises:
+        InputError: there is no such language.
+    """
+    _check_language(lang)
+    here = None if trace is None else Here(trace, lang=lang)
+    return tuple(_question(entry, lang, here) for entry in texts.questions())
+
+
+def _check_language(lang: str) -> None:
+    if lang not in LANGUAGES:
+        raise InputError(f"the commentary is written in 'en' and 'zh'; found {lang!r}")
+
+
+def _named(stage: str | None, function: str | None, trace: Trace | None) -> Entry | None:
+    entry = texts.entries().get(("function", function or ""))
+    kind = trace.kind if trace is not None else "pass"
+    return entry or (texts.stage_entry(stage, kind) if stage is not None else None)
+
+
+def _about(call: Call, trace: Trace | None, line_text: str | None) -> Entry | None:
+    """A module's path before its class, and both before the stage; a line belongs to a function."""
+    if trace is None:
+        raise InputError("a call is explained with its trace: pass both")
+    function = texts.entries().get(("function", function_of(call, trace)))
+    if line_text is not None:
+        return function
+    module = texts.path_entry(call.path) if call.kind == "module" else None
+    stage = texts.stage_entry(call.stage, trace.kind) if call.stage else None
+    return module or function or stage
+
+
+@functools.lru_cache(maxsize=512)
+def _class_around(text: str, line: int) -> str:
+    """The class in whose body a line of a source file stands, ``""`` if in none."""
+    for above in reversed(text.splitlines()[: line - 1]):
+        if above.startswith("class "):
+            return above.removeprefix("class ").partition("(")[0].rstrip(": ")
+        if above and not above[0].isspace() and not above.startswith((")", "#")):
+            break
+    return ""
+
+
+def _written(entry: Entry, lang: str, here: Here | None) -> Commentary:
+    return Commentary(
+        key=entry.key,
+        lang=lang,
+        title=entry.title(lang),
+        text=entry.text(lang),
+        here=_filled(entry.table, lang, here),
+        papers=entry.papers(lang),
+        questions=tuple(_question(q, lang, here) for q in texts.questions_about(entry.key)),
+        notes=tuple(_note(table, lang, here) for table in entry.lines),
+        call=here.call.id if here is not None and here.call is not None else None,
+    )
+
+
+def _of_line(entry: Entry, line_text: str, lang: str, here: Here | None) -> Commentary | None:
+    text = line_text.strip()
+    table = next((line for line in entry.lines if text.startswith(line["at"])), None)
+    if table is None:
+        return None
+    note = _note(table, lang, here)
+    return Commentary(note.anchor, lang, entry.title(lang), (note.text,), note.here)
+
+
+def _question(entry: Entry, lang: str, here: Here | None) -> Question:
+    told = _filled(entry.table, lang, here)
+    return Question(entry.key, entry.title(lang), entry.text(lang), told, entry.papers(lang))
+
+
+def _filled(table: Mapping[str, Any], lang: str, here: Here | None) -> tuple[str, ...]:
+    """The sentences whose numbers the trace has."""
+    if here is None:
+        return ()
+    sentences = (fill(pair[lang], here) for pair in table.get("here", ()))
+    return tuple(sentence for sentence in sentences if sentence is not None)
+
+
+# --- the place in the trace -----------------------------------------------------------------------
+
+
+def _place(trace: Trace, entry: Entry, call: Call | None, lang: str) -> Here:
+    """Where an entry's numbers are read: at a call of it, with the locals that it ended with."""
+    if entry.where in ("stage", "construction"):
+        return Here(trace, None, entry.key, lang)
+    call = call or _first_call(entry, trace)
+    if call is None:
+        return Here(trace, lang=lang)
+    return Here(trace, call, call.stage, lang, _locals(_lines(trace, call)))
+
+
+def _first_call(entry: Entry, trace: Trace) -> Call | None:
+    """The first call of it; of a function that is wrapped, the one within the wrapper."""
+    calls = [c for c in trace.calls if _answers(c, entry, trace)]
+    inner = (c for c in calls if calls[0].start < c.start < calls[0].end)
+    return next(inner, calls[0]) if calls else None
+
+
+def _answers(call: Call, entry: Entry, trace: Trace) -> bool:
+    if entry.where == "path":
+        return call.kind == "module" and texts.path_entry(call.path) is entry
+    return call.kind != "op" and function_of(call, trace) == entry.key
+
+
+def _note(table: Mapping[str, Any], lang: str, here: Here | None) -> Note:
+    text = " ".join(texts.paragraphs(table[lang]))
+    if here is None or here.call is None:
+        return Note(table["at"], text)
+    number = _line_number(here.trace, here.call, table["at"])
+    lines = _lines(here.trace, here.call)
+    until = _until(lines, number)
+    told = _filled(table, lang, replace(here, local=_locals(until)))
+    return Note(table["at"], text, told, number, ran=bool(until) or not lines)
+
+
+def _lines(trace: Trace, call: Call) -> list[Line]:
+    return [line for line in trace.lines if line.call == call.id]
+
+
+def _until(lines: list[Line], number: int | None) -> list[Line]:
+    """The lines up to the first time that one of them ran; none if it did not."""
+    first = next((i for i, line in enumerate(lines) if line.line == number), None)
+    return [] if first is None else lines[: first + 1]
+
+
+def _locals(lines: Iterable[Line]) -> dict[str, Value]:
+    names: dict[str, Value] = {}
+    for line in lines:
+        names.update(line.changed)
+    return names
+
+
+def _line_number(trace: Trace, call: Call, anchor: str) -> int | None:
+    """The first line of the call's function that begins with the anchor."""
+    source = trace.sources.get(call.source.file) if call.source else None
+    if source is None or call.source is None:
+        return None
+    return _line_in(source.text, call.source.line, anchor)
+
+
+@functools.lru_cache(maxsize=4096)
+def _line_in(text: str, start: int, anchor: str) -> int | None:
+    lines = text.splitlines()
+    outer = _indent(lines[start - 1])
+    in_body = False
+    for number, line in enumerate(lines[start - 1 :], start):
+        code = line.strip()
+        if in_body and code.startswith(anchor):
+            return number
+        if in_body and code and _indent(line) <= outer and not code.startswith((")", "#")):
+            break
+        in_body = in_body or code.startswith("def ")  # decorators come before it
+    return None
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+# --- a text to read -------------------------------------------------------------------------------
+
+
+def explain(
+    trace: Trace | None,
+    stage: str | None = None,
+    path: str | None = None,
+    function: str | None = None,
+    lang: str = "en",
+    *,
+    question: str | None = None,
+) -> str:
+    """Write the commentary as Markdown, with the trace's numbers in it.
+
+    Args:
+        trace: the recording; None for the text without numbers.
+        stage: one stage; if nothing is named at all, every stage of the trace.
+        path: one module of the trace, with or without its call number (``rpn.head.conv#1``).
+        function: a function, by its qualified name or only its last part (``filter_proposals``).
+        lang: ``"en"``, ``"zh"`` or ``"both"``.
+        question: a question's key or words from it; ``""`` lists them all.
+
+    Raises:
+        MissingError: nothing of that name is known; names the nearest.
+        InputError: there is no such language.
+    """
+    languages = LANGUAGES if lang == "both" else (lang,)
+    for one in languages:
+        _check_language(one)
+    if question is not None:
+        return _explain_question(trace, question, languages)
+    if path is not None:
+        return _explain_path(trace, path, languages)
+    if function is not None:
+        return _explain_function(trace, function, languages)
+    names = [stage] if stage is not None else _stage_names(trace)
+    return "\n\n".join(_explain_stage(trace, name, languages) for name in names)
+
+
+def _stage_names(trace: Trace | None) -> list[str]:
+    return texts.keys("stage") if trace is None else ["model", *(s.name for s in trace.stages)]
+
+
+def _explain_stage(trace: Trace | None, name: str, languages: Iterable[str]) -> str:
+    kind = trace.kind if trace is not None else "pass"
+    recorded = [s.name for s in trace.stages] if trace is not None else []
+    if texts.stage_entry(name, kind) is None:
+        if name in recorded:  # another model's top-level part
+            return f"## {name}"
+        known = sorted({*texts.keys("stage", "construction"), *recorded})
+        raise MissingError(f"there is no stage {name!r}{near(name, known)} ({_list(known, 20)})")
+    return _both(languages, lambda lang: commentary(stage=name, lang=lang, trace=trace), trace)
+
+
+def _explain_function(trace: Trace | None, name: str, languages: Iterable[str]) -> str:
+    key = _function_key(trace, name)
+    if ("function", key) in texts.entries():
+        return _both(languages, lambda one: commentary(None, key, None, one, trace), trace)
+    assert trace is not None  # a key that is not in the texts comes from the trace
+    call = next(c for c in trace.calls if c.kind != "op" and function_of(c, trace) == key)
+    return _explain_call(call, trace, languages)
+
+
+def _function_key(trace: Trace | None, name: str) -> str:
+    """The one function of this name, or with this last part: what ran before what is written."""
+    ran = _functions_run(trace)
+    known = {*texts.keys("function"), *ran}
+    if name in known:
+        return name
+    found = _ending(ran, name) or _ending(known, name)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise MissingError(f"several functions are called {name!r}: {_list(found)}")
+    hint = near(name, known) or near(name, {k.rpartition(".")[2] for k in known})
+    raise MissingError(f"there is no function {name!r}{hint}")
+
+
+def _functions_run(trace: Trace | None, stage: str | None = None) -> list[str]:
+    """The functions that ran (in a stage), in order, each once."""
+    calls = [c for c in (trace.calls if trace is not None else ()) if c.kind != "op"]
+    chosen = (c for c in calls if stage is None or c.stage == stage)
+    return list(dict.fromkeys(function_of(c, trace) for c in chosen if trace is not None))
+
+
+def _ending(names: Iterable[str], part: str) -> list[str]:
+    return sorted(n for n in names if n.rpartition(".")[2] == part or n == f"{part}.forward")
+
+
+def _explain_path(trace: Trace | None, path: str, languages: Iterable[str]) -> str:
+    if trace is None:
+        raise InputError("a path is a module of a recording: name the recording too")
+    return _explain_call(by_path(trace, path)[0], trace, languages)
+
+
+def _explain_call(call: Call, trace: Trace, languages: Iterable[str]) -> str:
+    name = call.label if call.kind == "module" else call.path
+    found = commentary(call=call, trace=trace)
+    if found is None:
+        raise MissingError(f"nothing is written about {name!r}, and it belongs to no stage")
+    text = _both(languages, lambda lang: commentary(call=call, lang=lang, trace=trace), trace)
+    if found.key != call.stage:
+        return text
+    told = [_phrase("only_stage", lang).replace("{name}", name) for lang in languages]
+    return "\n\n".join([*told, text])
+
+
+def _explain_question(trace: Trace | None, words: str, languages: Iterable[str]) -> str:
+    found = _matching(words)
+    if not words:
+        titles = ((q.key, " / ".join(q.title(lang) for lang in languages)) for q in found)
+        return "\n".join(f"- `{key}`: {title}" for key, title in titles)
+    if not found:
+        known = texts.keys("question")
+        raise MissingError(f"no question matches {words!r}{near(words, known)} ({_list(known)})")
+    asked = ((q, lang) for q in found for lang in languages)
+    places = {lang: None if trace is None else Here(trace, lang=lang) for lang in languages}
+    return "\n\n".join(_answered(_question(q, lang, places[lang])) for q, lang in asked)
+
+
+def _matching(words: str) -> list[Entry]:
+    """The question of that key; else those with all words in the key, the title, the answer."""
+    asked = texts.questions()
+    wanted = words.casefold().split()
+    places: tuple[Callable[[Entry], Iterable[str]], ...] = (
+        lambda q: [q.key],
+        lambda q: [q.title(lang) for lang in LANGUAGES],
+        lambda q: [text for lang in LANGUAGES for text in q.text(lang)],
+    )
+    exact = [q for q in asked if q.key == words]
+    found = ([q for q in asked if _has(wanted, place(q))] for place in places)
+    return exact or next(filter(None, found), [])
+
+
+def _has(words: list[str], parts: Iterable[str]) -> bool:
+    text = " ".join(parts).casefold()
+    return all(word in text for word in words)
+
+
+def _both(
+    languages: Iterable[str], find: Callable[[str], Commentary | None], trace: Trace | None
+) -> str:
+    found = (find(lang) for lang in languages)
+    return "\n\n".join(_rendered(one, trace) for one in found if one is not None)
+
+
+def _rendered(found: Commentary, trace: Trace | None) -> str:
+    asked = [f"{q.title} (`{q.key}`)" for q in found.questions]
+    sections = {
+        "here": found.here,
+        "lines": [_note_text(note, found.lang) for note in found.notes],
+        "functions": _functions_in(found, trace),
+        "questions": asked,
+        "papers": found.papers,
+    }
+    parts = [f"## {found.title} (`{found.key}`)", *found.text]
+    for name, items in sections.items():
+        if items:
+            aside = _whose(found, trace) if name == "here" else ""
+            parts += [f"**{_phrase(name, found.lang)}**{aside}", _bullets(items)]
+    return "\n\n".join(parts)
+
+
+def _whose(found: Commentary, trace: Trace | None) -> str:
+    """Say which call the numbers are those of."""
+    if trace is None or found.call is None:
+        return ""
+    call = trace.calls[found.call]
+    same = [c for c in trace.calls if function_of(c, trace) == function_of(call, trace)]
+    name = "call" if len(same) > 1 and same[0] is call else "only_call"
+    told = _phrase(name, found.lang).replace("{label}", call.label)
+    return f" ({told.replace('{count}', str(len(same)))})"
+
+
+def _answered(question: Question) -> str:
+    lists = [_bullets(items) for items in (question.here, question.papers) if items]
+    return "\n\n".join([f"## {question.title}", *question.text, *lists])
+
+
+def _note_text(note: Note, lang: str) -> str:
+    place = f"{note.line}: " if note.line is not None else ""
+    ran = "" if note.ran else f"*{_phrase('not_run', lang)}* "
+    numbers = "".join(f" ▸ {sentence}" for sentence in note.here)
+    return f"{place}`{note.anchor}` {ran}{note.text}{numbers}"
+
+
+def _functions_in(found: Commentary, trace: Trace | None) -> list[str]:
+    """The commented functions of a stage: those that ran in it, or all that belong to it."""
+    if texts.stage_entry(found.key, "pass") is None:
+        return []
+    home = ("stage", found.key)
+    belonging = [k for (_, k), e in texts.entries().items() if e.home == home]
+    names = belonging if trace is None else _functions_run(trace, found.key)
+    told = [e for e in (texts.entries().get(("function", name)) for name in names) if e]
+    return [f"`{e.key}`: {e.title(found.lang)}" for e in told if e.home[1]]
+
+
+def _phrase(name: str, lang: str) -> str:
+    return _PHRASES[name][LANGUAGES.index(lang)]
+
+
+def _bullets(items: Iterable[str]) -> str:
+    return "\n".join(f"- {item}" for item in items)
+
+
+def _list(names: Iterable[str], limit: int = 8) -> str:
+    first, rest = list(names)[:limit], list(names)[limit:]
+    return ", ".join(first) + (f" and {len(rest)} more" if rest else "")
