@@ -1,0 +1,129 @@
+"""The table: one line per call, in columns that add up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from tracer.record import Trace
+from tracer.views.calls import Group, Names, choose, groups, several
+from tracer.views.fields import Field, columns_of, pick
+from tracer.views.ledger import Ledger
+from tracer.views.names import failure, overwriters, title
+from tracer.views.report import Cell, Row, Table
+from tracer.views.words import word
+
+if TYPE_CHECKING:
+    import pandas
+
+PASS = (
+    *("call", "type", "settings", "input", "output", "params", "frozen", "macs", "stride"),
+    *("min", "max", "zeros", "time"),
+)
+CONSTRUCTION = ("call", "built_type", "built", "added", "built_frozen", "time")
+
+
+DATA = ("id", "kind", "path", "nth", "stage", *PASS[1:])
+"""A DataFrame's columns: a call's name in parts, to select and group by."""
+
+
+def table(
+    trace: Trace,
+    *,
+    grain: Names | None = None,
+    stage: Names | None = None,
+    path: Names | None = None,
+    depth: int | None = None,
+    columns: Names | None = None,
+    fold: bool = True,
+    lang: str = "en",
+) -> Table:
+    """Return one line per call, with totals that add up.
+
+    Args:
+        trace: a pass or a construction.
+        grain: kinds of call, see `tracer.views.calls.choose`; modules, if not given.
+        stage: only calls of this stage, or of these.
+        path: only calls of this path, label or pattern, or of these, and what ran in them.
+        depth: how many levels beneath the outermost of them; all, if not given.
+        columns: keys of `tracer.views.fields.FIELDS`.
+        fold: whether neighbours that are alike share a line.
+        lang: of the headings, ``"en"`` or ``"zh"``.
+
+    Raises:
+        InputError, MissingError: an unknown grain, stage, path, column or language.
+    """
+    fields = pick(several(columns) if columns is not None else _default(trace))
+    calls = choose(trace, grain, stage, path, default=("module",))
+    rows = groups(trace, calls, depth, fold)
+    return assemble(Ledger(trace, rows, lang=lang), fields, "grid", len(calls))
+
+
+def dataframe(trace: Trace, **options: Any) -> pandas.DataFrame:
+    """Return the table as a pandas DataFrame, a row per call unless ``fold=True`` is given.
+
+    Args:
+        trace: a pass or a construction.
+        **options: as for `table`; of a pass, the columns are `DATA` if none are given.
+
+    Raises:
+        InputError: pandas is not installed; or as `table`.
+    """
+    columns = DATA if trace.kind == "pass" else None
+    return table(trace, **{"fold": False, "columns": columns, **options}).dataframe()
+
+
+def _default(trace: Trace) -> tuple[str, ...]:
+    return PASS if trace.kind == "pass" else CONSTRUCTION
+
+
+def assemble(
+    ledger: Ledger,
+    fields: dict[str, Field],
+    layout: str,
+    calls: int,
+    notes: tuple[str, ...] = (),
+) -> Table:
+    """Return the rows of a ledger, which stand for so many calls, as a table with these fields."""
+    rows = tuple(_row(ledger, group, fields) for group in ledger.groups)
+    return Table(
+        columns_of(fields, ledger.lang),
+        rows,
+        title(ledger.trace, ledger.lang, calls),
+        (*_notes(ledger, fields), *notes),
+        _totals(rows, fields, ledger.lang),
+        layout,
+        ledger.lang,
+    )
+
+
+def _row(ledger: Ledger, group: Group, fields: dict[str, Field]) -> Row:
+    cells = tuple(field.get(ledger, group) for field in fields.values())
+    mark = "error" if group.call.error else ""
+    if not mark and any(overwriters(ledger.trace, node.call) for node in group.nodes[:1]):
+        mark = "overwritten"
+    return Row(cells, group.depth, mark, group.call.id)
+
+
+def _totals(rows: tuple[Row, ...], fields: dict[str, Field], lang: str) -> tuple[Cell, ...]:
+    if not any(field.adds for field in fields.values()):
+        return ()
+    totals: list[Cell] = [
+        sum(row.cells[i] or 0 for row in rows) if field.adds else None  # type: ignore[misc]
+        for i, field in enumerate(fields.values())
+    ]
+    if totals[0] is None:
+        totals[0] = word("total", lang)
+    return tuple(totals)
+
+
+def _notes(ledger: Ledger, fields: dict[str, Field]) -> Iterator[str]:
+    """How to read the table, where that is not plain; how the run ended, if it failed."""
+    summed = [word(key, ledger.lang) for key, f in fields.items() if f.adds and key != "calls"]
+    folded = any(len(group.nodes) > 1 for group in ledger.groups)
+    if summed:
+        yield word("note_sums", ledger.lang, columns=", ".join(summed))
+    if folded:
+        yield word("note_folded", ledger.lang)
+    if ledger.trace.error is not None:
+        yield failure(ledger.trace, ledger.lang)

@@ -1,0 +1,124 @@
+"""What a report says of a recorded value: its shapes, its range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from tracer.record import TensorSummary, Trace, Value
+
+BRACKETS = {
+    "sequence": ("[", "]"),
+    "mapping": ("{", "}"),
+    "object": ("(", ")"),
+    "arguments": ("", ""),
+}
+
+
+def dims(shape: Iterable[int]) -> str:
+    """``(2, 256, 32, 40)`` → ``2×256×32×40``; a tensor without axes is a ``scalar``."""
+    return "×".join(str(size) for size in shape) or "scalar"
+
+
+def shape_text(trace: Trace, value: Value | None) -> str:
+    """Return the shapes of the tensors in a value, in the value's own form; ``""`` if it has none.
+
+    An OrderedDict of the pyramid's levels is ``{0: 2×256×32×40, 1: 2×256×16×20, …}``; three or
+    more equal neighbours of a list are written once, ``[100×(3×224×224)]``.
+    """
+    if value is None:
+        return ""
+    if value.tensor is not None:
+        return dims(trace.tensors[value.tensor].summary.shape)
+    if value.kind not in BRACKETS:
+        return ""
+    parts = [(name, shape_text(trace, item)) for name, item in value.items]
+    return _bracketed(value, [(name, text) for name, text in parts if text])
+
+
+def _bracketed(value: Value, parts: list[tuple[str, str]]) -> str:
+    if not parts:
+        return ""
+    if value.kind == "arguments":
+        return parts[0][1] if len(parts) == 1 else ", ".join(f"{n}: {text}" for n, text in parts)
+    if value.type == "tuple" and len(parts) == 1 and not value.elided:
+        return parts[0][1]  # a function's (result, None)
+    if value.kind == "sequence":
+        texts = list(_runs(text for _, text in parts))
+    else:
+        texts = [f"{name}: {text}" for name, text in parts]
+    if value.elided:
+        texts.append(f"{value.elided} more")
+    left, right = ("(", ")") if value.type == "tuple" else BRACKETS[value.kind]
+    name = value.type if value.kind == "object" else ""
+    return f"{name}{left}{', '.join(texts)}{right}"
+
+
+def _runs(texts: Iterable[str]) -> Iterator[str]:
+    for text, same in groupby(texts):
+        count = len(list(same))
+        yield from [f"{count}×({text})"] if count > 2 else [text] * count
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What the values of one or several alike tensors amount to.
+
+    Attributes:
+        min, max: over all of them, finite values only; None if there are none.
+        mean, std: of a single tensor; None for several.
+        zeros: fraction of exact zeros over all of them, 0–1; None if not known.
+        nan, inf: how many values are NaN, and how many infinite.
+        dtype, device: their common ones, ``""`` if they differ.
+    """
+
+    min: float | int | None = None
+    max: float | int | None = None
+    mean: float | None = None
+    std: float | None = None
+    zeros: float | None = None
+    nan: int | None = None
+    inf: int | None = None
+    dtype: str = ""
+    device: str = ""
+
+
+def extent(summaries: Iterable[TensorSummary]) -> Extent:
+    """Sum up tensors that are alike (one dtype, one number of axes); of others nothing is said.
+
+    Boxes and labels in one value have no range in common.
+    """
+    found = list(summaries)
+    if not found or len({(s.dtype, len(s.shape)) for s in found}) > 1:
+        return Extent()
+    single = found[0] if len(found) == 1 else None
+    return Extent(
+        min=min((s.min for s in found if s.min is not None), default=None),
+        max=max((s.max for s in found if s.max is not None), default=None),
+        mean=single.mean if single else None,
+        std=single.std if single else None,
+        zeros=_zeros(found),
+        nan=_sum(s.nan for s in found),
+        inf=_sum(s.inf for s in found),
+        dtype=found[0].dtype,
+        device=found[0].device if len({s.device for s in found}) == 1 else "",
+    )
+
+
+def _zeros(summaries: list[TensorSummary]) -> float | None:
+    known = [(s.zeros, s.numel) for s in summaries if s.zeros is not None]
+    total = sum(numel for _, numel in known)
+    return sum(zeros * numel for zeros, numel in known) / total if total else None
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def summaries(trace: Trace, value: Value | None) -> Iterator[TensorSummary]:
+    """Yield the summary of every tensor in a value."""
+    if value is not None:
+        for state in value.tensors():
+            yield trace.tensors[state].summary
