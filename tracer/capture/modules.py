@@ -106,7 +106,8 @@ def _describe(
     own = [p for p in own if not isinstance(p, nn.parameter.UninitializedParameter)]
     seen.update(id(p) for p in own)
     children = [(n, paths.get(id(c), n)) for n, c in module._modules.items() if c is not None]
-    custom = type(module).__repr__ is not nn.Module.__repr__
+    # A child that is None is printed, though it is no module: then, too, the text has to be kept.
+    custom = type(module).__repr__ is not nn.Module.__repr__ or None in module._modules.values()
     return Module(
         path=path,
         type=module._get_name(),

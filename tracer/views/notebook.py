@@ -1,0 +1,40 @@
+"""What a notebook shows of a report, and of a whole recording."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tracer.record import Trace
+from tracer.views.formats import STYLE, escape, html_fragment
+from tracer.views.names import title
+from tracer.views.report import Table
+from tracer.views.stages import stages
+from tracer.views.words import word
+
+ROWS = 200
+"""A notebook keeps what it shows: longer reports are cut, and say so."""
+
+
+def table_html(table: Table, rows: int = ROWS) -> str:
+    """Return a report as HTML for a notebook cell, at most so many rows of it."""
+    if len(table) > rows:
+        cut = word("note_cut", table.lang, shown=rows, all=len(table))
+        table = replace(table, rows=table.rows[:rows], notes=(*table.notes, cut))
+    return f"<style>{STYLE}</style>{html_fragment(table)}"
+
+
+def trace_html(trace: Trace, lang: str = "en") -> str:
+    """Return a recording at a glance: what ran, in which environment, and its stages."""
+    counts = (
+        f"{len(trace.calls):,} {word('calls_recorded', lang)}",
+        f"{len(trace.lines):,} {word('lines_recorded', lang)}",
+        f"{len(trace.tensors):,} {word('tensors_recorded', lang)}",
+    )
+    environment = (f"{key} {value}" for key, value in trace.environment.items() if value)
+    facts = " · ".join([*counts, *environment])
+    board = replace(stages(trace, lang=lang), title="")
+    return (
+        f'<style>{STYLE}</style><div class="tracer-report"><strong>{escape(title(trace, lang))}'
+        f"</strong><p>{escape(facts)}</p>"
+        f"{''.join(f'<p>{escape(note)}</p>' for note in trace.notes)}</div>{html_fragment(board)}"
+    )
