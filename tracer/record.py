@@ -22,9 +22,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas
+
+    from tracer.views.report import Table
 
 Scalar = Union[None, bool, int, float, str]  # noqa: UP007 (evaluated at run time)
 
@@ -478,6 +483,58 @@ class Trace:
         from tracer.store import save  # here, so that the record by itself needs no file format
 
         return save(self, path)
+
+    # The reports, at hand where the recording is. Each is a function of `tracer.views`, imported
+    # where it is used: the record by itself knows no view.
+
+    def table(self, **options: Any) -> Table:
+        """Return one line per call, with totals; the options are `tracer.views.table.table`'s."""
+        from tracer.views.table import table
+
+        return table(self, **options)
+
+    def tree(self, **options: Any) -> Table:
+        """Return the calls as a tree; the options are `tracer.views.tree.tree`'s."""
+        from tracer.views.tree import tree
+
+        return tree(self, **options)
+
+    def board(self, **options: Any) -> Table:
+        """Return the stages, sizes and counts; the options are `tracer.views.stages.stages`'s."""
+        from tracer.views.stages import stages
+
+        return stages(self, **options)
+
+    def architecture(self, **options: Any) -> Table:
+        """Return what ``print(model)`` prints, if wanted with live shapes.
+
+        The options are `tracer.views.architecture.architecture`'s.
+        """
+        from tracer.views.architecture import architecture
+
+        return architecture(self, **options)
+
+    def to_json(self, **options: Any) -> str:
+        """Return the calls as JSON; the options are `tracer.views.contract.to_json`'s."""
+        from tracer.views.contract import to_json
+
+        return to_json(self, **options)
+
+    def dataframe(self, **options: Any) -> pandas.DataFrame:
+        """Return a row per call as a pandas DataFrame; the options are `table`'s.
+
+        Raises:
+            InputError: pandas is not installed.
+        """
+        from tracer.views.table import dataframe
+
+        return dataframe(self, **options)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of the recording."""
+        from tracer.views.notebook import trace_html
+
+        return trace_html(self)
 
 
 def _same_arrays(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> bool:
