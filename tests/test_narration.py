@@ -651,6 +651,21 @@ def test_another_models_trace_is_no_error(story):
         assert not unfilled(text)
 
 
+def test_another_models_parts_are_not_taken_for_stages():
+    """A classifier may well have parts called backbone and head."""
+    draft = handmade.Draft()
+    with draft.call("module", "", "Classifier"):
+        with draft.call("module", "backbone", "Body", stage="backbone"):
+            pass
+        with draft.call("module", "head", "Linear", stage="head") as head:
+            pass
+    trace = draft.trace("pass", "Classifier")
+    assert explain(trace) == "## backbone\n\n## head"
+    assert commentary("head", trace=trace) is None
+    assert commentary(call=trace.calls[head.id], trace=trace).key == "Linear.forward"
+    assert "not one of torchvision's detectors" in explain(handmade.Draft().trace("pass", "X"))
+
+
 def test_a_coarse_trace_tells_what_it_has(coarse):
     for text in everything(coarse):
         assert not unfilled(text)

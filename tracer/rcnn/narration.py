@@ -16,6 +16,7 @@ from tracer.errors import InputError, MissingError, near
 from tracer.query import by_path
 from tracer.rcnn import texts
 from tracer.rcnn.facts import Here, fill
+from tracer.rcnn.stages import is_rcnn
 from tracer.rcnn.texts import LANGUAGES, Entry
 from tracer.record import Call, Line, Trace, Value
 
@@ -28,6 +29,10 @@ _PHRASES = {
     "only_call": ("`{label}`", "`{label}`"),
     "functions": ("Functions", "函数"),
     "not_run": ("(did not run here)", "（本次没有执行）"),
+    "no_stages": (
+        "The recording has no stages: it is not one of torchvision's detectors.",
+        "这份记录没有阶段：它不是 torchvision 的检测器。",
+    ),
     "only_stage": (
         "Nothing is written about `{name}` itself; this is the stage that it belongs to.",
         "没有专门针对 `{name}` 的说明，以下是它所属阶段的说明。",
@@ -185,8 +190,15 @@ def _check_language(lang: str) -> None:
 
 def _named(stage: str | None, function: str | None, trace: Trace | None) -> Entry | None:
     entry = texts.entries().get(("function", function or ""))
-    kind = trace.kind if trace is not None else "pass"
-    return entry or (texts.stage_entry(stage, kind) if stage is not None else None)
+    return entry or (_stage_entry(stage, trace) if stage is not None else None)
+
+
+def _stage_entry(name: str, trace: Trace | None) -> Entry | None:
+    """A stage's text; none for a part of another model that happens to have the same name."""
+    if trace is None:
+        return texts.stage_entry(name, "pass")
+    known = trace.kind == "construction" or is_rcnn(trace.modules)
+    return texts.stage_entry(name, trace.kind) if known else None
 
 
 def _about(call: Call, trace: Trace | None, line_text: str | None) -> Entry | None:
@@ -197,8 +209,7 @@ def _about(call: Call, trace: Trace | None, line_text: str | None) -> Entry | No
     if line_text is not None:
         return function
     module = texts.path_entry(call.path) if call.kind == "module" else None
-    stage = texts.stage_entry(call.stage, trace.kind) if call.stage else None
-    return module or function or stage
+    return module or function or (_stage_entry(call.stage, trace) if call.stage else None)
 
 
 @functools.lru_cache(maxsize=512)
@@ -365,17 +376,20 @@ def explain(
     if function is not None:
         return _explain_function(trace, function, languages)
     names = [stage] if stage is not None else _stage_names(trace)
-    return "\n\n".join(_explain_stage(trace, name, languages) for name in names)
+    told = [_explain_stage(trace, name, languages) for name in names]
+    return "\n\n".join(told or [_phrase("no_stages", one) for one in languages])
 
 
 def _stage_names(trace: Trace | None) -> list[str]:
-    return texts.keys("stage") if trace is None else ["model", *(s.name for s in trace.stages)]
+    if trace is None:
+        return texts.keys("stage")
+    two_stages = {"rpn", "roi_heads"} <= set(trace.modules)
+    return [*(["model"] if two_stages else []), *(stage.name for stage in trace.stages)]
 
 
 def _explain_stage(trace: Trace | None, name: str, languages: Iterable[str]) -> str:
-    kind = trace.kind if trace is not None else "pass"
     recorded = [s.name for s in trace.stages] if trace is not None else []
-    if texts.stage_entry(name, kind) is None:
+    if _stage_entry(name, trace) is None:
         if name in recorded:  # another model's top-level part
             return f"## {name}"
         known = sorted({*texts.keys("stage", "construction"), *recorded})
@@ -428,7 +442,7 @@ def _explain_call(call: Call, trace: Trace, languages: Iterable[str]) -> str:
     name = call.label if call.kind == "module" else call.path
     found = commentary(call=call, trace=trace)
     if found is None:
-        raise MissingError(f"nothing is written about {name!r}, and it belongs to no stage")
+        raise MissingError(f"nothing is written about {name!r} or a stage that it belongs to")
     text = _both(languages, lambda lang: commentary(call=call, lang=lang, trace=trace), trace)
     if found.key != call.stage:
         return text
