@@ -654,3 +654,22 @@ def test_meta_tensors_have_shapes_and_no_values():
     trace = tracer.trace(nn.Linear(3, 4, device="meta"), torch.ones(2, 3, device="meta"))
     summary = trace.tensors[trace.calls[0].result.tensor].summary
     assert (summary.shape, summary.device, summary.min) == ((2, 4), "meta", None)
+
+
+class Odd(nn.Module):
+    def forward(self, x):
+        nested = torch.nested.nested_tensor([x, x[:2]])
+        return x.to(torch.float8_e4m3fn), x.to(torch.complex64), 10**6000, x.to_sparse(), nested
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_types_that_numpy_or_files_lack_are_still_recorded(tmp_path):
+    trace = tracer.trace(Odd(), torch.ones(3), keep=True, grain="line")
+    trace.save(tmp_path / "odd.safetensors")
+    small, _, huge, sparse, nested = (value for _, value in trace.calls[0].result.items)
+    assert trace.tensors[sparse.tensor].summary.shape == (3,)
+    assert nested.text == "nested tensor of 2 parts"
+    assert trace.tensors[small.tensor].summary.dtype == "float8_e4m3fn"
+    assert trace.data(small.tensor).dtype == np.float32
+    assert huge.text == "an integer of 19932 bits"
+    assert tracer.load(tmp_path / "odd.safetensors") == trace

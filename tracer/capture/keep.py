@@ -17,10 +17,60 @@ from tracer.errors import InputError, near
 
 Keep = Union[None, bool, str, Iterable[str], Callable[[str, str, str], bool]]  # noqa: UP007
 
+_NUMPY = frozenset(
+    {
+        torch.bool,
+        torch.uint8,
+        torch.int8,
+        torch.int16,
+        torch.int32,
+        torch.int64,
+        torch.float16,
+        torch.float32,
+        torch.float64,
+        torch.complex64,
+        torch.complex128,
+    }
+)
+
 ROLES = ("args", "within", "result")
 
 # What the anatomy of the two-stage detectors is read from.
-PRESETS: dict[str, tuple[str, ...]] = {"anatomy": ()}
+PRESETS: dict[str, tuple[str, ...]] = {
+    "anatomy": (
+        # the picture, and boxes between its two sizes
+        "transform",
+        "*.transform",
+        "resize_boxes",
+        "args:resize_boxes",
+        # the pyramid without its finest level, which alone would be as large as all else
+        "*fpn.inner_blocks.[1-9]",
+        "*fpn.layer_blocks.[1-9]",
+        "*fpn.extra_blocks.p[67]",
+        # anchors, scores and deltas, and each step of the filter
+        "within:AnchorGenerator.set_cell_anchors",
+        "*rpn.head.cls_logits",
+        "*rpn.head.bbox_pred",
+        "RegionProposalNetwork._get_top_n_idx",
+        "RegionProposalNetwork.filter_proposals",
+        "args:clip_boxes_to_image",
+        "remove_small_boxes",
+        "batched_nms",
+        # levels, scores and detections
+        "LevelMapper.__call__",
+        "*roi_heads.box_predictor",
+        "softmax",
+        "*.postprocess_detections",
+        "maskrcnn_inference",
+        "keypointrcnn_inference",
+        # training: targets, samples, losses
+        "args:RoIHeads.assign_targets_to_proposals",
+        "RoIHeads.select_training_samples",
+        "BalancedPositiveNegativeSampler.__call__",
+        "args:smooth_l1_loss",
+        "args:binary_cross_entropy_with_logits",
+    ),
+}
 
 
 class KeepRule:
@@ -116,13 +166,13 @@ class Store:
         self._arrays: dict[str, np.ndarray | _OnDisk] = {}
         self._folder: Path | None = None
 
-    def put(self, name: str, tensor: torch.Tensor) -> None:
-        """Copy a tensor's values now; bfloat16 is widened to float32, which numpy knows."""
+    def put(self, name: str, tensor: torch.Tensor) -> bool:
+        """Copy a tensor's values now, if it has any; types that numpy lacks are widened."""
         plain = tensor.detach()
         if plain.layout is not torch.strided or plain.device.type == "meta" or plain.is_quantized:
-            return
-        if plain.dtype is torch.bfloat16:
-            plain = plain.float()
+            return False
+        if plain.dtype not in _NUMPY:
+            plain = plain.to(torch.complex64 if plain.dtype.is_complex else torch.float32)
         copy = torch.empty(plain.shape, dtype=plain.dtype)
         copy.copy_(plain.resolve_conj().resolve_neg())
         array = copy.numpy()
@@ -131,6 +181,7 @@ class Store:
             self._arrays[name] = array
         else:
             self._arrays[name] = self._spill(name, array)
+        return True
 
     def blobs(self, pictures: Iterable[tuple[str, np.ndarray]]) -> Mapping[str, np.ndarray]:
         """Everything put so far and the pictures, as one mapping."""

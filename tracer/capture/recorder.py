@@ -142,7 +142,7 @@ class _AtWork:
         self.guard = torch._C.DisableTorchFunction()
         self.guard.__enter__()
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, *error: Any) -> None:
         self.guard.__exit__(*error)
         self.recorder.worker = self.worker
         self.recorder.lock.release()

@@ -163,7 +163,7 @@ def _source_file(filename: str, key: str) -> SourceFile:
         facts = importlib.metadata.metadata(package)
     except importlib.metadata.PackageNotFoundError:
         return SourceFile(key, text)
-    licence = facts.get("License-Expression") or facts.get("License") or ""
+    licence = next((facts[k] for k in ("License-Expression", "License") if k in facts), "")
     return SourceFile(key, text, f"{package} {facts['Version']}", licence.split("\n")[0][:100])
 
 

@@ -177,7 +177,6 @@ def _readable(tensor: torch.Tensor) -> bool:
         tensor.layout is torch.strided
         and tensor.device.type != "meta"
         and not tensor.is_quantized
-        and not getattr(tensor, "is_nested", False)
         and tensor.dtype in _FLOATS | _INTEGERS
         and (type(tensor).__torch_dispatch__ is torch._C._disabled_torch_dispatch_impl)
     )
@@ -198,14 +197,16 @@ def _sample(flat: torch.Tensor) -> torch.Tensor:
     return runs[:, : SAMPLE // 64].reshape(-1)
 
 
+# min, max, mean, std, nan, inf
+_Numbers = tuple[Optional[float], Optional[float], Optional[float], Optional[float], int, int]
+
+
 def _summary_now(tensor: torch.Tensor, flat: torch.Tensor, histogram: bool) -> TensorSummary:
     """All of a CPU tensor's numbers, at once."""
     sample = _sample(flat)
-    nan = inf = 0
-    if flat.dtype in _INTEGERS:
-        low, high, mean, std = _integer_statistics(flat)
-    else:
-        low, high, mean, std, nan, inf = _float_statistics(flat)
+    integers = flat.dtype in _INTEGERS
+    numbers = _integer_statistics(flat) if integers else _float_statistics(flat)
+    low, high, mean, std, nan, inf = numbers
     counts: tuple[int, ...] = ()
     if histogram and low is not None and high is not None and sample.numel() > 1:
         counts = _histogram(sample, float(low), float(high), gaps=bool(nan or inf))
@@ -234,16 +235,13 @@ def _histogram(sample: torch.Tensor, low: float, high: float, gaps: bool) -> tup
     return tuple(map(int, torch.histc(sample, BINS, low, high).tolist()))
 
 
-def _integer_statistics(flat: torch.Tensor) -> tuple[int, int, float, float | None]:
+def _integer_statistics(flat: torch.Tensor) -> _Numbers:
     low, high = torch.aminmax(flat.to(torch.uint8) if flat.dtype is torch.bool else flat)
-    return int(low), int(high), *_exact_moments(flat)
+    return int(low), int(high), *_exact_moments(flat), 0, 0
 
 
-_Floats = tuple[float | None, float | None, float | None, float | None, int, int]
-
-
-def _float_statistics(flat: torch.Tensor) -> _Floats:
-    """(min, max, mean, std, nan, inf)."""
+def _float_statistics(flat: torch.Tensor) -> _Numbers:
+    """The numbers of a tensor of floats, in one pass where its values allow that."""
     low, high, total, squares = _sums(flat)
     if not (math.isfinite(low) and math.isfinite(high) and math.isfinite(squares)):
         return _with_gaps(flat)
@@ -290,7 +288,7 @@ def _exact_moments(flat: torch.Tensor) -> tuple[float, float | None]:
     return mean, math.sqrt(spread / (n - 1))
 
 
-def _with_gaps(flat: torch.Tensor) -> _Floats:
+def _with_gaps(flat: torch.Tensor) -> _Numbers:
     """Statistics of the finite values, where some are NaN or infinite, or squares overflow."""
     nan = int(torch.isnan(flat).sum())
     inf = int(torch.isinf(flat).sum())

@@ -90,8 +90,8 @@ def _extent(tensor: torch.Tensor) -> tuple[int, int]:
     """First and one past the last byte of its storage that the tensor can touch."""
     if tensor.layout is not torch.strided or tensor.numel() == 0:
         return (0, 0)
-    start = tensor.storage_offset()
-    last = start + sum((n - 1) * s for n, s in zip(tensor.shape, tensor.stride(), strict=True))
+    start = int(tensor.storage_offset())
+    last = start + sum((n - 1) * int(s) for n, s in zip(tensor.shape, tensor.stride(), strict=True))
     width = tensor.element_size()
     return (start * width, (last + 1) * width)
 
@@ -136,9 +136,9 @@ class TensorStates:
         else:
             state = seen.state
         if keep and state not in self.kept:
-            self.kept.add(state)
             with unseen():
-                self.store.put(f"data/{state}", tensor)
+                if self.store.put(f"data/{state}", tensor):
+                    self.kept.add(state)
         return state
 
     def known(self, tensor: torch.Tensor) -> bool:

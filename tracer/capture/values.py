@@ -14,6 +14,7 @@ from tracer.record import Value
 ITEMS = 1000  # children of one container that are kept
 DEPTH = 12  # levels of nesting that are kept
 TEXT = 300  # characters of a string that are kept
+BITS = 1024  # of an integer that is kept
 
 _SCALARS = (bool, int, float, str)
 _NAMED = (torch.dtype, torch.device, torch.layout, torch.memory_format)
@@ -93,6 +94,8 @@ class Describer:
         ]
 
     def _tensor(self, tensor: torch.Tensor, see: See) -> Value:
+        if tensor.is_nested:  # it has no shape
+            return Value("opaque", "Tensor", text=f"nested tensor of {tensor.size(0)} parts")
         params = None
         if isinstance(tensor, nn.Parameter):
             params = (tensor.numel(), tensor.numel() if tensor.requires_grad else 0)
@@ -136,6 +139,8 @@ class Describer:
 
 
 def _scalar(value: Any) -> Value:
+    if type(value) is int and value.bit_length() > BITS:
+        return Value("opaque", "int", text=f"an integer of {value.bit_length()} bits")
     if type(value) is str and len(value) > TEXT:
         return Value("scalar", "str", scalar=value[:TEXT] + "…")
     return Value("scalar", type(value).__name__, scalar=value)
@@ -211,7 +216,7 @@ def _is_short_list(value: Any) -> bool:
 def fingerprint(value: Any, see: See, depth: int = 0) -> Any:
     """Something that differs when the description would: to find the locals that changed."""
     if isinstance(value, torch.Tensor):
-        return (see(value), value.requires_grad)
+        return (see(value), value.requires_grad) if not value.is_nested else id(value)
     if value is None or type(value) in _SCALARS:
         return (type(value), value if value == value else "nan")
     if depth < 4 and isinstance(value, (list, tuple)):
