@@ -289,3 +289,66 @@ def test_bad_input_is_one_line(arguments, message, picture, tmp_path, monkeypatc
     assert len(lines) == 1
     assert message in lines[0]
     assert sorted(tmp_path.iterdir()) == before
+
+
+# tracer demo
+
+
+def test_demo_writes_every_report(picture, tmp_path, capsys):
+    folder = tmp_path / "demo"
+    options = ["--picture", picture, "--weights", "none", "--min-size", "64"]
+    assert cli.main(["demo", "-o", str(folder), *options]) == 0
+    captured = capsys.readouterr()
+    assert "random weights (seed 0): shapes are real, detections mean nothing" in captured.err
+
+    recordings = {
+        name: tracer.load(folder / f"{name}.safetensors") for name in ("pass", "construction")
+    }
+    assert {name: trace.kind for name, trace in recordings.items()} == {
+        name: name for name in recordings
+    }
+    for name in recordings:
+        for report in ("stages", "table", "tree", "architecture", "annotated"):
+            assert f"{folder / name}-{report} (.txt, .html" in captured.out
+            text = (folder / f"{name}-{report}.txt").read_text(encoding="utf-8")
+            assert len(text.splitlines()) > 4
+            page = (folder / f"{name}-{report}.html").read_text(encoding="utf-8")
+            assert page.startswith("<!DOCTYPE html>")
+        calls = json.loads((folder / f"{name}-calls.json").read_text(encoding="utf-8"))
+        assert len(calls) == len(recordings[name].calls)
+        lines = (folder / f"{name}-table.csv").read_text(encoding="utf-8").splitlines()
+        assert len(lines) > 10
+    written = {path.name for path in folder.iterdir()}
+    assert len(captured.out.splitlines()) == 14
+    assert {path.rpartition("-")[0] or path for path in written} == {
+        "pass",
+        "construction",
+        "pass.safetensors",
+        "construction.safetensors",
+    }
+
+
+def test_the_demos_architecture_is_what_print_prints(picture, tmp_path):
+    from tracer.rcnn import models
+
+    options = ["--picture", picture, "--weights", "none", "--min-size", "64"]
+    assert cli.main(["demo", "-o", str(tmp_path), *options]) == 0
+    text = (tmp_path / "pass-architecture.txt").read_text(encoding="utf-8")
+    assert text == f"{models.build(min_size=64)!r}\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-o", "street.png"], "the folder 'street.png' cannot be made: File exists"),
+        (["--picture", "nowhere.png"], "there is no picture 'nowhere.png'"),
+        (["--picture", "street.png", "--weights", "COCO_V9"], "has no weights 'COCO_V9'"),
+        (["--lang", "de"], "invalid choice: 'de'"),
+    ],
+)
+def test_bad_input_to_demo_is_one_line(options, message, picture, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["demo", *options]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("tracer:")]
+    assert len(lines) == 1
+    assert message in lines[0]

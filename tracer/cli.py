@@ -74,9 +74,10 @@ def _parser(chosen: str | None) -> Parser:
             description=command.__doc__,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        command.add_arguments(sub)
-        _add_traceback(sub, default=argparse.SUPPRESS)
-        sub.set_defaults(run=command.run)
+        if name == chosen:
+            command.add_arguments(sub)
+            _add_traceback(sub, default=argparse.SUPPRESS)
+            sub.set_defaults(run=command.run)
     return parser
 
 

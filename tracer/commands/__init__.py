@@ -10,7 +10,7 @@ import argparse
 import importlib
 from typing import Protocol, cast
 
-NAMES = ("run", "step", "explain")
+NAMES = ("run", "show", "step", "page", "explain", "demo")
 
 
 class Command(Protocol):

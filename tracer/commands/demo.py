@@ -1,0 +1,183 @@
+"""Record a pass over a picture and the building of its model, and write every report of both.
+
+Nothing is downloaded: without the demo's own weights the model's are random, which shows every
+shape and line as it is, and detections that mean nothing. With a network, --weights COCO_V1.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tracer.commands.recording import progress, recorded, say, summary
+from tracer.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from tracer.record import Trace
+    from tracer.views.report import Table
+
+HELP = "record a pass and a construction, and write every report of them into a folder"
+
+MODEL = "fasterrcnn_resnet50_fpn"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the demo runs.
+
+    Attributes:
+        image: float32 [3, H, W] in 0–1.
+        picture: what it shows, in words.
+        weights: as `tracer.rcnn.models.build` takes them.
+    """
+
+    image: Tensor
+    picture: str
+    weights: str | None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "-o", "--output", metavar="DIR", default="demo", help="folder to write (%(default)s)"
+    )
+    parser.add_argument(
+        "--picture",
+        metavar="P",
+        help="scene (the demo's own), photo (a photograph that matplotlib ships), or a file",
+    )
+    parser.add_argument(
+        "--weights", metavar="W", help="demo, COCO_V1 (downloaded), a checkpoint file, or none"
+    )
+    parser.add_argument("--min-size", type=int, metavar="PX", help="shorter side after resizing")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of random weights (0)")
+    parser.add_argument(
+        "--lang", choices=("en", "zh"), default="en", help="language of the reports (%(default)s)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Record both, write everything, and list what was written."""
+    from tracer.rcnn import models
+
+    folder = _folder(args.output)
+    subject = _subject(args)
+    say(f"{subject.picture}, {_weights_in_words(subject.weights, args.seed)}")
+    model = models.build(MODEL, subject.weights, seed=args.seed, **_sizes(args)).eval()
+    construction, passing = folder / "construction.safetensors", folder / "pass.safetensors"
+    building = recorded(partial(_construction, args), construction)
+    print(summary(building, construction))
+    _write(building, folder / "construction", args.lang)
+    running = recorded(partial(_pass, model, subject.image), passing)
+    print(summary(running, passing))
+    _write(running, folder / "pass", args.lang)
+    return 0
+
+
+def _folder(path: str) -> Path:
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the folder {path!r} cannot be made: {error.strerror}") from error
+    return folder
+
+
+def _subject(args: argparse.Namespace) -> Subject:
+    from tracer.rcnn.demo.scenes import default_scene
+    from tracer.rcnn.demo.weights import packaged_weights
+    from tracer.rcnn.pictures import load_picture, sample_photo
+
+    ours = packaged_weights().is_file()
+    weights = args.weights or ("demo" if ours else None)
+    weights = None if weights in ("none", "random") else weights
+    picture = args.picture or ("scene" if ours else "photo")
+    if picture == "scene":
+        return Subject(default_scene().tensor(), "the demo's scene", weights)
+    if picture == "photo":
+        return Subject(load_picture(sample_photo()), "matplotlib's sample photograph", weights)
+    return Subject(load_picture(picture), picture, weights)
+
+
+def _weights_in_words(weights: str | None, seed: int) -> str:
+    if weights is None:
+        return f"random weights (seed {seed}): shapes are real, detections mean nothing"
+    return "the demo's own weights" if weights == "demo" else f"weights {weights}"
+
+
+def _sizes(args: argparse.Namespace) -> dict[str, int]:
+    return {} if args.min_size is None else {"min_size": args.min_size}
+
+
+def _construction(args: argparse.Namespace) -> Trace:
+    import tracer
+    from tracer.rcnn import models
+
+    builder, keywords = models.recipe(MODEL, **_sizes(args))
+    with progress("building") as step:
+        record = partial(tracer.trace, builder, grain="line", progress=step)
+        return models.make(record, keywords, seed=args.seed)
+
+
+def _pass(model: nn.Module, image: Tensor) -> Trace:
+    import torch
+
+    import tracer
+
+    with progress("recording") as step, torch.no_grad():
+        return tracer.trace(model, [image], grain="line", progress=step)
+
+
+@dataclass(frozen=True)
+class Report:
+    """One report of the demo.
+
+    Attributes:
+        name: of its files, after the recording's.
+        says: what it is, in a few words.
+        files: what is in them, by suffix.
+    """
+
+    name: str
+    says: str
+    files: Mapping[str, str]
+
+
+def _reports(trace: Trace, lang: str) -> Iterator[Report]:
+    from tracer.views.architecture import architecture
+    from tracer.views.contract import to_json
+    from tracer.views.stages import stages
+    from tracer.views.table import table
+    from tracer.views.tree import tree
+
+    shapes = architecture(trace, annotated=True, fold=True, lang=lang)
+    yield _report("stages", "the lines that go on the board", stages(trace, lang=lang), "csv")
+    yield _report("table", "one line per call, and totals", table(trace, lang=lang), "csv")
+    yield _report("tree", "which call made which", tree(trace, lang=lang))
+    yield _report("architecture", "what print(model) prints", architecture(trace, lang=lang))
+    yield _report("annotated", "the same with live shapes", shapes)
+    yield Report("calls", "every call as data for other programs", {"json": to_json(trace)})
+
+
+def _report(name: str, says: str, table: Table, *more: str) -> Report:
+    formats = {"txt": "text", "html": "html", **{suffix: suffix for suffix in more}}
+    return Report(name, says, {suffix: table.to(form) for suffix, form in formats.items()})
+
+
+def _write(trace: Trace, stem: Path, lang: str) -> None:
+    """Write every report of a recording, and print a line for each."""
+    for report in _reports(trace, lang):
+        for suffix, text in report.files.items():
+            path = stem.with_name(f"{stem.name}-{report.name}.{suffix}")
+            try:
+                path.write_text(text + "\n", encoding="utf-8")
+            except OSError as error:
+                raise InputError(f"{str(path)!r} cannot be written: {error.strerror}") from error
+        suffixes = ", ".join(f".{suffix}" for suffix in report.files)
+        print(f"{stem}-{report.name} ({suffixes}): {report.says}")
