@@ -1,0 +1,49 @@
+"""Write a recording as one HTML page to step through, in any browser, without a network.
+
+  tracer page pass.safetensors -o pass.html
+  tracer page pass.safetensors -o pass.html --lang zh --budget 2
+
+The page holds both languages. What does not fit into the budget is left out, the least important
+first, and the page says what.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tracer.errors import InputError
+
+HELP = "write a recording as one HTML page to step through in a browser"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("file", metavar="PASS", help="a recording, as tracer run writes it")
+    parser.add_argument(
+        "-o", "--output", metavar="HTML", help="the file to write (PASS with .html at its end)"
+    )
+    parser.add_argument("--lang", default="en", help="that it opens in: en or zh")
+    parser.add_argument(
+        "--budget", type=float, default=6.0, metavar="MB", help="the page's size at most (6)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the page, and say where."""
+    from tracer.commands.recording import output_file
+    from tracer.store import load
+    from tracer.views.page import write_page
+
+    if not 0 < args.budget < float("inf"):
+        raise InputError(f"--budget is a number of megabytes above 0; found {args.budget:g}")
+    path = output_file(args.output or _beside(args.file))
+    trace = load(args.file)
+    write_page(trace, path, lang=args.lang, budget=int(args.budget * 1e6))
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+def _beside(file: str) -> str:
+    name = Path(file).name.removesuffix(".index.json").removesuffix(".safetensors")
+    return str(Path(file).with_name(f"{name}.html"))

@@ -1,0 +1,74 @@
+"""The page: a recording as one HTML file to step through, without Python and without a network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from tracer.errors import InputError, TracerError, near
+from tracer.record import Trace
+from tracer.views.page.data import REDUCTIONS, Contents, contents
+from tracer.views.page.pack import pack
+from tracer.views.page.shell import document
+
+LANGUAGES = ("en", "zh")
+BUDGET = 6_000_000
+"""How many bytes a page may have, unless told otherwise."""
+
+__all__ = ["BUDGET", "page", "write_page"]
+
+
+def page(trace: Trace, *, lang: str = "en", budget: int = BUDGET) -> str:
+    """Return a recording as one self-contained HTML document.
+
+    Args:
+        trace: the recording.
+        lang: the language that it opens in, ``"en"`` or ``"zh"``; it holds both.
+        budget: bytes that it may have. What does not fit is left out, the least important first,
+            and the page says what. A recording too large even then gives a larger page.
+
+    Raises:
+        InputError: there is no such language, or the budget is no positive number.
+        TracerError: the recording holds no call.
+    """
+    if lang not in LANGUAGES:
+        raise InputError(f"no language {lang!r}{near(lang, LANGUAGES)} (there are: en, zh)")
+    if budget <= 0:
+        raise InputError(f"a page's budget is a number of bytes from 1; found {budget}")
+    if not trace.calls:
+        raise TracerError("this recording holds no call, so there is nothing to show in a page")
+    everything = contents(trace)
+    built = _built(everything, lang)
+    for name, reduction in REDUCTIONS:
+        if len(built) <= budget:
+            break
+        everything = _reduced(everything, name, reduction(everything))
+        built = _built(everything, lang)
+    return built
+
+
+def _reduced(before: Contents, name: str, after: Contents) -> Contents:
+    """Return the smaller contents, with what was left out noted, if anything was."""
+    same = after.trace == before.trace and set(after.arrays) == set(before.arrays)
+    shapes = all(after.arrays[n].shape == a.shape for n, a in before.arrays.items() if same)
+    return before if same and shapes else replace(after, left_out=(*before.left_out, name))
+
+
+def _built(it: Contents, lang: str) -> str:
+    title = it.trace.environment.get("title") or it.trace.subject
+    return document(pack(it.data(lang), it.arrays), title, lang)
+
+
+def write_page(trace: Trace, path: str | Path, *, lang: str = "en", budget: int = BUDGET) -> Path:
+    """Write the page to a file and return its path.
+
+    Raises:
+        TracerError: it cannot be written.
+    """
+    target = Path(path)
+    text = page(trace, lang=lang, budget=budget)
+    try:
+        target.write_text(text, "utf-8", newline="\n")
+    except OSError as error:
+        raise TracerError(f"{str(path)!r} cannot be written: {error.strerror}") from error
+    return target

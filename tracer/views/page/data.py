@@ -1,0 +1,182 @@
+"""What a page holds of a trace, and what it leaves out to stay within its size."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from tracer.codec import encode
+from tracer.record import Call, Line, Source, TensorState, TensorSummary, Trace, Value
+from tracer.views.page.highlight import tokens
+from tracer.views.page.told import told
+
+MOST_VALUES = 16_384
+"""Kept tensors of more values than this are not in the page."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What goes into a page.
+
+    Attributes:
+        trace: the recording, or what is left of it.
+        arrays: by name, as in `Trace.blobs` and for the drawings.
+        told: the commentary, see `told.told`.
+        left_out: what was left out, keys of the page's own texts.
+    """
+
+    trace: Trace
+    arrays: Mapping[str, np.ndarray]
+    told: Mapping[str, Any] | None = field(default=None, repr=False)
+    left_out: tuple[str, ...] = ()
+
+    def data(self, lang: str) -> dict[str, Any]:
+        """Return the JSON part."""
+        sources = self.trace.sources
+        return {
+            "version": 1,
+            "lang": lang,
+            "trace": encode(_rounded(self.trace), (Source, Value), frozenset({"blobs"})),
+            "tokens": {name: tokens(source.text) for name, source in sources.items()},
+            "told": self.told,
+            "left_out": list(self.left_out),
+        }
+
+
+def contents(trace: Trace) -> Contents:
+    """Return all that a page can show of a trace."""
+    arrays = dict(_arrays(trace))
+    return Contents(trace, arrays, told(trace))
+
+
+def _arrays(trace: Trace) -> Iterator[tuple[str, np.ndarray]]:
+    for state in trace.tensors:
+        preview = trace.preview(state.id) if state.preview else None
+        if preview is not None:
+            yield f"preview/{state.id}", preview
+        if state.kept and 0 < state.summary.numel <= MOST_VALUES:
+            data = trace.data(state.id)
+            if data is not None and not np.iscomplexobj(data):
+                yield f"data/{state.id}", data.astype(np.float32)
+
+
+def _rounded(trace: Trace) -> Trace:
+    """Return the trace with statistics in six digits: more are not shown, and cost space."""
+    states = (replace(s, summary=_rounded_summary(s.summary)) for s in trace.tensors)
+    return replace(trace, tensors=tuple(states), blobs={})
+
+
+def _rounded_summary(summary: TensorSummary) -> TensorSummary:
+    names = ("min", "max", "mean", "std", "zeros")
+    numbers = {name: getattr(summary, name) for name in names}
+    short = {n: float(f"{x:.6g}") for n, x in numbers.items() if isinstance(x, float)}
+    return replace(summary, **short)  # type: ignore[arg-type]
+
+
+# --- leaving things out ---------------------------------------------------------------------------
+
+
+def _without(prefix: str, keep: Callable[[int], bool]) -> Callable[[Contents], Contents]:
+    """Return what leaves arrays ``PREFIX/<state>`` out, but for the states to keep."""
+
+    def leave(it: Contents) -> Contents:
+        kept = {
+            name: array
+            for name, array in it.arrays.items()
+            if not name.startswith(prefix) or keep(int(name.rpartition("/")[2]))
+        }
+        return replace(it, arrays=kept)
+
+    return leave
+
+
+def op_previews(it: Contents) -> Contents:
+    """Leave the pictures out of tensors that no module or function takes or returns."""
+    seen: set[int] = set()
+    for call in it.trace.calls:
+        if call.kind != "op":
+            seen.update(call.args.tensors())
+            seen.update(call.result.tensors() if call.result else ())
+    return _without("preview/", seen.__contains__)(it)
+
+
+def channel_previews(it: Contents) -> Contents:
+    """Leave all planes of the pictures out but the first, the channel mean."""
+    first = {n: a[:1] if n.startswith("preview/") else a for n, a in it.arrays.items()}
+    return replace(it, arrays=first)
+
+
+def ops(it: Contents) -> Contents:
+    """Leave single tensor operations out."""
+    return replace(it, trace=only_calls(it.trace, lambda call: call.kind != "op"), told=None)
+
+
+def lines(it: Contents) -> Contents:
+    """Leave the source lines out."""
+    return replace(it, trace=replace(it.trace, lines=()))
+
+
+REDUCTIONS: tuple[tuple[str, Callable[[Contents], Contents]], ...] = (
+    ("op_previews", op_previews),
+    ("channel_previews", channel_previews),
+    ("data", _without("data/", lambda state: False)),
+    ("previews", _without("preview/", lambda state: False)),
+    ("ops", ops),
+    ("lines", lines),
+)
+"""What is left out of a page that would be too large: the least important first."""
+
+
+def only_calls(trace: Trace, wanted: Callable[[Call], bool]) -> Trace:
+    """Return a trace without the calls that are not wanted, nor anything in them.
+
+    The numbers of the others change; ticks stay.
+    """
+    number: dict[int, int] = {}
+    for call in trace.calls:
+        if wanted(call) and (call.parent is None or call.parent in number):
+            number[call.id] = len(number)
+    nearest = _nearest_kept(trace, number)
+
+    def renumbered(call: Call) -> Call:
+        parent = None if call.parent is None else number[call.parent]
+        return replace(call, id=number[call.id], parent=parent)
+
+    def produced(state: TensorState) -> TensorState:
+        by, over = (nearest.get(c) for c in (state.producer, state.overwritten_by))
+        return replace(state, producer=by, overwritten_by=over)
+
+    kept = tuple(renumbered(call) for call in trace.calls if call.id in number)
+    rows = (line for line in trace.lines if line.call in number)
+    error = trace.error
+    return dataclasses.replace(
+        trace,
+        calls=kept,
+        lines=tuple(_moved(line, number) for line in rows),
+        tensors=tuple(produced(state) for state in trace.tensors),
+        stages=tuple(
+            replace(s, calls=tuple(number[c] for c in s.calls if c in number))
+            for s in trace.stages
+            if any(c in number for c in s.calls)
+        ),
+        error=error and replace(error, call=nearest.get(error.call)),
+    )
+
+
+def _moved(line: Line, number: Mapping[int, int]) -> Line:
+    return replace(line, call=number[line.call])
+
+
+def _nearest_kept(trace: Trace, number: Mapping[int, int]) -> dict[int | None, int]:
+    """Return the new number of each call, of one that is gone that of the call around it."""
+    found: dict[int | None, int] = {}
+    for call in trace.calls:
+        if call.id in number:
+            found[call.id] = number[call.id]
+        elif call.parent in found:
+            found[call.id] = found[call.parent]
+    return found

@@ -1,0 +1,404 @@
+// The cursor over a recording: the same moves and stops as tracer/stepper, held equal by the cases
+// in tests/cases. The state at a position depends on the position alone.
+
+/** How many items of a list, sorted by `key`, are not beyond `bound`. */
+function countUpTo(items, bound, key) {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (key(items[middle]) <= bound) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+const tickOf = (item) => item.tick;
+
+/** A trace laid out for stepping: its positions {tick, kind, call, line} in order. */
+export class Timeline {
+  constructor(trace) {
+    this.trace = trace;
+    this.linesOf = new Map();
+    for (const line of trace.lines) push(this.linesOf, line.call, line);
+    this.childrenOf = new Map();
+    for (const call of trace.calls) push(this.childrenOf, call.parent, call);
+    this.positions = [];
+    for (const call of trace.calls) {
+      this.positions.push({ tick: call.start, kind: "start", call, line: null });
+      this.positions.push({ tick: call.end, kind: "end", call, line: null });
+    }
+    for (const line of trace.lines) {
+      this.positions.push({ tick: line.tick, kind: "line", call: trace.calls[line.call], line });
+    }
+    this.positions.sort((a, b) => a.tick - b.tick);
+    this.iterations = this.countIterations();
+    this.bindings = new Map();
+  }
+
+  /** The index of the position at a tick, or of the last one before it. */
+  index(tick) {
+    return Math.max(0, countUpTo(this.positions, tick, tickOf) - 1);
+  }
+
+  at(tick) {
+    return this.positions[this.index(tick)];
+  }
+
+  /** A call and the calls around it, the innermost first. */
+  stack(call) {
+    const found = [call];
+    while (found.at(-1).parent != null) found.push(this.trace.calls[found.at(-1).parent]);
+    return found;
+  }
+
+  lines(call) {
+    return this.linesOf.get(call.id) ?? [];
+  }
+
+  children(call) {
+    return this.childrenOf.get(call ? call.id : null) ?? [];
+  }
+
+  hasLines(call) {
+    return this.linesOf.has(call.id);
+  }
+
+  /** The line of a call that is running, or about to run, at a tick. */
+  line(call, tick) {
+    const lines = this.lines(call);
+    return lines[countUpTo(lines, tick, tickOf) - 1] ?? null;
+  }
+
+  /** The place {file, line} where a call is at a tick; of one without source, where it was called. */
+  place(call, tick) {
+    for (const around of this.stack(call)) {
+      const place = this.ownPlace(around, tick);
+      if (place) return place;
+    }
+    return null;
+  }
+
+  ownPlace(call, tick) {
+    const line = this.line(call, tick);
+    if (line && call.source) return { file: call.source.file, line: line.line };
+    if (call.source && this.trace.sources.has(call.source.file)) return call.source;
+    return call.called_from;
+  }
+
+  /** How many times the same line had run before in the same call, by tick. */
+  countIterations() {
+    const seen = new Map();
+    const found = new Map();
+    for (const { tick, call, line } of this.trace.lines) {
+      const key = `${call}:${line}`;
+      found.set(tick, seen.get(key) ?? 0);
+      seen.set(key, found.get(tick) + 1);
+    }
+    return found;
+  }
+
+  /** The line of the same call that ran just before a position. */
+  finishedLine(position) {
+    const lines = this.lines(position.call);
+    return lines[countUpTo(lines, position.tick - 1, tickOf) - 1] ?? null;
+  }
+
+  /** What is new at a position, [name, value] each: the arguments, or what the line before bound. */
+  changed(position) {
+    if (position.kind === "start") return position.call.args.items;
+    return this.finishedLine(position)?.changed ?? [];
+  }
+
+  /** All arguments and locals of a call at a tick: a Map in order of their first binding. */
+  locals(call, tick) {
+    const found = new Map();
+    for (const [name, { ticks, values }] of this.bindingsOf(call)) {
+      const value = values[countUpTo(ticks, tick, (t) => t) - 1];
+      if (value) found.set(name, value);
+    }
+    return found;
+  }
+
+  /** What the names of one call held, from when on. */
+  bindingsOf(call) {
+    if (!this.bindings.has(call.id)) this.bindings.set(call.id, this.bind(call));
+    return this.bindings.get(call.id);
+  }
+
+  bind(call) {
+    const history = new Map();
+    const bind = (name, tick, value) => {
+      if (!history.has(name)) history.set(name, { ticks: [], values: [] });
+      history.get(name).ticks.push(tick);
+      history.get(name).values.push(value);
+    };
+    for (const [name, value] of call.args.items) bind(name, call.start, value);
+    const lines = this.lines(call);
+    lines.forEach((line, i) => {
+      const known = lines[i + 1]?.tick ?? call.end;
+      for (const [name, value] of line.changed) bind(name, known, value);
+      for (const name of line.deleted) bind(name, known, null);
+    });
+    return history;
+  }
+}
+
+function push(map, key, item) {
+  if (map.has(key)) map.get(key).push(item);
+  else map.set(key, [item]);
+}
+
+/** Stands at one position; moves forwards and backwards; stops at breakpoints. */
+export class Cursor {
+  constructor(trace, timeline = new Timeline(trace)) {
+    this.trace = trace;
+    this.timeline = timeline;
+    this.selected = 0; // which entry of the stack is looked at, 0 for the innermost
+    this.ops = false; // whether single steps visit ops too
+    this.breakpoints = new Map(); // by number
+    this.numbered = 0;
+    this.tick = this.begin();
+  }
+
+  /** The first tick; of a failed run that of the line that raised. */
+  begin() {
+    const failure = this.trace.error;
+    if (!failure || failure.call == null) return this.timeline.positions[0].tick;
+    const call = this.trace.calls[failure.call];
+    for (const around of this.timeline.stack(call)) {
+      const lines = this.timeline.lines(around);
+      if (lines.length) return lines.at(-1).tick;
+    }
+    return call.start;
+  }
+
+  get position() {
+    return this.timeline.at(this.tick);
+  }
+
+  get stack() {
+    return this.timeline.stack(this.position.call);
+  }
+
+  get call() {
+    return this.stack[this.selected];
+  }
+
+  get place() {
+    return this.timeline.place(this.call, this.tick);
+  }
+
+  get first() {
+    return this.timeline.positions[0].tick;
+  }
+
+  get last() {
+    return this.timeline.positions.at(-1).tick;
+  }
+
+  goto(tick) {
+    this.tick = this.timeline.at(tick).tick;
+    this.selected = 0;
+  }
+
+  // Each returns the breakpoint that it stopped at, or null.
+  into(ops = false) { return this.run(this.visible(ops)); }
+
+  backInto(ops = false) { return this.run(this.visible(ops), true); }
+
+  over() { return this.run(this.within(false)); }
+
+  backOver() { return this.run(this.within(true), true); }
+
+  out() {
+    const call = this.unlessAt("end");
+    return this.run((p) => p.kind === "end" && p.call === call);
+  }
+
+  backOut() {
+    const call = this.unlessAt("start");
+    return this.run((p) => p.kind === "start" && p.call === call, true);
+  }
+
+  /** To a line of the selected call beyond this one, or from `number` on, or to its end. */
+  until(number = null) {
+    const { call } = this;
+    const from = number ?? this.place.line + 1;
+    return this.run((p) => p.call === call && (p.kind === "end" || (p.line && p.line.line >= from)));
+  }
+
+  on() { return this.run(() => false); }
+
+  backOn() { return this.run(() => false, true); }
+
+  /** Move to where `goal` holds or a breakpoint stops. */
+  run(goal, backwards = false) {
+    const { positions } = this.timeline;
+    const stop = this.nextStop(backwards);
+    const end = backwards ? 0 : positions.length - 1;
+    const limit = stop == null ? end : this.timeline.index(stop);
+    const step = backwards ? -1 : 1;
+    let found = stop;
+    const here = this.timeline.index(this.tick);
+    for (let i = here + step; backwards ? i >= limit : i <= limit; i += step) {
+      if (goal(positions[i])) {
+        found = positions[i].tick;
+        break;
+      }
+    }
+    this.tick = found ?? positions[end].tick;
+    this.selected = 0;
+    return stop != null && this.tick === stop ? this.stopped() : null;
+  }
+
+  /** The nearest place where a breakpoint stops, in one direction. */
+  nextStop(backwards) {
+    let best = null;
+    for (const breakpoint of this.breakpoints.values()) {
+      if (!breakpoint.enabled) continue;
+      const { ticks } = breakpoint;
+      const index = backwards
+        ? countUpTo(ticks, this.tick - 1, (t) => t) - 1
+        : countUpTo(ticks, this.tick, (t) => t);
+      const tick = ticks[index];
+      if (tick != null && (best == null || (backwards ? tick > best : tick < best))) best = tick;
+    }
+    return best;
+  }
+
+  stopped() {
+    const breakpoint = [...this.breakpoints.values()].find(
+      (b) => b.enabled && b.ticks.includes(this.tick));
+    if (breakpoint.temporary) this.breakpoints.delete(breakpoint.number);
+    return breakpoint;
+  }
+
+  visible(ops) {
+    const shown = ops || this.ops;
+    return (p) => shown || p.call.kind !== "op";
+  }
+
+  /** Where a step in the selected call ends; a call without lines shows the calls that it makes. */
+  within(backwards) {
+    const [entry, exit] = backwards ? ["end", "start"] : ["start", "end"];
+    const { position } = this;
+    const entering = this.selected === 0 && position.kind === entry;
+    const call = this.unlessAt(exit);
+    const shown = this.visible(position.call.kind === "op");
+    if (this.selected === 0 && position.kind === exit && call === this.call) return shown;
+    const whole = entering && call.parent != null;
+    const byCalls = !this.timeline.hasLines(call) && !whole;
+    return (p) => (p.call === call && p.kind !== entry)
+      || (byCalls && p.kind === entry && p.call.parent === call.id && shown(p));
+  }
+
+  /** The selected call; standing at its start (or end), the next outer one. */
+  unlessAt(kind) {
+    const { call } = this;
+    const there = this.selected === 0 && this.position.kind === kind;
+    return there && call.parent != null ? this.trace.calls[call.parent] : call;
+  }
+
+  /** Where the stages begin, in order: [tick, name]; neighbouring calls of one count as one. */
+  stageStarts() {
+    const starts = this.trace.stages.flatMap(
+      (stage) => stage.calls.map((id) => [this.trace.calls[id].start, stage.name]));
+    starts.sort((a, b) => a[0] - b[0]);
+    return starts.filter(([, name], i) => i === 0 || starts[i - 1][1] !== name);
+  }
+
+  /** Go to the next stage (or, with -1, to where this one began, then the one before). */
+  toStage(direction = 1) {
+    const ticks = this.stageStarts().map(([tick]) => tick);
+    const found = direction > 0
+      ? ticks.find((tick) => tick > this.tick)
+      : ticks.findLast((tick) => tick < this.tick);
+    if (found == null) return false;
+    this.goto(found);
+    return true;
+  }
+
+  /** Set a breakpoint at a place; null where the recording never comes by. */
+  addBreakpoint(text, temporary = false) {
+    const location = readLocation(text, this.place?.file);
+    const positions = location ? locate(location, this.timeline) : [];
+    if (!positions.length) return null;
+    const ends = location.kind === "line" ? [] : ["end"];
+    const ticks = positions.filter((p) => !ends.includes(p.kind)).map((p) => p.tick);
+    this.numbered += 1;
+    const breakpoint = { number: this.numbered, location, text, ticks, temporary, enabled: true };
+    this.breakpoints.set(breakpoint.number, breakpoint);
+    return breakpoint;
+  }
+
+  /** The breakpoint at a line, if there is one. */
+  breakpointAt(file, line) {
+    return [...this.breakpoints.values()].find(
+      ({ location }) => location.kind === "line" && location.name === file && location.line === line);
+  }
+}
+
+/** Where a breakpoint is: a call by name, FILE:LINE, a line of this file, or a stage. */
+export function readLocation(text, file = "") {
+  const [, name, number] = /^(.*?)(?:#(\d+))?$/s.exec(text.trim());
+  const nth = number == null ? null : Number(number);
+  const stage = /^stage[ :]\s*(.+)$/s.exec(name);
+  if (stage) return { kind: "stage", name: stage[1], nth };
+  if (/^\d+$/.test(name)) return file ? { kind: "line", name: file, line: Number(name), nth } : null;
+  const line = /^(.+):(\d+)$/s.exec(name);
+  if (line) return { kind: "line", name: line[1], line: Number(line[2]), nth };
+  return name ? { kind: "call", name: name.trim(), nth } : null;
+}
+
+function locate(location, timeline) {
+  let wanted = location;
+  if (location.kind === "line") {
+    const file = findFile(location.name, [...timeline.trace.sources.keys()]);
+    if (!file) return [];
+    wanted = { ...location, name: file };
+    location.name = file;
+  }
+  const test = HOLDS[wanted.kind](wanted, timeline);
+  return timeline.positions.filter(test);
+}
+
+const HOLDS = {
+  line: ({ name, line, nth }, timeline) => (p) => {
+    if (p.call.source?.file !== name) return false;
+    if (!p.line) {
+      return p.kind === "start" && p.call.source.line === line && (nth == null || nth === p.call.nth);
+    }
+    return p.line.line === line && (nth == null || nth === timeline.iterations.get(p.tick));
+  },
+  stage: ({ name, nth }, { trace }) => ({ call, line }) => !line && call.stage === name
+    && (call.parent == null || trace.calls[call.parent].stage !== name)
+    && (nth == null || nth === call.nth),
+  call: ({ name, nth }) => {
+    const pattern = glob(`*.${name}`);
+    const whole = glob(name);
+    return ({ call, line }) => !line && (nth == null || nth === call.nth)
+      && namesOf(call).some((n) => whole.test(n) || pattern.test(n));
+  },
+};
+
+function namesOf(call) {
+  if (call.kind === "module") return [call.path || "(root)", call.type, `${call.type}.forward`];
+  return [call.path, `${call.type}.${call.path}`];
+}
+
+/** The one recorded file that a name is, or is the end of. */
+function findFile(name, files) {
+  if (files.includes(name)) return name;
+  const found = files.filter((f) => [`/${name}`, `/${name}.py`].some((end) => `/${f}`.endsWith(end)));
+  return found.length === 1 ? found[0] : null;
+}
+
+/** A regular expression for a pattern with `*`, `?` and `[…]`. */
+export function glob(pattern, flags = "") {
+  const source = pattern.replace(/\[(!?)([^\]]+)\]|[.+^${}()|\\[\]*?]/g, (mark, not, set) => {
+    if (set) return `[${not ? "^" : ""}${set.replace(/[\\\]]/g, "\\$&")}]`;
+    return { "*": ".*", "?": "." }[mark] ?? `\\${mark}`;
+  });
+  return new RegExp(`^${source}$`, `s${flags}`);
+}
