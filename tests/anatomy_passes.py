@@ -1,0 +1,87 @@
+"""Recorded passes of small detectors, each made once per session, and what went into them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import mobilenet_v2
+from torchvision.models.detection import FasterRCNN
+from torchvision.models.detection.rpn import AnchorGenerator
+from torchvision.ops import MultiScaleRoIAlign
+
+import tracer
+from tracer.rcnn import models
+from tracer.record import Trace
+
+SIZES = ((80, 120), (100, 70))  # height, width of the two images
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """A pass and all that is needed to compute its parts again."""
+
+    model: nn.Module
+    images: list[Tensor]
+    targets: list[dict[str, Tensor]] | None
+    trace: Trace
+    output: Any
+
+
+def pictures() -> list[Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    return [torch.rand(3, *size, generator=generator) for size in SIZES]
+
+
+def boxes_of_targets() -> list[dict[str, Tensor]]:
+    one = {"boxes": torch.tensor([[10.0, 10, 50, 60]]), "labels": torch.tensor([1])}
+    two = {
+        "boxes": torch.tensor([[0.0, 0, 40, 60], [20, 20, 70, 100]]),
+        "labels": torch.tensor([1, 2]),
+    }
+    return [one, two]
+
+
+@cache
+def model(name: str) -> nn.Module:
+    if name == "one level":
+        return _one_level()
+    return models.build(name, None, seed=0, num_classes=5, min_size=96, max_size=160)
+
+
+def _one_level() -> nn.Module:
+    torch.manual_seed(0)
+    body = mobilenet_v2(weights=None).features
+    body.out_channels = 1280
+    anchors = AnchorGenerator(((16, 32, 64),), ((0.5, 1.0, 2.0),))
+    pool = MultiScaleRoIAlign(["0"], 7, 2)
+    return FasterRCNN(
+        body, 5, min_size=96, max_size=160, rpn_anchor_generator=anchors, box_roi_pool=pool
+    )
+
+
+@cache
+def recorded(
+    name: str = "fasterrcnn_resnet50_fpn",
+    train: bool = False,
+    keep: Any = "anatomy",
+    targets: bool | None = None,
+) -> Recorded:
+    """Record a pass over the two pictures; with targets in training, else only if asked for."""
+    net = model(name).train(train)
+    given = boxes_of_targets() if (train if targets is None else targets) else None
+    if name.startswith("mask") and given is not None:
+        for target, size in zip(given, SIZES, strict=True):
+            target["masks"] = torch.ones(len(target["boxes"]), *size, dtype=torch.uint8)
+    images = pictures()
+    torch.manual_seed(1)
+    with torch.no_grad():
+        trace = tracer.trace(net, images, given, keep=keep)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        output = net(pictures(), given)
+    net.eval()
+    return Recorded(net, pictures(), given, trace, output)
