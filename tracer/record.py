@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from tracer.views.report import Table
 
-Scalar = Union[None, bool, int, float, str]  # noqa: UP007 (evaluated at run time)
+Scalar = None | bool | int | float | str
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,13 @@ import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Union
 
 import numpy as np
 import torch
 
 from tracer.errors import InputError, near
 
-Keep = Union[None, bool, str, Iterable[str], Callable[[str, str, str], bool]]  # noqa: UP007
+Keep = None | bool | str | Iterable[str] | Callable[[str, str, str], bool]
 
 _NUMPY = frozenset(
     {

@@ -198,7 +198,7 @@ def _sample(flat: torch.Tensor) -> torch.Tensor:
 
 
 # min, max, mean, std, nan, inf
-_Numbers = tuple[Optional[float], Optional[float], Optional[float], Optional[float], int, int]
+_Numbers = tuple[float | None, float | None, float | None, float | None, int, int]
 
 
 def _summary_now(tensor: torch.Tensor, flat: torch.Tensor, histogram: bool) -> TensorSummary:
