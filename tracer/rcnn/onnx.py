@@ -2,6 +2,9 @@
 
 The exporter that torch uses by default follows the model symbolically and stops at a decision that
 depends on data (how many boxes remain); the older one, which records a run, exports this model.
+
+The file computes an image's new size in float32 and rounds down: 500 pixels at a scale of 320/400
+become 399, where torch has 400. Detections then differ by pixels, and the check says so.
 """
 
 from __future__ import annotations
@@ -22,9 +25,12 @@ from tracer.errors import InputError, TracerError
 
 Detections = list[dict[str, Tensor]]
 
-# How far apart a box's corners (in pixels of the image) and a score may be.
+# How far apart a box's corners (in pixels of the image) and a score may be, and which share of the
+# detections must have a counterpart that near: where two scores are equal but for rounding, NMS and
+# the cut at the best 100 may decide one way in torch and the other way in onnxruntime.
 BOX_TOLERANCE = 0.1
 SCORE_TOLERANCE = 1e-3
+SHARE = 0.95
 
 
 class OnnxError(TracerError, RuntimeError):
@@ -39,15 +45,17 @@ class Export:
         path: the file.
         opset: version of the ONNX operators that it uses.
         bytes: the file's size.
-        detections: how many detections were compared, per image; empty if unchecked.
-        box_error: largest difference of a box's corner between torch and onnxruntime, in pixels.
-        score_error: largest difference of a score.
+        detections: how many detections torch finds, per image; empty if unchecked.
+        matched: how many of them onnxruntime finds too, per image.
+        box_error: largest difference of a matched box's corner, in pixels.
+        score_error: largest difference of a matched score.
     """
 
     path: Path
     opset: int
     bytes: int
     detections: tuple[int, ...] = ()
+    matched: tuple[int, ...] = ()
     box_error: float = 0.0
     score_error: float = 0.0
 
@@ -159,29 +167,33 @@ def _write(
 
 def _compare(expected: Detections, found: Detections, path: Path, opset: int, size: int) -> Export:
     """Match each of torch's detections with onnxruntime's nearest of its label."""
-    counts = tuple(len(each["scores"]) for each in found)
-    wanted = tuple(len(each["scores"]) for each in expected)
-    if counts != wanted:
+    gaps = [_gaps(a, b) for a, b in zip(expected, found, strict=True)]
+    near = [(gap <= torch.tensor([BOX_TOLERANCE, SCORE_TOLERANCE])).all(1) for gap in gaps]
+    counts = [tuple(len(each["scores"]) for each in side) for side in (expected, found)]
+    matched = tuple(int(each.sum()) for each in near)
+    if any(m < SHARE * n for m, *both in zip(matched, *counts, strict=True) for n in both):
         raise OnnxError(
-            f"onnxruntime finds {list(counts)} detections per image, and torch {list(wanted)}"
+            f"onnxruntime's detections differ from torch's: per image, torch finds "
+            f"{_numbers(counts[0])}, onnxruntime {_numbers(counts[1])}, and both alike "
+            f"{_numbers(matched)}; where the file resizes to a pixel less, another min_size helps"
         )
-    gaps = torch.cat([_gaps(a, b) for a, b in zip(expected, found, strict=True)])
-    box, score = gaps.max(0).values.tolist() if len(gaps) else (0.0, 0.0)
-    if box > BOX_TOLERANCE or score > SCORE_TOLERANCE:
-        raise OnnxError(
-            f"onnxruntime's detections differ from torch's: boxes up to {box:.3g} pixels and "
-            f"scores up to {score:.3g} apart from the nearest of the same label"
-        )
-    return Export(path, opset, size, counts, box, score)
+    errors = torch.cat([gap[keep] for gap, keep in zip(gaps, near, strict=True)])
+    box, score = errors.max(0).values.tolist() if len(errors) else (0.0, 0.0)
+    return Export(path, opset, size, counts[0], matched, box, score)
+
+
+def _numbers(counts: Sequence[int]) -> str:
+    return ", ".join(map(str, counts))
 
 
 def _gaps(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> Tensor:
-    """Return [N, 2]: how far the nearest found detection of the same label is, in box and score.
+    """Return [N, 2]: how far the nearest found detection of its label is, in box and score.
 
-    Matched by nearness, not by place: the order may differ where scores are equal but for rounding.
+    Infinitely far where there is none. Matched by nearness, not by place: the order may differ
+    where scores are nearly equal.
     """
     if not len(found["boxes"]):
-        return torch.zeros(0, 2)
+        return torch.full((len(expected["boxes"]), 2), float("inf"))
     boxes = torch.cdist(expected["boxes"].cpu(), found["boxes"], p=float("inf"))
     scores = (expected["scores"].cpu()[:, None] - found["scores"]).abs()
     other = expected["labels"].cpu()[:, None] != found["labels"]
