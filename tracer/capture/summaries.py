@@ -19,6 +19,7 @@ from tracer.record import Preview, TensorSummary
 
 CHUNK = 1 << 20  # elements; 4 MB of float32
 SAMPLE = 1 << 12  # elements that `zeros` and `histogram` of a larger tensor are taken from
+FEW = 16  # elements: a tensor of no more is read without kernels, and has no histogram
 BINS = 32
 PREVIEW_SIDE = 48  # pixels
 PREVIEW_CHANNELS = 3
@@ -159,6 +160,8 @@ def read(tensor: torch.Tensor, pictures: bool = True, at_once: bool | None = Non
         at_once = tensor.device.type == "cpu"
     with unseen():
         plain = tensor.detach()
+        if at_once and plain.numel() <= FEW:
+            return Reading(_summary_of_few(plain))
         flat = _flat(plain)
         if at_once:
             reading = Reading(_summary_now(tensor, flat, pictures))
@@ -223,6 +226,33 @@ def _summary_now(tensor: torch.Tensor, flat: torch.Tensor, histogram: bool) -> T
         inf,
         sample.numel() < flat.numel(),
         counts,
+    )
+
+
+def _summary_of_few(tensor: torch.Tensor) -> TensorSummary:
+    """The same of a handful of values, in plain Python: one fetch instead of ten kernels."""
+    values = tensor.flatten().tolist()
+    finite = [v for v in values if math.isfinite(v)]
+    nan = sum(v != v for v in values)
+    low = high = mean = std = None
+    if finite:
+        low, high = min(finite), max(finite)
+        mean = math.fsum(finite) / len(finite)
+    if len(finite) > 1 and mean is not None:
+        std = math.sqrt(math.fsum((v - mean) ** 2 for v in finite) / (len(finite) - 1))
+    if tensor.dtype is torch.bool:
+        low, high = int(low or 0), int(high or 0)
+    return TensorSummary(
+        tuple(tensor.shape),
+        _DTYPE_NAMES[tensor.dtype],
+        str(tensor.device),
+        low,
+        high,
+        mean,
+        std,
+        sum(v == 0 for v in values) / len(values),
+        nan,
+        len(values) - len(finite) - nan,
     )
 
 
