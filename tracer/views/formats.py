@@ -150,7 +150,7 @@ LONG = 160
 
 def html(table: Table) -> str:
     """A whole document: no script, no request, readable in light and in dark."""
-    style = PAGE_STYLE + STYLE
+    style = STYLE + PAGE_STYLE
     digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
         f'<!DOCTYPE html>\n<html lang="{table.lang}">\n<head>\n<meta charset="utf-8">\n'
@@ -260,9 +260,11 @@ def _tex_cells(table: Table, row: Row) -> Iterator[str]:
     for i, (cell, column) in enumerate(zip(row.cells, table.columns, strict=True)):
         body = shown(cell, column.kind)
         spaces = len(body) - len(body.lstrip(" ")) + (2 * row.depth if i == 0 else 0)
-        # A row that begins with a bracket would be read as the option of the \\ before it.
-        guard = "{}" if i == 0 else ""
-        yield guard + "~" * (spaces if table.layout != "grid" else 0) + _tex(body.strip(" "))
+        text = "~" * (spaces if table.layout != "grid" else 0) + _tex(body.strip(" "))
+        if i == 0 and table.layout == "plain":
+            text = rf"\texttt{{{text}}}"
+        # A row that began with a bracket would be read as an option of the line break before it.
+        yield "{}" + text if text[:1] in ("[", "*") else text
 
 
 _TEX = {

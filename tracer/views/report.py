@@ -145,6 +145,11 @@ class Table:
             {"depth": row.depth, **record} for row, record in zip(self.rows, found, strict=True)
         ]
 
+    def record_keys(self) -> list[str]:
+        """Return the keys of `records`, in order."""
+        keys = [column.key for column in self.columns]
+        return keys if self.layout == "grid" else list(dict.fromkeys(["depth", *keys]))
+
     def select(self, keys: Iterable[str]) -> Table:
         """Return the table with these columns only, in this order.
 
@@ -173,10 +178,6 @@ class Table:
                 "install it with: pip install pandas"
             ) from None
         return pandas.DataFrame(self.records(), columns=self.record_keys())
-
-    def record_keys(self) -> list[str]:
-        keys = [column.key for column in self.columns]
-        return keys if self.layout == "grid" else ["depth", *keys]
 
     def _index(self, key: str) -> int:
         keys = [column.key for column in self.columns]
