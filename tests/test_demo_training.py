@@ -12,23 +12,24 @@ import torch
 from rich.console import Console
 
 from tracer.errors import TracerError
-from tracer.rcnn.demo.commands import add_train_arguments
+from tracer.rcnn.demo import commands
 from tracer.rcnn.demo.training import (
-    FIRST_TRAINING_SEED,
     LOSSES,
+    Phase,
     TrainConfig,
+    advance,
     batch_of,
     learning_rate,
     resume,
+    start,
     steps,
     train,
 )
 from tracer.rcnn.demo.weights import demo_model, read_about
 
-TINY = TrainConfig(
-    rank=2, steps=2, warmup=1, decay=1, sizes=((64, 64),), late_sizes=((64, 96),), save_every=1
-)
-TINY = replace(TINY, pixels=64 * 64)
+FIRST = Phase(1, ((64, 64),), sampling_ratio=1, pixels=64 * 64)
+SECOND = Phase(1, ((64, 96),), pixels=64 * 64, positives=0.5)
+TINY = TrainConfig(rank=2, phases=(FIRST, SECOND), warmup=1, decay=1, save_every=1)
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +86,37 @@ def test_a_saved_run_goes_on_only_with_its_own_configuration(finished):
     folder, _, _ = finished
     with pytest.raises(TracerError, match="another configuration"):
         resume(replace(TINY, seed=1), folder)
+    changed = replace(TINY, phases=(replace(FIRST, sampling_ratio=2), SECOND))
     with pytest.raises(TracerError, match="another configuration"):
-        resume(replace(TINY, steps=9), folder)
+        resume(changed, folder)
+
+
+def test_what_a_run_has_still_to_do_may_change(tmp_path):
+    for _ in steps(resume(TINY, tmp_path), tmp_path):
+        break
+    longer = replace(TINY, phases=(FIRST, replace(SECOND, steps=5)), decay=2)
+    assert resume(longer, tmp_path).step == 1
+
+
+def test_a_phase_sets_the_models_roi_sampling():
+    run = start(TINY)
+    pool, sampler = run.model.roi_heads.box_roi_pool, run.model.roi_heads.fg_bg_sampler
+    advance(run)
+    assert (pool.sampling_ratio, sampler.positive_fraction) == (1, 0.25)
+    advance(run)
+    assert (pool.sampling_ratio, sampler.positive_fraction) == (2, 0.5)
+
+
+def test_a_scaled_recipe_keeps_its_proportions():
+    usual = TrainConfig()
+    short = usual.scaled(usual.steps // 10)
+    assert short.steps == pytest.approx(usual.steps / 10, abs=len(usual.phases))
+    assert short.decay == round(usual.decay / 10)
+    assert [p.sizes for p in short.phases] == [p.sizes for p in usual.phases]
+    assert [usual.phase_of(step) for step in (0, usual.steps - 1)] == [
+        usual.phases[0],
+        usual.phases[-1],
+    ]
 
 
 def test_a_saved_run_that_cannot_be_read_says_so(tmp_path):
@@ -95,16 +125,18 @@ def test_a_saved_run_that_cannot_be_read_says_so(tmp_path):
         resume(TINY, tmp_path)
 
 
-def test_a_step_always_draws_the_same_scenes_and_never_held_out_ones():
-    config = TrainConfig(sizes=((64, 64), (96, 64)), pixels=2 * 64 * 64)
+def test_a_step_always_draws_the_same_scenes():
+    config = replace(TINY, phases=(Phase(9, ((64, 64), (96, 64)), pixels=2 * 64 * 64),))
     one, again, later = batch_of(config, 3), batch_of(config, 3), batch_of(config, 4)
     assert (one[0].image == again[0].image).all()
     assert one[0].image.shape != later[0].image.shape or (one[0].image != later[0].image).any()
-    assert FIRST_TRAINING_SEED == 1_000_000
+    assert len(one) * one[0].image[..., 0].size <= 3 * 64 * 64
 
 
 def test_the_learning_rate_rises_stays_and_falls_to_nearly_nothing():
-    config = TrainConfig(steps=100, warmup=10, decay=20, learning_rate=1.0)
+    config = TrainConfig(
+        phases=(replace(FIRST, steps=100),), warmup=10, decay=20, learning_rate=1.0
+    )
     rates = [learning_rate(config, step) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[10:80] == [1.0] * 70
@@ -112,14 +144,20 @@ def test_the_learning_rate_rises_stays_and_falls_to_nearly_nothing():
     assert rates[-1] == pytest.approx(0.05)
 
 
-def test_the_commands_defaults_are_the_packaged_recipe():
+@pytest.mark.parametrize(
+    ("options", "config"),
+    [
+        ([], TrainConfig()),
+        (["--steps", "9", "--seed", "3"], replace(TrainConfig().scaled(9), seed=3)),
+    ],
+)
+def test_the_commands_defaults_are_the_packaged_recipe(
+    options, config, monkeypatch, tmp_path, capsys
+):
+    asked = []
+    monkeypatch.setattr(commands, "train", lambda *args: asked.append(args) or tmp_path / "made")
     parser = argparse.ArgumentParser()
-    add_train_arguments(parser)
-    args = parser.parse_args(["somewhere"])
-    usual = TrainConfig()
-    assert (args.seed, args.rank, args.steps, args.decay) == (
-        usual.seed,
-        usual.rank,
-        usual.steps,
-        usual.decay,
-    )
+    commands.add_train_arguments(parser)
+    assert commands.run_train(parser.parse_args([str(tmp_path), *options])) == 0
+    assert asked == [(config, tmp_path)]
+    assert capsys.readouterr().out == f"{tmp_path / 'made'}\n"

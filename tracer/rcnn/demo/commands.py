@@ -24,12 +24,8 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=usual.seed, help="default %(default)s")
     parser.add_argument("--rank", type=int, default=usual.rank, help="default %(default)s")
-    parser.add_argument("--steps", type=int, default=usual.steps, help="default %(default)s")
     parser.add_argument(
-        "--decay",
-        type=int,
-        default=usual.decay,
-        help="last steps, with a falling learning rate and large scenes; default %(default)s",
+        "--steps", type=int, help=f"a shorter or longer run of the same kind; default {usual.steps}"
     )
     parser.add_argument("--threads", type=int, help="CPU threads; default: PyTorch's choice")
 
@@ -38,9 +34,9 @@ def run_train(args: argparse.Namespace) -> int:
     """Trains and prints where the checkpoint is."""
     if args.threads:
         torch.set_num_threads(args.threads)
-    config = replace(
-        TrainConfig(), seed=args.seed, rank=args.rank, steps=args.steps, decay=args.decay
-    )
+    config = replace(TrainConfig(), seed=args.seed, rank=args.rank)
+    if args.steps:
+        config = config.scaled(args.steps)
     print(train(config, args.folder))
     return 0
 

@@ -30,7 +30,7 @@ from tracer.rcnn.demo.weights import WEIGHTS_NAME, save_weights
 FIRST_TRAINING_SEED = 1_000_000
 """Scenes below this seed are never trained on."""
 
-_FULL_RATE_INPUTS = 256
+_FULL_RATE_INPUTS = 256  # a matrix with more inputs than this learns more slowly
 
 LOSSES = ("loss_objectness", "loss_rpn_box_reg", "loss_classifier", "loss_box_reg")
 
@@ -103,6 +103,15 @@ class TrainConfig:
         """The phase of a step, which counts from 0."""
         ends = itertools.accumulate(phase.steps for phase in self.phases)
         return self.phases[sum(end <= step for end in ends)]
+
+    def scaled(self, steps: int) -> TrainConfig:
+        """The same recipe in about as many steps as given, each part in proportion."""
+
+        def part(of: int) -> int:
+            return max(1, round(of * steps / self.steps))
+
+        phases = tuple(replace(phase, steps=part(phase.steps)) for phase in self.phases)
+        return replace(self, phases=phases, warmup=part(self.warmup), decay=part(self.decay))
 
 
 def training_model(config: TrainConfig) -> FasterRCNN:
