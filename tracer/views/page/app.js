@@ -1,6 +1,8 @@
 // The page: puts the views together, moves the cursor, keeps the address and the keys.
 import { button, colour, el, visible } from "./dom.js";
 import { tensorsOf, unpack } from "./record.js";
+import { command } from "./commands.js";
+import { Refused } from "./evaluate.js";
 import { Cursor, Timeline } from "./stepper.js";
 import { LANGUAGES, say } from "./strings.js";
 import { big, count } from "./text.js";
@@ -10,6 +12,7 @@ import { Values } from "./values.js";
 import { TensorView } from "./tensor.js";
 import { Commentary } from "./told.js";
 import { StageMap } from "./map.js";
+import { PictureView } from "./scene.js";
 import { describe, TimelineView } from "./timeline.js";
 import { helpDialog } from "./help.js";
 import { fromAddress, toAddress } from "./address.js";
@@ -29,7 +32,6 @@ class Page {
     this.tensor = null;
     this.automatic = true;
     this.stageNumber = new Map(rec.stages.map((stage, i) => [stage.name, i % COLOURS]));
-    this.successor = new Map(rec.tensors.filter((t) => t.previous != null).map((t) => [t.previous, t.id]));
     this.say = (key, values) => say(this.lang, key, values);
     this.describe = (position) => describe(this, position);
     this.applyScheme();
@@ -53,11 +55,12 @@ class Page {
     this.line = new TimelineView(this);
     this.help = helpDialog(this);
     this.message = el("p", { class: "message", role: "status" });
-    this.views = [this.map, this.tree, this.source, this.values, this.tensorView, this.commentary, this.line];
+    this.picture = new PictureView(this);
+    this.views = [this.map, this.tree, this.source, this.values, this.tensorView, this.picture, this.commentary, this.line];
     this.columns = el("main", { class: "columns", "data-tab": "source" },
       this.tree.element,
       el("div", { class: "middle" }, this.source.element, this.commentary.element),
-      el("div", { class: "right" }, this.values.element, this.tensorView.element));
+      this.right());
     this.root.replaceChildren(this.header(), this.map.element, ...this.notices(), this.tabs(), this.columns,
       this.line.element, this.message, this.help);
     this.refresh();
@@ -95,6 +98,35 @@ class Page {
       found.push(el("p", { class: "notice", text: this.say("left_out", { what }) }));
     }
     return found;
+  }
+
+  /** The values, and beneath them the tensor at hand or the picture. */
+  right() {
+    const lower = el("div", { class: "lower" });
+    const choose = (name) => {
+      this.lower = lower.dataset.shown = name;
+      for (const tab of tabs.querySelectorAll("[role=tab]")) tab.setAttribute("aria-selected", String(tab.dataset.name === name));
+      this.refresh?.();
+      this.picture.draw();
+    };
+    const tab = (name) => el("button", {
+      type: "button", role: "tab", "data-name": name, id: `tab-${name}`, text: this.say(name), onclick: () => choose(name),
+    });
+    const large = button("⤢", this.say("enlarge"), () => {
+      this.columns.classList.toggle("large");
+      this.tensorView.shown = null;
+      this.refresh();
+    }, { class: "enlarge" });
+    const tabs = el("div", { class: "lower-tabs" }, el("div", { role: "tablist", "aria-label": this.say("tensor") },
+      tab("tensor"), this.picture.empty ? null : tab("picture")), large);
+    for (const [name, view] of [["tensor", this.tensorView], ["picture", this.picture]]) {
+      view.element.setAttribute("role", "tabpanel");
+      view.element.setAttribute("aria-labelledby", `tab-${name}`);
+    }
+    lower.append(tabs, this.tensorView.element, this.picture.element);
+    lower.dataset.shown = this.lower ?? "tensor";
+    tabs.querySelector(`[data-name="${lower.dataset.shown}"]`).setAttribute("aria-selected", "true");
+    return el("div", { class: "right" }, this.values.element, lower);
   }
 
   /** On a small screen one panel is shown at a time. */
@@ -159,14 +191,7 @@ class Page {
 
   /** What the tensor that held a state holds at this moment. */
   current(state) {
-    const { tensors, calls } = this.rec;
-    let now = state;
-    while (this.successor.has(now)) {
-      const writer = tensors[now].overwritten_by;
-      if (writer == null || calls[writer].end > this.cursor.tick) break;
-      now = this.successor.get(now);
-    }
-    return now;
+    return this.timeline.current(state, this.cursor.tick);
   }
 
   /** The calls that take a tensor state as an argument, or within one. */
@@ -207,6 +232,18 @@ class Page {
     return stop;
   }
 
+  /** Carry out a typed command, and say what it answers. */
+  obey(line, aloud = true) {
+    try {
+      const answer = command(this.cursor, line);
+      this.tell(aloud ? answer : "");
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      this.tell(this.say(error.key, error.values));
+    }
+    this.refresh();
+  }
+
   tell(text) {
     this.message.textContent = visible(text);
   }
@@ -214,7 +251,7 @@ class Page {
   toggleBreakpoint(file, line) {
     const there = this.cursor.breakpointAt(file, line);
     if (there) this.cursor.breakpoints.delete(there.number);
-    else if (!this.cursor.addBreakpoint(`${file}:${line}`)) this.tell(this.say("no_break"));
+    else this.obey(`b ${file}:${line}`, false);
     this.refresh();
   }
 
@@ -309,6 +346,7 @@ const KEYS = {
     const place = page.cursor.place;
     if (place) page.toggleBreakpoint(place.file, place.line);
   },
+  ":": (page) => page.line.command.focus(),
   "/": (page) => page.tree.search.focus(),
   "?": (page) => page.help.showModal(),
 };

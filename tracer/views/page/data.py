@@ -12,6 +12,7 @@ import numpy as np
 from tracer.codec import encode
 from tracer.record import Call, Line, Source, TensorState, TensorSummary, Trace, Value
 from tracer.views.page.highlight import tokens
+from tracer.views.page.scenes import scenes
 from tracer.views.page.told import told
 
 MOST_VALUES = 16_384
@@ -25,12 +26,14 @@ class Contents:
     Attributes:
         trace: the recording, or what is left of it.
         arrays: by name, as in `Trace.blobs` and for the drawings.
+        scenes: what can be drawn on the picture, see `scenes.scenes`.
         told: the commentary, see `told.told`.
         left_out: what was left out, keys of the page's own texts.
     """
 
     trace: Trace
     arrays: Mapping[str, np.ndarray]
+    scenes: Mapping[str, Any] = field(default_factory=dict, repr=False)
     told: Mapping[str, Any] | None = field(default=None, repr=False)
     left_out: tuple[str, ...] = ()
 
@@ -42,6 +45,7 @@ class Contents:
             "lang": lang,
             "trace": encode(_rounded(self.trace), (Source, Value), frozenset({"blobs"})),
             "tokens": {name: tokens(source.text) for name, source in sources.items()},
+            "scenes": self.scenes,
             "told": self.told,
             "left_out": list(self.left_out),
         }
@@ -49,8 +53,8 @@ class Contents:
 
 def contents(trace: Trace) -> Contents:
     """Return all that a page can show of a trace."""
-    arrays = dict(_arrays(trace))
-    return Contents(trace, arrays, told(trace))
+    drawn, arrays = scenes(trace)
+    return Contents(trace, {**dict(_arrays(trace)), **arrays}, drawn, told(trace))
 
 
 def _arrays(trace: Trace) -> Iterator[tuple[str, np.ndarray]]:
@@ -110,6 +114,12 @@ def channel_previews(it: Contents) -> Contents:
     return replace(it, arrays=first)
 
 
+def drawings(it: Contents) -> Contents:
+    """Leave out what is drawn on the picture."""
+    kept = {n: a for n, a in it.arrays.items() if not n.startswith("scene/")}
+    return replace(it, arrays=kept, scenes={})
+
+
 def ops(it: Contents) -> Contents:
     """Leave single tensor operations out."""
     return replace(it, trace=only_calls(it.trace, lambda call: call.kind != "op"), told=None)
@@ -125,6 +135,7 @@ REDUCTIONS: tuple[tuple[str, Callable[[Contents], Contents]], ...] = (
     ("channel_previews", channel_previews),
     ("data", _without("data/", lambda state: False)),
     ("previews", _without("preview/", lambda state: False)),
+    ("scenes", drawings),
     ("ops", ops),
     ("lines", lines),
 )

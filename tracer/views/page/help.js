@@ -5,7 +5,7 @@ import { seconds } from "./text.js";
 const KEYS_SHOWN = [
   [["←", "→"], "key_line"], [["s", "S"], "key_into"], [["o", "O"], "key_out"], [["[", "]"], "key_stage"],
   [["Home", "End"], "key_ends"], [["Space"], "key_play"], [["b"], "key_break"], [["c", "C"], "key_run"],
-  [["/"], "key_search"], [["?"], "key_help"],
+  [["/"], "key_search"], [[":"], "key_command"], [["?"], "key_help"],
 ];
 
 export function helpDialog(page) {

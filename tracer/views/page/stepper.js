@@ -1,5 +1,7 @@
 // The cursor over a recording: the same moves and stops as tracer/stepper, held equal by the cases
 // in tests/cases. The state at a position depends on the position alone.
+import { evaluate, parse, Refused, truth } from "./evaluate.js";
+import { tensorsOf } from "./record.js";
 
 /** How many items of a list, sorted by `key`, are not beyond `bound`. */
 function countUpTo(items, bound, key) {
@@ -84,6 +86,18 @@ export class Timeline {
     if (line && call.source) return { file: call.source.file, line: line.line };
     if (call.source && this.trace.sources.has(call.source.file)) return call.source;
     return call.called_from;
+  }
+
+  /** What the tensor that held a state holds at a tick: a write in place before it gave it another. */
+  current(state, tick) {
+    this.successor ??= new Map(this.trace.tensors.filter((t) => t.previous != null).map((t) => [t.previous, t.id]));
+    let now = state;
+    while (this.successor.has(now)) {
+      const writer = this.trace.tensors[now].overwritten_by;
+      if (writer == null || this.trace.calls[writer].end > tick) break;
+      now = this.successor.get(now);
+    }
+    return now;
   }
 
   /** How many times the same line had run before in the same call, by tick. */
@@ -224,6 +238,7 @@ export class Cursor {
   /** To a line of the selected call beyond this one, or from `number` on, or to its end. */
   until(number = null) {
     const { call } = this;
+    if (!this.timeline.hasLines(call)) throw new Refused("refused_lines");
     const from = number ?? this.place.line + 1;
     return this.run((p) => p.call === call && (p.kind === "end" || (p.line && p.line.line >= from)));
   }
@@ -257,7 +272,7 @@ export class Cursor {
     let best = null;
     for (const breakpoint of this.breakpoints.values()) {
       if (!breakpoint.enabled) continue;
-      const { ticks } = breakpoint;
+      const ticks = breakpoint.ticks.filter((tick) => !breakpoint.ignored.includes(tick));
       const index = backwards
         ? countUpTo(ticks, this.tick - 1, (t) => t) - 1
         : countUpTo(ticks, this.tick, (t) => t);
@@ -269,7 +284,7 @@ export class Cursor {
 
   stopped() {
     const breakpoint = [...this.breakpoints.values()].find(
-      (b) => b.enabled && b.ticks.includes(this.tick));
+      (b) => b.enabled && b.ticks.includes(this.tick) && !b.ignored.includes(this.tick));
     if (breakpoint.temporary) this.breakpoints.delete(breakpoint.number);
     return breakpoint;
   }
@@ -319,17 +334,105 @@ export class Cursor {
     return true;
   }
 
-  /** Set a breakpoint at a place; null where the recording never comes by. */
-  addBreakpoint(text, temporary = false) {
-    const location = readLocation(text, this.place?.file);
+  /** Set a breakpoint at a place, or a watch; refuses a place where the recording never comes by. */
+  addBreakpoint(place, { condition = "", temporary = false, watch = false } = {}) {
+    const location = watch ? { kind: "any" } : readLocation(place, this.place?.file);
     const positions = location ? locate(location, this.timeline) : [];
-    if (!positions.length) return null;
-    const ends = location.kind === "line" ? [] : ["end"];
-    const ticks = positions.filter((p) => !ends.includes(p.kind)).map((p) => p.tick);
+    if (!positions.length) throw new Refused("refused_place", { text: place });
+    if (watch && !condition) throw new Refused("refused_expression", { text: "" });
+    const expression = condition ? this.readCondition(condition, positions) : null;
+    const ticks = this.ticksOf(location, expression, positions);
     this.numbered += 1;
-    const breakpoint = { number: this.numbered, location, text, ticks, temporary, enabled: true };
+    const text = [place, condition].filter(Boolean).join(", ");
+    const breakpoint = { number: this.numbered, location, text, ticks, ignored: [], temporary, enabled: true };
     this.breakpoints.set(breakpoint.number, breakpoint);
     return breakpoint;
+  }
+
+  /** A condition whose names are known to at least one of the calls at some positions. */
+  readCondition(text, positions) {
+    const expression = parse(text);
+    const known = new Set(["nth", "iteration", "hits", "torch", "self", ...RESULTS]);
+    for (const call of new Set(positions.map((p) => p.call))) {
+      for (const name of this.timeline.bindingsOf(call).keys()) known.add(name);
+    }
+    const unknown = [...expression.names].find((name) => !known.has(name));
+    if (unknown) throw new Refused("refused_name", { name: unknown });
+    return expression;
+  }
+
+  /** Where a breakpoint stops: at a call's start, or its end where the condition is on its result. */
+  ticksOf(location, expression, positions) {
+    const whole = ["call", "stage"].includes(location.kind);
+    const asksResult = (call) => RESULTS.some(
+      (name) => expression?.names.has(name) && !call.args.items.some(([arg]) => arg === name));
+    const places = whole ? positions.filter((p) => p.kind === (asksResult(p.call) ? "end" : "start")) : positions;
+    if (!expression) return places.map((p) => p.tick);
+    const truths = this.truths(expression, places);
+    if (location.kind !== "any") return places.filter((_, i) => truths[i]).map((p) => p.tick);
+    const before = new Map();
+    return places.filter(({ call }, i) => {
+      const begins = truths[i] && !before.get(call.id);
+      before.set(call.id, truths[i]);
+      return begins;
+    }).map((p) => p.tick);
+  }
+
+  truths(expression, places) {
+    let refused = null;
+    let failed = 0;
+    const found = places.map((position, i) => {
+      const iteration = position.line ? this.timeline.iterations.get(position.tick) : 0;
+      try {
+        return truth(evaluate(expression.tree, this.scope(position, position.call, { nth: position.call.nth, iteration, hits: i + 1 })));
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        refused = error;
+        failed += 1;
+        return false;
+      }
+    });
+    if (failed && failed === places.length) throw refused;
+    return found;
+  }
+
+  /** Pass over a breakpoint's next places from here, in either direction. */
+  ignore(breakpoint, times) {
+    const from = countUpTo(breakpoint.ticks, this.tick, (t) => t);
+    breakpoint.ignored = breakpoint.ticks.slice(from, from + times);
+  }
+
+  // --- looking ---
+
+  /** The names that an expression sees at a position, as values were at that moment. */
+  scope(position = this.position, call = this.call, counters = {}) {
+    const { timeline, trace } = this;
+    const result = position.kind === "end" && position.call === call ? call.result : null;
+    const read = (value) => {
+      if (value.kind === "scalar") return value.scalar;
+      return value.tensor == null ? value : trace.tensors[timeline.current(value.tensor, position.tick)];
+    };
+    const get = (name) => {
+      const local = timeline.locals(call, position.tick).get(name);
+      if (local) return read(local);
+      if (result && RESULTS.includes(name)) return read(result);
+      if (name === "self" && call.kind === "module") return moduleValue(trace, call.path);
+      if (Object.hasOwn(counters, name)) return counters[name];
+      throw new Refused("refused_name", { name });
+    };
+    const fresh = () => [...timeline.changed(position).map(([, value]) => read(value)), ...(result ? [read(result)] : [])];
+    return { get, read, fresh };
+  }
+
+  /** What `find` searches at a position: a call's names and shapes at its start, a line's text. */
+  searched({ kind, call, tick }) {
+    if (kind === "end") return "";
+    if (kind === "line") {
+      const place = this.timeline.place(call, tick);
+      return this.trace.sources.get(place?.file)?.text.split("\n")[place.line - 1]?.trim() ?? "";
+    }
+    const shapes = tensorsOf(call.result).map((state) => this.trace.tensors[state].summary.shape.join("x"));
+    return [call.label, call.type, ...shapes].join(" ");
   }
 
   /** The breakpoint at a line, if there is one. */
@@ -363,7 +466,20 @@ function locate(location, timeline) {
   return timeline.positions.filter(test);
 }
 
+const RESULTS = ["__return__", "result"];
+
+/** A module of the traced model as a value: its settings and its children. */
+function moduleValue(trace, path) {
+  const module = trace.modules.get(path);
+  if (!module) throw new Refused("refused_name", { name: "self" });
+  const settings = module.settings.map(([name, text]) => [name, { kind: "scalar", type: "str", scalar: text }]);
+  const children = (module.children ?? []).filter(([, child]) => trace.modules.has(child))
+    .map(([name, child]) => [name, moduleValue(trace, child)]);
+  return { kind: "module", type: module.type, text: path, items: [...settings, ...children], elided: 0 };
+}
+
 const HOLDS = {
+  any: () => ({ call }) => call.kind !== "op",
   line: ({ name, line, nth }, timeline) => (p) => {
     if (p.call.source?.file !== name) return false;
     if (!p.line) {

@@ -10,9 +10,7 @@ export class TensorView {
     this.pin = el("input", { type: "checkbox", onchange: () => { page.automatic = !this.pin.checked; } });
     this.body = el("div", { class: "body" });
     this.element = el("section", { class: "panel tensor", "aria-label": page.say("tensor") },
-      el("h2", {}, page.say("tensor"),
-        el("label", { class: "check", title: page.say("pin_hint") }, this.pin, page.say("pin"))),
-      this.body);
+      el("label", { class: "check pin", title: page.say("pin_hint") }, this.pin, page.say("pin")), this.body);
   }
 
   update() {

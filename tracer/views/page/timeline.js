@@ -15,6 +15,16 @@ export class TimelineView {
       type: "range", min: 0, max: this.last, step: 1, "aria-label": say("timeline"),
       oninput: () => page.go(page.timeline.positions[Number(this.slider.value)].tick),
     });
+    this.command = el("input", {
+      type: "text", class: "command", placeholder: say("command_hint"), "aria-label": say("command_label"),
+      spellcheck: "false", autocomplete: "off",
+      onkeydown: (event) => {
+        if (event.key === "Escape") this.command.blur();
+        if (event.key !== "Enter") return;
+        page.obey(this.command.value);
+        this.command.value = "";
+      },
+    });
     this.where = el("output", { class: "where" });
     this.playButton = button("▶", say("play"), () => page.togglePlay(), { class: "play" });
     this.pace = el("select", { "aria-label": say("pace"), title: say("pace"), onchange: () => page.setPace(Number(this.pace.value)) },
@@ -22,7 +32,7 @@ export class TimelineView {
     this.element = el("footer", { class: "timeline", "aria-label": say("timeline") },
       el("div", { class: "strip" }, this.canvas, this.head, this.slider),
       el("div", { class: "controls", role: "toolbar", "aria-label": say("timeline") }, ...this.buttons(),
-        this.playButton, this.pace, this.where));
+        this.playButton, this.pace, this.where, this.command));
     new ResizeObserver(() => this.draw()).observe(this.canvas);
   }
 
