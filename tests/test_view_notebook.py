@@ -1,0 +1,65 @@
+"""What a notebook shows of a recording and of a report."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+from handmade import HOSTILE_NAMES, failed_pass, hostile_pass, tiny_construction, tiny_pass
+
+from tracer.views.cells import clean
+from tracer.views.notebook import table_html
+from tracer.views.report import Column, Row, Table
+
+
+def text_of(fragment: str) -> str:
+    """Return what a reader sees."""
+    body = re.sub("<style>.*?</style>", "", fragment, flags=re.DOTALL)
+    return html.unescape(re.sub("<[^>]*>", " ", body.replace("<wbr>", "")))
+
+
+def test_a_recording_at_a_glance():
+    seen = text_of(tiny_pass()._repr_html_())
+    assert "TinyNet, a pass in eval mode" in seen
+    assert "15 calls · 8 lines · 11 tensor states" in seen
+    assert "torch 2.9.0" in seen
+    assert "Written by hand." in seen
+    assert "1×4×6×8" in seen
+
+
+@pytest.mark.parametrize("story", [failed_pass, tiny_construction, hostile_pass])
+def test_every_story_can_be_shown(story):
+    trace = story()
+    assert trace.subject.split()[0][:5] in text_of(trace._repr_html_())
+
+
+def test_a_failure_is_told():
+    assert "It ended by RuntimeError" in text_of(failed_pass()._repr_html_())
+
+
+def test_hostile_names_stay_text():
+    fragment = hostile_pass()._repr_html_() + hostile_pass().tree()._repr_html_()
+    tags = set(re.findall(r"<([a-zA-Z]+)", fragment))
+    assert tags <= {
+        *("div", "style", "strong", "p", "table", "caption", "thead", "tbody", "tfoot"),
+        *("tr", "th", "td", "wbr"),
+    }
+    seen = text_of(fragment)
+    assert all(clean(name) in seen for name in HOSTILE_NAMES)
+
+
+def test_a_long_report_is_cut_and_says_so():
+    table = Table((Column("n", "N", "count"),), tuple(Row((n,)) for n in range(1000)))
+    seen = text_of(table_html(table, rows=50))
+    assert "The first 50 of 1000 rows" in seen
+    assert re.search(r"\b49\b", seen)
+    assert not re.search(r"\b50\s", seen.replace("The first 50", ""))
+    assert "The first" not in text_of(table_html(table, rows=1000))
+
+
+def test_a_real_recording(recorded):
+    seen = text_of(recorded._repr_html_())
+    assert "FasterRCNN, a pass in eval mode" in seen
+    assert "P6" in seen
+    assert len(recorded._repr_html_()) < 20_000
