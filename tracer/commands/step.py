@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -76,10 +77,25 @@ def run(args: argparse.Namespace) -> int:
     elif args.plain or not (sys.stdin.isatty() and sys.stdout.isatty()):
         _print(_conversation(stepper))
     else:
-        from tracer.views.screen import StepperApp
-
-        StepperApp(stepper).run()
+        _full_screen(stepper)
     return 0
+
+
+def _full_screen(stepper: Stepper) -> None:
+    """Open the full screen.
+
+    Raises:
+        InputError: the terminal is too small for it.
+    """
+    from tracer.views.screen import LEAST, StepperApp
+
+    width, height = shutil.get_terminal_size()
+    if width < LEAST[0] or height < LEAST[1]:
+        raise InputError(
+            f"the terminal has {width}×{height} characters and the full screen needs "
+            f"{LEAST[0]}×{LEAST[1]}: enlarge it, or add --plain"
+        )
+    StepperApp(stepper).run()
 
 
 def _read_script(name: str) -> str:
