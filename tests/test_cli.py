@@ -328,6 +328,22 @@ def test_demo_writes_every_report(picture, tmp_path, capsys):
     }
 
 
+def test_the_demo_finds_what_is_in_its_scene(tmp_path, capsys):
+    assert cli.main(["demo", "-o", str(tmp_path), "--min-size", "256"]) == 0
+    assert "the demo's scene, the demo's own weights" in capsys.readouterr().err
+    trace = tracer.load(tmp_path / "pass.safetensors")
+    scores = trace.tensors[trace.calls[0].result[0]["scores"].tensor].summary
+    assert scores.max > 0.8
+
+
+def test_the_demo_takes_the_photograph(tmp_path, capsys):
+    options = ["--picture", "photo", "--weights", "none", "--min-size", "64"]
+    assert cli.main(["demo", "-o", str(tmp_path), *options]) == 0
+    assert "matplotlib's sample photograph, random weights" in capsys.readouterr().err
+    trace = tracer.load(tmp_path / "pass.safetensors")
+    assert trace.tensors[trace.calls[0].args["images"][0].tensor].summary.shape == (3, 600, 512)
+
+
 def test_the_demos_architecture_is_what_print_prints(picture, tmp_path):
     from tracer.rcnn import models
 

@@ -18,6 +18,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from tracer.errors import InputError, MissingError, WeightsError
 from tracer.rcnn import checkpoint, models
+from tracer.rcnn.demo.scenes import CLASSES
 
 SMALL = "fasterrcnn_mobilenet_v3_large_320_fpn"
 FAMILIES = {
@@ -54,6 +55,12 @@ def offline(monkeypatch, tmp_path) -> Path:
     folder = tmp_path / "hub" / "checkpoints"
     folder.mkdir(parents=True)
     return folder
+
+
+def frozen(model: nn.Module) -> set[str]:
+    """Which parts of the backbone's body have a frozen parameter."""
+    body = model.backbone.body
+    return {n.split(".")[0] for n, p in body.named_parameters() if not p.requires_grad}
 
 
 # Names
@@ -300,6 +307,34 @@ def test_a_damaged_cached_file_says_to_delete_it(offline):
     assert str(path) in str(caught.value)
 
 
+# The demo's own
+
+
+def test_the_demo_weights_are_a_model_of_their_own_classes():
+    model = models.build(weights="demo", min_size=96)
+    assert models.classes_of(model) == len(CLASSES)
+    assert model.transform.min_size == (96,)
+    assert isinstance(model.backbone.body.bn1, FrozenBatchNorm2d)
+    assert model.training
+    assert frozen(model) == {"conv1", "layer1"}
+    assert frozen(models.build(weights="demo", trainable_layers=1)) == {
+        *("conv1", "layer1", "layer2", "layer3")
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "error", "message"),
+    [
+        (SMALL, {}, WeightsError, "the demo weights are of fasterrcnn_resnet50_fpn"),
+        (models.DEFAULT, {"min_sise": 3}, InputError, "did you mean 'min_size'"),
+        (models.DEFAULT, {"num_classes": 3}, InputError, "num_classes"),
+    ],
+)
+def test_demo_weights_fit_one_model(name, options, error, message):
+    with pytest.raises(error, match=message):
+        models.build(name, "demo", **options)
+
+
 # Checkpoint files
 
 
@@ -334,8 +369,12 @@ def test_a_checkpoint_with_frozen_norms_gives_what_trained_weights_give(tmp_path
     model = models.build("fasterrcnn_resnet18_fpn", tmp_path / "frozen.pth")
     body = model.backbone.body
     assert isinstance(body.layer4[1].bn2, FrozenBatchNorm2d)
-    assert not any(p.requires_grad for p in body.layer1.parameters())
-    assert all(p.requires_grad for p in body.layer2.parameters())
+    assert frozen(model) == {"conv1", "layer1"}
+    for option in ("trainable_layers", "trainable_backbone_layers"):
+        other = models.build("fasterrcnn_resnet18_fpn", tmp_path / "frozen.pth", **{option: 4})
+        assert frozen(other) == {"conv1"}
+    with pytest.raises(InputError, match="0 to 5; found 6"):
+        models.build("fasterrcnn_resnet18_fpn", tmp_path / "frozen.pth", trainable_layers=6)
 
 
 def test_torchvisions_own_file_gets_the_eps_that_torchvision_gives_it(tmp_path):

@@ -1,7 +1,11 @@
 """Record a pass over a picture and the building of its model, and write every report of both.
 
-Nothing is downloaded: without the demo's own weights the model's are random, which shows every
-shape and line as it is, and detections that mean nothing. With a network, --weights COCO_V1.
+Nothing is downloaded: the picture is the demo's own scene, and the weights are small ones that find
+the shapes in such scenes. On a photograph, with a network:
+
+  tracer demo --picture photo --weights COCO_V1
+
+With --weights none they are random: shapes are as they always are, and detections mean nothing.
 """
 
 from __future__ import annotations
@@ -108,7 +112,7 @@ def _subject(args: argparse.Namespace) -> Subject:
 def _weights_in_words(weights: str | None, seed: int) -> str:
     if weights is None:
         return f"random weights (seed {seed}): shapes are real, detections mean nothing"
-    return "the demo's own weights" if weights == "demo" else f"weights {weights}"
+    return "the demo's own weights, for its scenes" if weights == "demo" else f"weights {weights}"
 
 
 def _sizes(args: argparse.Namespace) -> dict[str, int]:

@@ -325,17 +325,25 @@ def _from_file(name: str, path: Path, options: dict[str, Any]) -> nn.Module:
     """Build what torchvision builds for trained weights, and fill it from a checkpoint."""
     state = checkpoint.read(path)
     options.pop("weights_backbone", None)
-    trainable = options.pop("trainable_backbone_layers", None)
+    trainable = _trainable(options)
     if "num_classes" not in options:
         count = checkpoint.class_count(state, lambda: build(name, num_classes=1, **options))
         options.update({} if count is None else {"num_classes": count})
     model = build(name, **options)
     checkpoint.load(model, state, f"{str(path)!r}")
-    if "trainable_layers" not in options:
-        _freeze(model, 3 if trainable is None else trainable)
+    _freeze(model, trainable)
     if name in ZERO_EPS and path.name == Path(zoo.get_model_weights(name)["COCO_V1"].url).name:
         _set_eps(model, 0.0)
     return model
+
+
+def _trainable(options: dict[str, Any]) -> int:
+    """Take out of the options how many of the backbone's layers stay trainable."""
+    given = [options.pop(f"trainable_{kind}", None) for kind in ("layers", "backbone_layers")]
+    layers = next((n for n in given if n is not None), 3)
+    if layers not in range(6):
+        raise InputError(f"trainable_layers are 0 to 5; found {layers!r}")
+    return layers
 
 
 def _freeze(model: nn.Module, trainable: int) -> None:
@@ -355,11 +363,15 @@ def _set_eps(model: nn.Module, eps: float) -> None:
 
 
 def _demo(name: str, options: dict[str, Any]) -> nn.Module:
-    from tracer.rcnn import demo
+    from tracer.rcnn.demo.weights import demo_model
 
     if name != DEFAULT:
         raise WeightsError(f"the demo weights are of {DEFAULT}, not of {name!r}")
-    return demo.demo_model(**options)
+    trainable = _trainable(options)
+    _check_options(name, demo_model, options)
+    model = make(demo_model, options, seed=None).train()
+    _freeze(model, trainable)
+    return model
 
 
 @contextmanager
