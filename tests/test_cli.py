@@ -316,13 +316,16 @@ def test_demo_writes_every_report(picture, tmp_path, capsys):
             assert page.startswith("<!DOCTYPE html>")
         calls = json.loads((folder / f"{name}-calls.json").read_text(encoding="utf-8"))
         assert len(calls) == len(recordings[name].calls)
+        assert "<script" in (folder / f"{name}.html").read_text(encoding="utf-8")
         lines = (folder / f"{name}-table.csv").read_text(encoding="utf-8").splitlines()
         assert len(lines) > 10
     written = {path.name for path in folder.iterdir()}
-    assert len(captured.out.splitlines()) == 14
+    assert len(captured.out.splitlines()) == 16
     assert {path.rpartition("-")[0] or path for path in written} == {
         "pass",
         "construction",
+        "pass.html",
+        "construction.html",
         "pass.safetensors",
         "construction.safetensors",
     }

@@ -176,6 +176,8 @@ def _report(name: str, says: str, table: Table, *more: str) -> Report:
 
 def _write(trace: Trace, stem: Path, lang: str) -> None:
     """Write every report of a recording, and print a line for each."""
+    from tracer.views.page import write_page
+
     for report in _reports(trace, lang):
         for suffix, text in report.files.items():
             path = stem.with_name(f"{stem.name}-{report.name}.{suffix}")
@@ -185,3 +187,6 @@ def _write(trace: Trace, stem: Path, lang: str) -> None:
                 raise InputError(f"{str(path)!r} cannot be written: {error.strerror}") from error
         suffixes = ", ".join(f".{suffix}" for suffix in report.files)
         print(f"{stem}-{report.name} ({suffixes}): {report.says}")
+    page = stem.with_suffix(".html")
+    write_page(trace, page, lang=lang)
+    print(f"{page}: all of it on one page, to step through in a browser")
