@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from handmade import failed_pass, hostile_pass, tiny_construction, tiny_pass
 
+from tracer.errors import MissingError
 from tracer.rcnn.board import read_board, stride_of
 from tracer.views.stages import stages
 
@@ -217,6 +218,42 @@ def test_many_images_share_a_column(rcnn, count):
         assert found.column("images")[0] == ", ".join(["64×64"] * 5)
 
 
+def test_the_levels_of_a_mobilenet_have_a_stride_in_common():
+    import torch
+    from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_320_fpn
+
+    import tracer
+
+    model = fasterrcnn_mobilenet_v3_large_320_fpn(
+        weights=None, weights_backbone=None, min_size=64, max_size=96
+    ).eval()
+    with torch.no_grad():
+        trace = tracer.trace(model, [torch.rand(3, 64, 96)], grain="module")
+    board = read_board(trace)
+    assert [(m.name, m.stride) for m in board.stages] == [("C5 (0)", 32), ("C5 (1)", 32)]
+    assert [(m.name, m.stride) for m in board.features] == [
+        ("P5 (0)", 32),
+        ("P5 (1)", 32),
+        ("P6", 64),
+    ]
+
+
+def test_of_several_passes_one_is_chosen(rcnn, two_images):
+    import torch
+
+    import tracer
+
+    with torch.no_grad(), tracer.Recorder(rcnn, grain="module") as recorder:
+        rcnn(two_images)
+        rcnn(two_images[:1])
+    trace = recorder.trace
+    assert read_board(trace).images == ((60, 80), (100, 80))
+    assert read_board(trace, nth=1).images == ((60, 80),)
+    assert stages(trace, nth=1).notes[0] == "Pass 1 of the 2 in this recording, counted from 0."
+    with pytest.raises(MissingError, match="there is no pass 2: the recording has 0 to 1"):
+        stages(trace, nth=2)
+
+
 # --- other models, constructions ------------------------------------------------------------------
 
 
@@ -252,6 +289,8 @@ def test_a_construction_by_its_stages(built):
         ((38, 38), (300, 300), 8),
         ((40, 60), (120, 180), 3),
         ((7, 7), (96, 128), None),
+        ((2, 2), (320, 320), None),
+        ((1, 1), (128, 160), None),
         ((0, 4), (8, 8), None),
         ((10, 40), (80, 80), None),
     ],

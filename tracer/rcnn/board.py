@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import log2
 
+from tracer.errors import MissingError
 from tracer.record import Call, TensorSummary, Trace, Value
 
 Shape = tuple[int, ...]
@@ -28,7 +29,7 @@ class Map:
     """One feature map.
 
     Attributes:
-        name: ``"C1"``…``"C5"``, ``"P2"``…``"P7"``, or the backbone's own name for it.
+        name: ``"C1"``…``"C5"``, ``"P2"``…``"P7"``, or ``"features 0"`` by its key.
         place: the module that made it, or its key in the backbone's result.
         shape: [N, C, H, W].
         stride: pixels of the padded batch per cell; None if the sizes do not tell.
@@ -101,10 +102,15 @@ def read_board(trace: Trace, nth: int = 0) -> Board | None:
     Args:
         trace: the recording.
         nth: which of the passes in it, from 0.
+
+    Raises:
+        MissingError: it has passes, but not so many.
     """
     found = passes(trace)
-    if nth >= len(found):
+    if not found:
         return None
+    if not 0 <= nth < len(found):
+        raise MissingError(f"there is no pass {nth}: the recording has 0 to {len(found) - 1}")
     run = _Run(trace, found[nth])
     features = _features(run)
     steps = tuple(_steps(run, [level.name for level in features]))
@@ -208,22 +214,23 @@ def _stages(run: _Run) -> Iterator[Map]:
             for shape in run.shapes(call.result if call is not None else None):
                 yield Map(f"C{i + 1}", part, shape, run.stride(shape))
         return
-    for key, shape in _named(run, run.module("backbone.body")):
-        stride = run.stride(shape)
-        yield Map(f"C{int(log2(stride))}" if stride else key, key, shape, stride)
+    yield from _maps(run, run.module("backbone.body"), "C")
 
 
 def _features(run: _Run) -> tuple[Map, ...]:
-    """What the backbone returns: P2…P6 of a pyramid, by their strides; else by its own keys."""
-    found = _named(run, run.module("backbone"))
+    """What the backbone returns: P2…P6 of a pyramid."""
+    letter = "P" if run.module("backbone.fpn") is not None else ""
+    return tuple(_maps(run, run.module("backbone"), letter))
+
+
+def _maps(run: _Run, call: Call | None, letter: str) -> Iterator[Map]:
+    """Yield the maps that a call returned, called by a letter and their level, or by their keys."""
+    found = _named(run, call)
+    keys = [key for key, _ in found]
     strides = [run.stride(shape) for _, shape in found]
-    names = [key for key, _ in found]
-    if run.module("backbone.fpn") is not None:
-        names = _level_names(strides) or names
-    return tuple(
-        Map(name, key, shape, stride)
-        for name, (key, shape), stride in zip(names, found, strides, strict=True)
-    )
+    names = _names(strides if letter else [], keys, letter)
+    for name, (key, shape), stride in zip(names, found, strides, strict=True):
+        yield Map(name, key, shape, stride)
 
 
 def _named(run: _Run, call: Call | None) -> list[tuple[str, Shape]]:
@@ -234,14 +241,20 @@ def _named(run: _Run, call: Call | None) -> list[tuple[str, Shape]]:
     return [(path, run.summary(state).shape) for path, state in leaves if state is not None]
 
 
-def _level_names(strides: list[int | None]) -> list[str]:
-    """``[4, 8, 16, 32, 64]`` → P2…P6. Maps of a cell or two do not tell: they are counted on."""
-    known = [stride for stride in strides if stride]
+def _names(strides: list[int | None], keys: list[str], letter: str) -> list[str]:
+    """``[4, 8, 16, 32, 64]`` → P2…P6; equal ones are told apart by their keys, ``P5 (1)``.
+
+    Maps of a cell or two have no stride that their size would tell: they are counted on.
+    """
     if not strides or strides[0] is None:
-        return []
-    if len(known) < len(strides) or sorted(set(known)) != known:
-        return [f"P{int(log2(strides[0])) + i}" for i in range(len(strides))]
-    return [f"P{int(log2(stride))}" for stride in known]
+        return [f"features {key}" for key in keys]
+    found = [int(log2(strides[0]))]
+    for stride in strides[1:]:
+        found.append(int(log2(stride)) if stride else found[-1] + 1)
+    return [
+        f"{letter}{level}" + (f" ({key})" if found.count(level) > 1 else "")
+        for level, key in zip(found, keys, strict=True)
+    ]
 
 
 # --- from anchors to detections -------------------------------------------------------------------
@@ -463,8 +476,8 @@ def stride_of(size: Size, whole: Size) -> int | None:
     """Return how many input pixels lie between neighbours of a feature map, or None.
 
     Convolutions round sizes up or down and may cut borders off, so that 13×17 of 800×1088 is
-    stride 64: the smallest power of two is taken that explains both sizes to less than one cell,
-    or a twentieth of the map; failing that, an exact divisor.
+    stride 64: that power of two is taken which explains both sizes to less than one cell, or a
+    twentieth of the map. Several explain a map of a cell or two.
 
     Args:
         size: height and width of the feature map.
@@ -472,9 +485,15 @@ def stride_of(size: Size, whole: Size) -> int | None:
     """
     if min(*size, *whole) < 1:
         return None
-    for stride in (2**n for n in range(12)):
-        if all(abs(w / stride - s) < max(1, s / 20) for s, w in zip(size, whole, strict=True)):
-            return stride if max(size) > 1 or stride == max(whole) else None
-    ratios = {w / s for s, w in zip(size, whole, strict=True)}
-    ratio = ratios.pop()
-    return int(ratio) if not ratios and ratio.is_integer() else None
+    sides = tuple(zip(size, whole, strict=True))
+    fitting = [
+        stride
+        for stride in (2**n for n in range(12))
+        if all(abs(w / stride - s) < max(1, s / 20) for s, w in sides)
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    # Of several that fit, or where no power of two does, only an exact divisor is believed.
+    divisors = fitting or {w // s for s, w in sides}
+    exact = [stride for stride in divisors if all(w == s * stride for s, w in sides)]
+    return exact[0] if exact else None

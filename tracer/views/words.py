@@ -95,8 +95,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "step_roi_levels": ("RoIs per level", "各层的 RoI"),
     "step_candidates": ("candidates", "候选检测"),
     "what_candidates": (
-        "one per proposal and class, score > {limit}",
-        "每个候选框的每个类别各一个，得分 > {limit}",
+        "one per box and class, score > {limit}",
+        "每个框的每个类别各一个，得分 > {limit}",
     ),
     "step_nms": ("NMS", "NMS"),
     "what_nms": ("IoU > {limit} goes, class by class", "逐类去掉 IoU > {limit} 的框"),
