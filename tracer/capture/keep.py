@@ -42,8 +42,10 @@ PRESETS: dict[str, tuple[str, ...]] = {
         "*.transform",
         "resize_boxes",
         "args:resize_boxes",
-        # the pyramid without its finest level, which alone would be as large as all else
-        "*fpn.inner_blocks.[1-9]",
+        # two maps before a ReLU; the pyramid without its finest level, which alone would be as
+        # large as all else together
+        "*body.layer4.[12].bn2",
+        "*fpn.inner_blocks.[2-9]",
         "*fpn.layer_blocks.[1-9]",
         "*fpn.extra_blocks.p[67]",
         # anchors, scores and deltas, and each step of the filter

@@ -18,8 +18,8 @@ import torch
 from tracer.record import Preview, TensorSummary
 
 CHUNK = 1 << 20  # elements; 4 MB of float32
-SAMPLE = 1 << 12  # elements that `zeros` and `histogram` of a larger tensor are taken from
-FEW = 16  # elements: a tensor of no more is read without kernels, and has no histogram
+SAMPLE = 1 << 11  # elements that `zeros` and `histogram` of a larger tensor are taken from
+FEW = 32  # elements: a tensor of no more is read without kernels, and has no histogram
 BINS = 32
 PREVIEW_SIDE = 48  # pixels
 PREVIEW_CHANNELS = 3
@@ -364,6 +364,7 @@ def _histogram_there(sample: torch.Tensor) -> torch.Tensor:
 def _take_planes(reading: Reading, tensor: torch.Tensor) -> None:
     """Take the channel mean and the strongest channels of a map, small.
 
+    Which channels are strongest is judged on every third row and column of what is shown.
     A map is [N, C, H, W] (its first image is taken) or [C, H, W], at least 2 pixels high and wide
     (8 without a batch axis, so that a table of boxes is no map).
     """
@@ -373,13 +374,12 @@ def _take_planes(reading: Reading, tensor: torch.Tensor) -> None:
     reading.image = 0 if tensor.dim() == 4 else -1
     maps = tensor[0] if tensor.dim() == 4 else tensor
     reading.stride = step = -(-max(maps.shape[-2:]) // PREVIEW_SIDE)
-    small = maps[:, ::step, ::step].float().contiguous()
-    rows = small.view(small.shape[0], -1)
-    if small.shape[0] <= PREVIEW_CHANNELS:
-        channels = torch.arange(small.shape[0], device=small.device)
+    small = maps[:, ::step, ::step]
+    if maps.shape[0] <= PREVIEW_CHANNELS:
+        channels = torch.arange(maps.shape[0], device=maps.device)
     else:
-        channels = torch.linalg.vector_norm(rows, dim=1).topk(PREVIEW_CHANNELS).indices
-    reading.planes = torch.cat([rows.mean(0, keepdim=True), rows[channels]]).view(
-        -1, *small.shape[1:]
-    )
+        coarse = maps[:, :: 3 * step, :: 3 * step].float().flatten(1)
+        channels = torch.linalg.vector_norm(coarse, dim=1).topk(PREVIEW_CHANNELS).indices
+    mean = small.mean(0, keepdim=True, dtype=torch.float32)
+    reading.planes = torch.cat([mean, small[channels].float()])
     reading.channels = channels
