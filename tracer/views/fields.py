@@ -145,7 +145,7 @@ class Field:
 
 
 FIELDS: dict[str, Field] = {
-    "call": Field(names.name, floor=38),
+    "call": Field(names.name, floor=36),
     "id": Field(_first("id"), "count", 20),
     "kind": Field(_first("kind"), rank=9),
     "path": Field(_first("path"), rank=1),
@@ -183,7 +183,7 @@ FIELDS: dict[str, Field] = {
     "source": Field(_source("source"), rank=16),
     "called_from": Field(_source("called_from"), rank=17),
     "error": Field(_first("error"), rank=1),
-    "note": Field(names.note, rank=1, floor=18),
+    "note": Field(names.note, rank=1, floor=22),
 }
 
 

@@ -97,13 +97,14 @@ def fit(whole: Grid, available: int) -> tuple[Grid, list[Column]]:
     """Return the grid cut to `available` cells, and the columns that had to be left out.
 
     Wide texts are narrowed down to their `Column.floor` first; then whole columns go, the highest
-    rank first; what is left over widens the narrowed texts again.
+    rank first; what is left over widens the narrowed texts again, the lowest rank first, until
+    most of their cells are whole, and then until all are.
     """
     floors = [size if c.numeric else min(size, c.floor) for c, size in _sized(whole)]
     kept = list(range(len(whole.columns)))
     while len(kept) > 1 and _total(floors[i] for i in kept) > available:
         kept.remove(max(kept, key=lambda i: (whole.columns[i].rank, i)))
-    widths = _widen([floors[i] for i in kept], [whole.widths[i] for i in kept], available)
+    widths = _widen(whole, kept, floors, available)
     left_out = [c for i, c in enumerate(whole.columns) if i not in kept]
     return _cut(whole, kept, widths), left_out
 
@@ -117,14 +118,22 @@ def _total(widths: Iterable[int]) -> int:
     return sum(sizes) + len(GAP) * (len(sizes) - 1)
 
 
-def _widen(widths: list[int], wanted: list[int], available: int) -> list[int]:
-    """Hand out the spare cells from left to right, as far as each column wants them."""
-    sizes = list(widths)
-    for i, want in enumerate(wanted):
-        sizes[i] += max(0, min(want - sizes[i], available - _total(sizes)))
-    if _total(sizes) > available:
-        sizes[0] = max(1, sizes[0] - (_total(sizes) - available))
-    return sizes
+def _widen(whole: Grid, kept: list[int], floors: list[int], available: int) -> list[int]:
+    """Hand out the spare cells; the first column gives way where even the floors do not fit."""
+    sizes = {i: floors[i] for i in kept}
+    by_rank = sorted(kept, key=lambda i: whole.columns[i].rank)
+    for wanted in (lambda i: _usual_width(whole, i), lambda i: whole.widths[i]):
+        for i in by_rank:
+            spare = available - _total(sizes.values())
+            sizes[i] += max(0, min(wanted(i) - sizes[i], spare))
+    sizes[kept[0]] -= max(0, min(sizes[kept[0]] - 1, _total(sizes.values()) - available))
+    return list(sizes.values())
+
+
+def _usual_width(whole: Grid, column: int) -> int:
+    """Return the width that holds nine in ten of a column's cells."""
+    widths = sorted(width(row[column]) for row in whole.rows)
+    return widths[len(widths) * 9 // 10] if widths else 0
 
 
 def _cut(whole: Grid, kept: list[int], widths: list[int]) -> Grid:

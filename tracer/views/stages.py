@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from tracer.rcnn.board import Board, Map, Step, passes, read_board
 from tracer.record import Stage, Trace
 from tracer.views.cells import count, number, shown
+from tracer.views.fields import columns_of, pick
 from tracer.views.names import failure, title
 from tracer.views.report import Cell, Column, Row, Table
 from tracer.views.values import dims, shape_text
@@ -140,10 +142,14 @@ def _notes(trace: Trace, board: Board, lang: str, nth: int) -> Iterator[str]:
 
 def _outline(trace: Trace, lang: str) -> Table:
     """One line per stage of a model that is no detector: what goes in and what comes out."""
-    kinds = {"calls": "count", "macs": "macs", "time": "seconds"}
-    keys = ("stage", "type", "calls", "input", "output", "macs", "time")
-    columns = [Column(key, word(key, lang), kinds.get(key, "text")) for key in keys]
+    columns = _columns(("stage", "type", "calls", "input", "output", "macs", "time"), lang)
     return _table(trace, columns, (_outlined(trace, s) for s in trace.stages), lang, ())
+
+
+def _columns(keys: Sequence[str], lang: str) -> list[Column]:
+    """Return columns like those of the table; the first of them always stays."""
+    first, *others = columns_of(pick(keys), lang)
+    return [replace(first, rank=0), *others]
 
 
 def _outlined(trace: Trace, stage: Stage) -> Record:
@@ -161,9 +167,8 @@ def _outlined(trace: Trace, stage: Stage) -> Record:
 
 def _construction(trace: Trace, lang: str) -> Table:
     """One line per stage of a construction: its builders and what came of them."""
-    kinds = {"built": "count", "frozen": "count", "time": "seconds"}
-    keys = ("stage", "call", "built_type", "path", "built", "frozen", "time")
-    columns = [Column(key, word(key, lang), kinds.get(key, "text")) for key in keys]
+    columns = _columns(("stage", "path", "built_type", "built", "frozen", "time"), lang)
+    columns.insert(1, Column("builders", word("builders", lang), rank=10))
     return _table(trace, columns, (_stage_built(trace, s) for s in trace.stages), lang, ())
 
 
@@ -172,7 +177,7 @@ def _stage_built(trace: Trace, stage: Stage) -> Record:
     calls = [trace.calls[id] for id in stage.calls]
     line: Record = {
         "stage": stage.name,
-        "call": ", ".join(dict.fromkeys(call.path for call in calls)),
+        "builders": ", ".join(dict.fromkeys(call.path for call in calls)),
         "time": sum(call.seconds for call in calls),
     }
     parts = [m for m in trace.modules.values() if m.path.rpartition(".")[2] == stage.name]

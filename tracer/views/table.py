@@ -56,7 +56,7 @@ def table(
     fields = pick(several(columns) if columns is not None else _default(trace))
     calls = choose(trace, grain, stage, path, default=("module",))
     rows = groups(trace, calls, depth, fold)
-    return assemble(Ledger(trace, rows, lang=lang), fields, "grid", len(calls))
+    return assemble(Ledger(trace, rows, lang=lang), fields, "grid")
 
 
 def dataframe(trace: Trace, **options: Any) -> pandas.DataFrame:
@@ -81,15 +81,15 @@ def assemble(
     ledger: Ledger,
     fields: dict[str, Field],
     layout: str,
-    calls: int,
     notes: tuple[str, ...] = (),
 ) -> Table:
-    """Return the rows of a ledger, which stand for so many calls, as a table with these fields."""
+    """Return the rows of a ledger as a table with these fields."""
+    shown = sum(len(group.nodes) for group in ledger.groups)
     rows = tuple(_row(ledger, group, fields) for group in ledger.groups)
     return Table(
         columns_of(fields, ledger.lang),
         rows,
-        title(ledger.trace, ledger.lang, calls),
+        title(ledger.trace, ledger.lang, shown),
         (*_notes(ledger, fields), *notes),
         _totals(rows, fields, ledger.lang),
         layout,

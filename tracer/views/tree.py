@@ -52,4 +52,4 @@ def tree(
         notes = (word("note_tensorless", lang),) if len(kept) < len(calls) else ()
         calls = kept
     ledger = Ledger(trace, groups(trace, calls, depth, fold), tree=True, lang=lang)
-    return assemble(ledger, fields, "tree", len(calls), notes)
+    return assemble(ledger, fields, "tree", notes)

@@ -49,6 +49,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "built_type": ("Built", "建成"),
     "built": ("Params built", "建成的参数量"),
     "built_frozen": ("Frozen", "冻结参数量"),
+    "builders": ("Built by", "由谁建成"),
     "added": ("Params added", "新增参数量"),
     "total": ("Total", "合计"),
     # the board
@@ -104,6 +105,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "what_detections": ("≤ {limit}, in the image's own pixels", "至多 {limit} 个，坐标回到原图"),
     "what_detections_any": ("in the image's own pixels", "坐标回到原图"),
     "loss": ("loss", "损失"),
+    "open_page": ("Step through it", "逐步查看"),
     "note_passes": (
         "Pass {nth} of the {count} in this recording, counted from 0.",
         "本记录含 {count} 次前向，这里是第 {nth} 次（从 0 数起）。",
