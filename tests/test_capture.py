@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections import OrderedDict, namedtuple
@@ -587,6 +588,21 @@ def test_a_recorder_records_once(block, image):
         assert recorder.snapshot().calls[0].type == "Block"
     with pytest.raises(InputError, match="records once"), recorder:
         pass
+
+
+def test_the_garbage_collector_is_as_before(block, image):
+    tracer.trace(block, image)
+    assert gc.get_freeze_count() == 0
+    with pytest.raises(RuntimeError):
+        tracer.trace(block, torch.ones(1, 4, 8, 8))
+    assert gc.get_freeze_count() == 0
+    gc.freeze()
+    try:
+        before = gc.get_freeze_count()
+        tracer.trace(block, image)
+        assert gc.get_freeze_count() == before, "the program's own freeze stays"
+    finally:
+        gc.unfreeze()
 
 
 def test_a_snapshot_in_the_middle_is_a_whole_trace(block, image):

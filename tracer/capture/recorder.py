@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import platform
 import sys
@@ -9,8 +10,8 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from types import FrameType, TracebackType
 from typing import Any
@@ -127,6 +128,23 @@ class Open:
 _NOTHING = Value("arguments", "")
 
 
+@contextmanager
+def _old_objects_at_rest() -> Iterator[None]:
+    """Spare the garbage collector the objects from before the recording.
+
+    A recording makes many small objects; each time, the collector would also walk through all
+    that torch has loaded, which takes longer than the recording. Garbage is still collected.
+    """
+    if gc.get_freeze_count():  # the program, or an outer recording, does this already
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 class _AtWork:
     """While the recorder itself runs: one thread at a time, and nothing of it is recorded."""
 
@@ -225,6 +243,7 @@ class Recorder:
         self._failed: Open | None = None
         self._failure: tuple[BaseException, Source | None] | None = None
         self._exit: ExitStack | None = None
+        self._calm: ExitStack | None = None
         self._trace: Trace | None = None
         self._began = 0.0
         self._seconds = 0.0
@@ -236,8 +255,8 @@ class Recorder:
         """Install hooks, modes and the trace function."""
         if self._exit is not None or self._trace is not None:
             raise InputError("a Recorder records once; make a new one for the next run")
-        self._exit = ExitStack()
-        with ExitStack() as stack:
+        with ExitStack() as calm, ExitStack() as stack:
+            calm.enter_context(_old_objects_at_rest())
             for model in self.models:
                 stack.callback(hooks.install(self, model))
                 stack.callback(gradients.install(self, model))
@@ -245,7 +264,7 @@ class Recorder:
             self.thread = threading.get_ident()
             self._threads[self.thread] = 0
             stack.enter_context(frames.watch(self))
-            self._exit = stack.pop_all()
+            self._exit, self._calm = stack.pop_all(), calm.pop_all()
         self._began = time.perf_counter()
         return self
 
@@ -260,7 +279,8 @@ class Recorder:
         self._seconds = time.perf_counter() - self._began
         assert self._exit is not None
         self._exit.close()
-        with self.at_work():
+        assert self._calm is not None
+        with self._calm, self.at_work():
             if error is not None:
                 self._fail(error)
             self._trace = self._frozen()
