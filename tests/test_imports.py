@@ -32,6 +32,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tracer.rcnn": READING,
     "tracer.stepper": READING | {"tracer.rcnn"},
     "tracer.views": READING | {"tracer.rcnn", "tracer.stepper"},
+    "tracer.views.page": READING | {"tracer.codec", "tracer.rcnn", "tracer.views"},
+    "tracer.debugger": {
+        *("tracer.capture", "tracer.errors", "tracer.record", "tracer.stepper", "tracer.views")
+    },
     "tracer.commands": READING
     | {"tracer", "tracer.capture", "tracer.rcnn", "tracer.stepper", "tracer.views"},
     "tracer.cli": {"tracer", "tracer.commands", "tracer.errors"},

@@ -26,7 +26,7 @@ _HOMES = {
     "Trace": "tracer.record",
     "load": "tracer.store",
     "Stepper": "tracer.stepper",
-    "debug": "tracer.debug",
+    "debug": "tracer.debugger",
 }
 
 __all__ = ["Recorder", "Trace", "__version__", "last_trace", "load", "trace"]

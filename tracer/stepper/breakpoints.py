@@ -151,6 +151,7 @@ class Breakpoint:
         enabled: whether it stops at all.
         ticks: every position of the trace where it holds, in order.
         ignored: those of them that an ignore count passes over.
+        ahead: how many more an ignore count passes over in a run that is still under way.
     """
 
     number: int
@@ -160,6 +161,7 @@ class Breakpoint:
     enabled: bool = True
     ticks: list[int] = field(default_factory=list)
     ignored: frozenset[int] = frozenset()
+    ahead: int = 0
 
     def __str__(self) -> str:
         if self.location.kind == "any" and self.condition:
@@ -178,6 +180,7 @@ class Breakpoint:
         """Pass over its next `count` places after `tick`, in either direction."""
         first = self.hits(tick)
         self.ignored = frozenset(self.ticks[first : first + count])
+        self.ahead = count - len(self.ignored)
 
 
 def locate(location: Location, timeline: Timeline) -> list[Position]:
@@ -247,6 +250,13 @@ def asks_result(condition: Expression | None, call: Call) -> bool:
     return any(name in condition.names and name not in args for name in RESULT_NAMES)
 
 
+def is_side(location: Location, condition: Expression | None, position: Position) -> bool:
+    """Whether a call stops at this one of its two ends; True for what is not a call."""
+    if location.kind not in ("call", "stage"):
+        return True
+    return position.kind == ("end" if asks_result(condition, position.call) else "start")
+
+
 def read_condition(text: str, positions: Iterable[Position], timeline: Timeline) -> Expression:
     """Return the condition `text`, its names known to at least one of the calls at `positions`.
 
@@ -286,9 +296,7 @@ def ticks_of(
     Raises:
         MissingError: the condition can be computed at none of the places; says why.
     """
-    if location.kind in ("call", "stage"):
-        end = {True: "end", False: "start"}
-        positions = [p for p in positions if p.kind == end[asks_result(condition, p.call)]]
+    positions = [p for p in positions if is_side(location, condition, p)]
     if condition is None:
         return [p.tick for p in positions]
     found = _truths(condition, positions, timeline)

@@ -22,7 +22,7 @@ from tracer.stepper.breakpoints import (
     read_location,
     ticks_of,
 )
-from tracer.stepper.evaluate import parse
+from tracer.stepper.evaluate import Expression, parse
 from tracer.stepper.scope import Scope
 from tracer.stepper.text import source_line
 from tracer.stepper.timeline import Position, Timeline
@@ -140,7 +140,7 @@ class Cursor:
         if self.timeline.at(tick).tick != tick:
             last = self.timeline.ticks[-1]
             raise MissingError(f"there is no step {tick}; steps go from 0 to {last}")
-        self.tick, self.selected = tick, 0
+        self.tick, self.selected, self.beyond = tick, 0, None
 
     def into(self, ops: bool = False) -> Breakpoint | None:
         """Go to the next position; ops are passed over unless asked for."""
@@ -223,6 +223,10 @@ class Cursor:
     def _stopped(self) -> Breakpoint:
         """Return the breakpoint that stops here; a temporary one goes away."""
         breakpoint = next(b for b in self.breakpoints.values() if self.tick in set(b.stops()))
+        return self.used(breakpoint)
+
+    def used(self, breakpoint: Breakpoint) -> Breakpoint:
+        """Return a breakpoint that stopped; a temporary one goes away."""
         if breakpoint.temporary:
             del self.breakpoints[breakpoint.number]
         return breakpoint
@@ -340,10 +344,27 @@ class Cursor:
             MissingError: it names what is not there, or can be computed at none of the places.
             EvaluationError: it does not parse.
         """
-        positions = locate(breakpoint.location, self.timeline)
-        condition = read_condition(text, positions, self.timeline) if text else None
+        positions = self.places(breakpoint)
+        condition = self.read_condition(text, positions) if text else None
         breakpoint.ticks = ticks_of(breakpoint.location, condition, positions, self.timeline)
         breakpoint.condition = condition
+
+    def places(self, breakpoint: Breakpoint) -> list[Position]:
+        """Return the positions where a breakpoint is.
+
+        Raises:
+            MissingError: the trace has none; says which places are near.
+        """
+        return locate(breakpoint.location, self.timeline)
+
+    def read_condition(self, text: str, positions: list[Position]) -> Expression:
+        """Return a condition that is to hold at some positions.
+
+        Raises:
+            EvaluationError: it does not parse.
+            MissingError: it names what is not there.
+        """
+        return read_condition(text, positions, self.timeline)
 
     def marked_lines(self, file: str) -> set[int]:
         """Return the lines of a file where an enabled breakpoint is."""

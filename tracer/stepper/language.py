@@ -27,6 +27,7 @@ class Reply:
         quit: whether the user wants to leave.
         resume: whether a run that is still under way has to go on.
         notes: the text without the description of the position: for who sees that anyway.
+        rest: commands that remain to be carried out once the run has gone on.
     """
 
     text: str = ""
@@ -34,6 +35,7 @@ class Reply:
     quit: bool = False
     resume: bool = False
     notes: tuple[str, ...] = ()
+    rest: str = ""
 
 
 Handler = Callable[["Stepper", str], Reply]
@@ -63,6 +65,7 @@ class Stepper(Cursor):
     Attributes:
         lang: language of the help, ``"en"`` or ``"zh"``.
         displays: expressions that are shown at every stop, with what they last gave.
+        python: of a run that is still under way, runs a line of Python in the selected call.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Stepper(Cursor):
         super().__init__(trace, tick, live)
         self.lang = lang
         self.displays: dict[str, str] = {}
+        self.python: Callable[[str], str] | None = None
         self._last = ""
         self._listed: tuple[int, str, int] | None = None  # tick, file, last line
 
@@ -84,17 +88,17 @@ class Stepper(Cursor):
         """
         line = line.strip() or self._last
         self._last = line
-        replies = []
-        for part in line.split(";;"):
-            replies.append(self._do_one(part.strip()))
-            if replies[-1].quit or replies[-1].resume:
-                break
+        replies: list[Reply] = []
+        parts = line.split(";;")
+        while parts and not (replies and (replies[-1].quit or replies[-1].resume)):
+            replies.append(self._do_one(parts.pop(0).strip()))
         return Reply(
             "\n".join(r.text for r in replies if r.text),
             any(r.moved for r in replies),
             replies[-1].quit,
             replies[-1].resume,
             tuple(note for r in replies for note in (r.notes if r.moved else (r.text,)) if note),
+            ";;".join([*filter(None, [replies[-1].rest]), *parts]),
         )
 
     def _do_one(self, line: str) -> Reply:

@@ -198,6 +198,8 @@ def help_(stepper: Stepper, argument: str) -> Reply:
 @command("!")
 def python(stepper: Stepper, argument: str) -> Reply:
     """Python, only in a live run."""
+    if stepper.python is not None:
+        return Reply(stepper.python(argument))
     raise InputError(
         "a recording runs no Python; p shows recorded values, and tracer.debug stops a live run "
         "where ! does"

@@ -11,12 +11,17 @@ from tracer.stepper.breakpoints import Breakpoint
 from tracer.stepper.language import Reply, Stepper, command, count, nothing
 
 
-def _repeated(stepper: Stepper, move: Callable[[], Breakpoint | None], argument: str) -> Reply:
-    """Move several times, but not past a breakpoint."""
-    stop = None
-    for _ in range(min(count(argument), len(stepper.timeline.positions))):
+def _repeated(
+    stepper: Stepper, move: Callable[[], Breakpoint | None], argument: str, name: str
+) -> Reply:
+    """Move several times, but not past a breakpoint, nor past the present of a live run."""
+    stop, times = None, count(argument)
+    for done in range(1, times + 1):
+        before = stepper.tick
         stop = move()
-        if stop is not None or stepper.beyond is not None:
+        if stepper.beyond is not None:
+            return Reply(resume=True, rest=f"{name} {times - done}" if times > done else "")
+        if stop is not None or stepper.tick == before:
             break
     return stepper.moved(stop)
 
@@ -25,14 +30,14 @@ def _repeated(stepper: Stepper, move: Callable[[], Breakpoint | None], argument:
 def step(stepper: Stepper, argument: str) -> Reply:
     """Into whatever comes next."""
     ops, argument = _asks_ops(argument)
-    return _repeated(stepper, lambda: stepper.into(ops), argument)
+    return _repeated(stepper, lambda: stepper.into(ops), argument, "s op" if ops else "s")
 
 
 @command("rs", "reverse-step")
 def reverse_step(stepper: Stepper, argument: str) -> Reply:
     """Back to whatever came before."""
     ops, argument = _asks_ops(argument)
-    return _repeated(stepper, lambda: stepper.back_into(ops), argument)
+    return _repeated(stepper, lambda: stepper.back_into(ops), argument, "rs")
 
 
 def _asks_ops(argument: str) -> tuple[bool, str]:
@@ -43,13 +48,13 @@ def _asks_ops(argument: str) -> tuple[bool, str]:
 @command("n", "next")
 def next_line(stepper: Stepper, argument: str) -> Reply:
     """To the next line of the same call, or its end."""
-    return _repeated(stepper, stepper.over, argument)
+    return _repeated(stepper, stepper.over, argument, "n")
 
 
 @command("rn", "reverse-next")
 def reverse_next(stepper: Stepper, argument: str) -> Reply:
     """Back to the line before in the same call, or its start."""
-    return _repeated(stepper, stepper.back_over, argument)
+    return _repeated(stepper, stepper.back_over, argument, "rn")
 
 
 @command("r", "return")

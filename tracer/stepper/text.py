@@ -71,7 +71,8 @@ def value(found: Any, limit: int = WIDTH) -> str:
         return clean(found.name)
     if isinstance(found, tuple):
         inner = ", ".join(value(item, limit) for item in found[:20])
-        return clean(f"({inner}{', …' if len(found) > 20 else ''})", limit)
+        end = ", …" if len(found) > 20 else "," if len(found) == 1 else ""
+        return clean(f"({inner}{end})", limit)
     return clean(f"{found!r}", limit)
 
 
