@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from handmade import (
     Draft,
@@ -127,8 +128,6 @@ def test_nested_sums_are_columns_of_their_own():
 
 def shared_pass():
     """One Linear under two names, called twice; a further parameter that no call shows."""
-    import numpy as np
-
     draft = Draft()
     x = draft.tensor(np.ones((1, 2), np.float32), outside=True)
     with draft.call("module", "", "Net", {"x": tensor_value(x)}) as root:
@@ -247,6 +246,17 @@ def test_a_failure_is_marked_and_told():
     assert [row.mark for row in found.rows] == ["error", "", "", "overwritten", "", "error"]
     assert found.notes[-1].startswith("It ended by RuntimeError: mat1 and mat2 shapes")
     assert "in linear#0" in found.notes[-1]
+
+
+def test_nan_and_inf_are_told_where_there_are_any():
+    draft = Draft()
+    x = draft.tensor(np.array([[np.nan, np.inf], [0.0, -np.inf]], np.float32), outside=True)
+    with draft.call("module", "", "Net", {"x": tensor_value(x)}) as root:
+        root.result = tensor_value(x)
+    found = rows(table(draft.trace("pass", "Net", settings=Settings(("module",)))))
+    assert (found["(root)"]["nan"], found["(root)"]["inf"], found["(root)"]["max"]) == (1, 2, 0.0)
+    assert not {"nan", "inf"} & set(rows(table(tiny_pass()))["body"])
+    assert rows(table(tiny_pass(), columns="call,nan"))["body"]["nan"] == 0
 
 
 def test_of_a_construction_what_each_builder_added():

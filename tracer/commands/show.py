@@ -5,6 +5,7 @@
   tracer show pass.safetensors --path 'backbone.fpn' --columns call,input,output,macs
   tracer show pass.safetensors --as stages --lang zh --format markdown
   tracer show pass.safetensors --as architecture --annotated --fold
+  tracer show training.safetensors --as parameters --path backbone.body.layer2
   tracer show pass.safetensors --format json > calls.json
 
 A terminal gets colours and what fits its width; a file or a pipe gets every column, uncut. JSON of
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
     from tracer.record import Trace
     from tracer.views.report import Table
 
-HELP = "print a recording as a table, tree, stages or architecture"
+HELP = "print a recording as a table, tree, stages, architecture or parameters"
 
 FORMATS = ("text", "markdown", "csv", "html", "json", "latex")
 LANGUAGES = ("en", "zh")
-REPORTS = ("table", "tree", "stages", "architecture")
+REPORTS = ("table", "tree", "stages", "architecture", "parameters")
 
 # Options that say nothing about a report: given all the same, they are a mistake worth a word.
 _UNUSED = {
@@ -35,6 +36,7 @@ _UNUSED = {
     "tree": ("annotated",),
     "stages": ("annotated", "fold", "stage", "path", "depth", "grain"),
     "architecture": ("stage", "path", "depth", "grain"),
+    "parameters": ("annotated", "fold", "stage", "depth", "grain"),
 }
 
 
@@ -124,6 +126,10 @@ def _report(trace: Trace, args: argparse.Namespace) -> Table:
         from tracer.views.stages import stages
 
         report = stages(trace, lang=args.lang)
+    elif args.report == "parameters":
+        from tracer.views.parameters import parameters
+
+        report = parameters(trace, path=args.path, lang=args.lang)
     else:
         from tracer.views.architecture import architecture
 

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 PASS = (
     *("call", "type", "settings", "input", "output", "params", "frozen", "macs", "stride"),
-    *("min", "max", "zeros", "time"),
+    *("min", "max", "nan", "inf", "zeros", "time"),
 )
+ALARMS = ("nan", "inf")
+"""Columns that are left out, unless asked for, where there is nothing to tell."""
 CONSTRUCTION = ("call", "built_type", "built", "added", "built_frozen", "time")
 
 
@@ -46,17 +48,26 @@ def table(
         stage: only calls of this stage, or of these.
         path: only calls of this path, label or pattern, or of these, and what ran in them.
         depth: how many levels beneath the outermost of them; all, if not given.
-        columns: keys of `tracer.views.fields.FIELDS`.
+        columns: keys of `tracer.views.fields.FIELDS`; if not given, `PASS` or `CONSTRUCTION`,
+            without counts of NaN and Inf where there are none.
         fold: whether neighbours that are alike share a line.
         lang: of the headings, ``"en"`` or ``"zh"``.
 
     Raises:
         InputError, MissingError: an unknown grain, stage, path, column or language.
     """
-    fields = pick(several(columns) if columns is not None else _default(trace))
+    default = PASS if trace.kind == "pass" else CONSTRUCTION
+    fields = pick(several(columns) if columns is not None else default)
     calls = choose(trace, grain, stage, path, default=("module",))
     rows = groups(trace, calls, depth, fold)
-    return assemble(Ledger(trace, rows, lang=lang), fields, "grid")
+    found = assemble(Ledger(trace, rows, lang=lang), fields, "grid")
+    return _quiet(found) if columns is None else found
+
+
+def _quiet(found: Table) -> Table:
+    """Leave out the alarms that nothing set off."""
+    keys = [column.key for column in found.columns]
+    return found.select(k for k in keys if k not in ALARMS or any(found.column(k)))
 
 
 def dataframe(trace: Trace, **options: Any) -> pandas.DataFrame:
@@ -71,10 +82,6 @@ def dataframe(trace: Trace, **options: Any) -> pandas.DataFrame:
     """
     columns = DATA if trace.kind == "pass" else None
     return table(trace, **{"fold": False, "columns": columns, **options}).dataframe()
-
-
-def _default(trace: Trace) -> tuple[str, ...]:
-    return PASS if trace.kind == "pass" else CONSTRUCTION
 
 
 def assemble(

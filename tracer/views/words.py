@@ -49,6 +49,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "built_type": ("Built", "建成"),
     "built": ("Params built", "建成的参数量"),
     "built_frozen": ("Frozen", "冻结参数量"),
+    "name": ("Name", "名称"),
+    "gradient": ("Gradient {what}", "梯度{what}"),
     "builders": ("Built by", "由谁建成"),
     "added": ("Params added", "新增参数量"),
     "total": ("Total", "合计"),
