@@ -31,8 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tracer.capture": BASE | {"tracer.rcnn"},
     "tracer.rcnn": READING,
     "tracer.stepper": READING | {"tracer.rcnn"},
-    "tracer.views": READING | {"tracer.rcnn", "tracer.stepper"},
-    "tracer.views.page": READING | {"tracer.codec", "tracer.rcnn", "tracer.views"},
+    "tracer.views": READING | {"tracer.codec", "tracer.rcnn", "tracer.stepper"},
     "tracer.debugger": {
         *("tracer.capture", "tracer.errors", "tracer.record", "tracer.stepper", "tracer.views")
     },

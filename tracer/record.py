@@ -29,6 +29,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas
 
+    from tracer.views.page import Page
     from tracer.views.report import Table
 
 Scalar = None | bool | int | float | str
@@ -529,6 +530,18 @@ class Trace:
         from tracer.views.table import dataframe
 
         return dataframe(self, **options)
+
+    def page(self, *, lang: str = "en", height: int = 760, **options: Any) -> Page:
+        """Return one HTML page to step through; a notebook displays it, and it can be saved.
+
+        Args:
+            lang: the language that it opens in.
+            height: of the frame in a notebook, in pixels.
+            options: `tracer.views.page.page`'s.
+        """
+        from tracer.views.page import Page, page
+
+        return Page(page(self, lang=lang, **options), height)
 
     def _repr_html_(self) -> str:
         """What a notebook shows of the recording."""

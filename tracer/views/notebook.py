@@ -37,4 +37,20 @@ def trace_html(trace: Trace, lang: str = "en") -> str:
         f'<style>{STYLE}</style><div class="tracer-report"><strong>{escape(title(trace, lang))}'
         f"</strong><p>{escape(facts)}</p>"
         f"{''.join(f'<p>{escape(note)}</p>' for note in trace.notes)}</div>{html_fragment(board)}"
+        f"{page_fold(trace, lang)}"
     )
+
+
+PAGE_BUDGET = 2_000_000
+"""Bytes of the page that a displayed recording carries: the notebook keeps them."""
+
+
+def page_fold(trace: Trace, lang: str = "en") -> str:
+    """Return a button that unfolds the page to step through, in a frame; ``""`` without calls."""
+    from tracer.views.page import page
+    from tracer.views.page.frame import framed
+
+    if not trace.calls:
+        return ""
+    frame = framed(page(trace, lang=lang, budget=PAGE_BUDGET))
+    return f"<details><summary>{escape(word('open_page', lang))}</summary>{frame}</details>"

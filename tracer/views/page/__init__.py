@@ -8,6 +8,7 @@ from pathlib import Path
 from tracer.errors import InputError, TracerError, near
 from tracer.record import Trace
 from tracer.views.page.data import REDUCTIONS, Contents, contents
+from tracer.views.page.frame import HEIGHT, Page
 from tracer.views.page.pack import pack
 from tracer.views.page.shell import document
 
@@ -15,7 +16,7 @@ LANGUAGES = ("en", "zh")
 BUDGET = 6_000_000
 """How many bytes a page may have, unless told otherwise."""
 
-__all__ = ["BUDGET", "page", "write_page"]
+__all__ = ["BUDGET", "HEIGHT", "Page", "page", "write_page"]
 
 
 def page(trace: Trace, *, lang: str = "en", budget: int = BUDGET) -> str:
@@ -65,10 +66,4 @@ def write_page(trace: Trace, path: str | Path, *, lang: str = "en", budget: int 
     Raises:
         TracerError: it cannot be written.
     """
-    target = Path(path)
-    text = page(trace, lang=lang, budget=budget)
-    try:
-        target.write_text(text, "utf-8", newline="\n")
-    except OSError as error:
-        raise TracerError(f"{str(path)!r} cannot be written: {error.strerror}") from error
-    return target
+    return Page(page(trace, lang=lang, budget=budget)).save(path)

@@ -21,6 +21,6 @@ export function helpDialog(page) {
     el("dl", { class: "facts" }, ...facts.map(([name, text]) => el("div", {},
       el("dt", { text: visible(name) }), el("dd", { text: visible(text) })))),
     ...rec.notes.map((note) => el("p", { text: visible(note) })),
-    button(say("close"), say("close"), () => dialog.close(), { class: "close", autofocus: true }));
+    button(say("close"), say("close"), () => dialog.close(), { class: "close" }));
   return dialog;
 }

@@ -24,7 +24,7 @@ def pack(data: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
     text = json.dumps({**data, "arrays": index}, separators=(",", ":"), allow_nan=False)
     head = text.encode("ascii")
     head += b" " * (-(4 + len(head)) % 8)
-    stream = zlib.compress(struct.pack("<I", len(head)) + head + body, 9)
+    stream = zlib.compress(struct.pack("<I", len(head)) + head + body, 6)
     return base64.b64encode(stream).decode("ascii")
 
 

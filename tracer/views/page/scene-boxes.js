@@ -52,7 +52,7 @@ export const proposalsKind = {
       onclick: () => { view.state.step = k; view.build(); },
     }, el("span", { class: "funnel-name", text: view.page.say(`step_${name}`, { limit: limit == null ? "" : num(limit) }) }),
     el("span", { class: "funnel-bar", style: { width: `${99 * Math.sqrt(n / most) + 1}%` } },
-      ...counts[k].map((part, level) => el("i", { style: { "flex-grow": part, background: `var(--level-${Math.min(level, 5)})` } }))),
+      ...counts[k].map((part, level) => el("i", { style: { "flex-grow": part, background: `var(--level-${view.levelNumber(level)})` } }))),
     el("span", { class: "funnel-count", text: count(n) })));
     return [el("div", { class: "funnel", role: "group", "aria-label": view.page.say("funnel") }, ...rows)];
   },
@@ -203,7 +203,7 @@ export const detectionsKind = {
     if (!detections) return;
     const boxes = view.values(detections.boxes);
     const shown = detectionsShown(view);
-    const ink = (i) => colour(`level-${detections.labels[i] % 6}`);
+    const ink = (i) => colour(`level-${2 + (detections.labels[i] % 6)}`);
     strokeChosen(view, context, boxes, shown, (i) => ({ paint: ink(i), width: 2.2 }));
     for (const i of shown.slice(0, NAMED).reverse()) writeLabel(view, context, boxes, i, ink(i), labelOf(view, i));
     const from = detections.proposal?.[view.state.box];
@@ -218,8 +218,11 @@ export const detectionsKind = {
     const { page, state, scene } = view;
     if (!scene.detections) return page.say("targets_shown", { n: scene.targets.labels.length });
     if (state.box < 0 || state.box >= scene.detections.labels.length) {
-      const steps = (scene.detections.steps ?? []).map(([name, n]) => `${page.say(`step_${name}`, { limit: "" }).trim()} ${count(n)}`);
-      return [page.say("boxes_shown", { n: detectionsShown(view).length }), ...steps].join(" → ");
+      const steps = (scene.detections.steps ?? []).map(([name, n, limit]) => {
+        const text = page.say(name === "all" ? "step_pairs" : `step_${name}`, { limit: limit == null ? "" : num(limit) });
+        return `${text}: ${count(n)}`;
+      });
+      return [page.say("boxes_shown", { n: detectionsShown(view).length }), steps.join(" → ")].join(" ");
     }
     const proposal = scene.detections.proposal?.[state.box];
     const text = page.say("detection", {
@@ -235,6 +238,12 @@ function labelOf(view, i) {
   return `${visible(name)} ${view.values(scores)[i].toFixed(2)}`;
 }
 
+/** Whether dark text reads better on a colour, #rrggbb. */
+function light(ink) {
+  const [r, g, b] = [1, 3, 5].map((at) => parseInt(ink.slice(at, at + 2), 16));
+  return 0.3 * r + 0.59 * g + 0.11 * b > 130;
+}
+
 function writeLabel(view, context, boxes, i, ink, text) {
   const size = 11 / view.scale;
   context.font = `600 ${size}px system-ui, sans-serif`;
@@ -242,6 +251,6 @@ function writeLabel(view, context, boxes, i, ink, text) {
   const [x, y] = [boxes[4 * i], Math.max(boxes[4 * i + 1], size * 1.4)];
   context.fillStyle = ink;
   context.fillRect(x, y - size * 1.4, width, size * 1.4);
-  context.fillStyle = "#fff";
+  context.fillStyle = light(ink) ? "#14171f" : "#fff";
   context.fillText(text, x + size * 0.3, y - size * 0.35);
 }

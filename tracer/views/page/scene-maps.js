@@ -64,7 +64,7 @@ export const mergesKind = {
           el("div", { class: "map-cell" }, canvas, target),
           el("figcaption", {}, el("b", { text: SIGNS[k] }), ` ${view.page.say(`merge_${k}`, merge)}`));
       });
-      return el("div", { class: "merge" }, el("h3", { text: merge.name, style: { color: levelInk(view, merge.name) } }), el("div", { class: "merge-row" }, ...cells));
+      return el("div", { class: "merge" }, el("h3", { text: merge.name, style: { "--level": levelInk(view, merge.name) } }), el("div", { class: "merge-row" }, ...cells));
     });
     return [el("p", { class: "scene-facts", text: view.page.say("merge_how") }), ...rows];
   },
@@ -78,7 +78,7 @@ export const mergesKind = {
 
 function levelInk(view, name) {
   const index = view.data.levels.findIndex((level) => level.name === name);
-  return `var(--level-${Math.min(Math.max(index, 0), 5)})`;
+  return `var(--level-${view.levelNumber(index)})`;
 }
 
 /** Mark the same place of the picture in every map. */

@@ -44,6 +44,8 @@ export class PictureView {
     this.image = number;
     this.state.box = -1;
     this.scene = this.data.images[number];
+    const best = Math.max(0, ...this.values(this.scene.detections?.scores));
+    this.state.score = best >= 0.5 ? 0.5 : 0;
     this.bitmap = null;
     this.build();
     const bytes = this.array(this.scene.picture);
@@ -98,6 +100,7 @@ export class PictureView {
     if (level >= (this.data.levels?.length ?? 0)) this.state.level = -1;
     this.controls.replaceChildren(...(this.kind.controls?.(this) ?? []));
     this.extra.replaceChildren(...(this.kind.extra?.(this) ?? []));
+    this.body.classList.toggle("with-extra", Boolean(this.kind.extra) && !this.kind.noCanvas);
     this.draw();
   }
 
@@ -141,8 +144,14 @@ export class PictureView {
     return this.data.levels?.[index]?.name ?? String(index);
   }
 
+  /** The colour of a level goes by its stride, as in the figures: P2 is the same everywhere. */
+  levelNumber(index) {
+    const exponent = Number(/\d+/.exec(this.levelName(index))?.[0] ?? 1);
+    return Math.min(Math.max(exponent, 1), 7);
+  }
+
   levelColour(index) {
-    return colour(`level-${Math.min(index, 5)}`);
+    return colour(`level-${this.levelNumber(index)}`);
   }
 
   pointed(event, chosen = false) {
@@ -185,7 +194,7 @@ export class PictureView {
       this.state.level = index;
       this.state.box = -1;
       this.build();
-    }, { "aria-pressed": String(this.state.level === index), style: index < 0 ? {} : { "--level": `var(--level-${Math.min(index, 5)})` } });
+    }, { "aria-pressed": String(this.state.level === index), style: index < 0 ? {} : { "--level": `var(--level-${this.levelNumber(index)})` } });
     if (all) group.append(make(-1, this.page.say("all_levels")));
     group.append(...levels.map((index) => make(index, this.levelName(index))));
     return group;

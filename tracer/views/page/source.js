@@ -13,7 +13,7 @@ export class SourceView {
     this.ran = countRuns(page.rec);
     this.stack = el("nav", { class: "stack", "aria-label": page.say("stack") });
     this.code = el("div", {
-      class: "code", tabindex: "0", role: "region", "aria-label": page.say("source"),
+      class: "code", tabindex: "0", role: "group", "aria-label": page.say("source"),
       onclick: (event) => this.clicked(event),
     });
     this.element = el("section", { class: "panel source", "aria-label": page.say("source") },
@@ -109,10 +109,20 @@ export class SourceView {
     this.previous = here;
     const range = call.source?.file === file.name ? block(file.texts, call.source.line) : null;
     file.element.classList.toggle("focused", range !== null);
-    if (range) for (let n = range[0]; n <= range[1]; n++) this.put(file.lines[n - 1], "inside");
+    this.markFunction(file, range);
     if (range) this.beside(file, call, timeline, cursor.tick);
     this.markBreakpoints(file);
     if (here) reveal(this.code, here);
+  }
+
+  /** Mark the lines of the function at hand; most steps stay in it. */
+  markFunction(file, range) {
+    const key = range ? `${file.name}:${range}` : "";
+    if (key === this.inside) return;
+    for (const line of this.functionLines ?? []) line.classList.remove("inside");
+    this.functionLines = range ? file.lines.slice(range[0] - 1, range[1]) : [];
+    for (const line of this.functionLines) line.classList.add("inside");
+    this.inside = key;
   }
 
   markBreakpoints(file) {

@@ -90,6 +90,7 @@ const STRINGS = {
   targets_shown: ["{n} targets.", "{n} 个目标。"],
   funnel: ["From all anchors to the proposals", "从全部锚框到候选框"],
   step_all: ["all anchors", "全部锚框"],
+  step_pairs: ["proposal × class", "候选框 × 类别"],
   step_top_k: ["best {limit} per level", "每层前 {limit}"],
   step_clip: ["clipped to the image", "裁剪到图像"],
   step_small: ["sides ≥ {limit} px", "边长 ≥ {limit} 像素"],

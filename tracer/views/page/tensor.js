@@ -121,7 +121,7 @@ export class TensorView {
     }
     const note = this.page.say("rows_shown", { n: shown, all: count(rows) });
     return el("details", { class: "kept" }, el("summary", { text: `${this.page.say("values_kept")} · ${note}` }),
-      el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": note }, el("table", {}, ...body)));
+      el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": note }, el("table", {}, ...body)));
   }
 
   // --- where from, where to ---

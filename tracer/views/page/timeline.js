@@ -13,7 +13,7 @@ export class TimelineView {
     this.head = el("div", { class: "head" });
     this.slider = el("input", {
       type: "range", min: 0, max: this.last, step: 1, "aria-label": say("timeline"),
-      oninput: () => page.go(page.timeline.positions[Number(this.slider.value)].tick),
+      oninput: () => this.scrub(),
     });
     this.command = el("input", {
       type: "text", class: "command", placeholder: say("command_hint"), "aria-label": say("command_label"),
@@ -57,6 +57,16 @@ export class TimelineView {
     this.head.style.setProperty("left", `${this.x(index) * 100}%`);
     this.where.replaceChildren(el("b", { text: page.say("step_of", { n: count(index + 1), all: count(this.last + 1) }) }),
       ` ${clip(text, 90)}`);
+  }
+
+  /** Follow the slider, once per picture of the screen however fast it is pulled. */
+  scrub() {
+    const { positions } = this.page.timeline;
+    if (this.pulled) return;
+    this.pulled = requestAnimationFrame(() => {
+      this.pulled = null;
+      this.page.go(positions[Number(this.slider.value)].tick);
+    });
   }
 
   x(index) {

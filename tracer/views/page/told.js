@@ -4,15 +4,14 @@ import { el, prose } from "./dom.js";
 export class Commentary {
   constructor(page) {
     this.page = page;
-    this.body = el("div", { class: "body", tabindex: "0", role: "region", "aria-label": page.say("commentary") });
+    this.body = el("div", { class: "body", tabindex: "0", role: "group", "aria-label": page.say("commentary") });
     this.element = el("section", { class: "panel commentary", "aria-label": page.say("commentary") }, this.body);
   }
 
   update() {
     const { page } = this;
     const said = this.entry(page.cursor.call);
-    const line = page.cursor.place?.line;
-    const note = said ? noteAt(said, line) : null;
+    const note = said ? this.noteAt(said, page.cursor.place) : null;
     if (this.shown === said && this.note === note && this.body.firstChild) return;
     const moved = this.shown !== said;
     [this.shown, this.note] = [said, note];
@@ -27,6 +26,16 @@ export class Commentary {
     if (!told) return null;
     const around = this.page.timeline.stack(call).find((c) => told.calls[c.id] >= 0);
     return around ? told.entries[told.calls[around.id]] : null;
+  }
+
+  /** The note on the line, or on the block of lines that it is in: as deep, and without a gap. */
+  noteAt(said, place) {
+    const notes = said[6].filter(([first]) => first <= place?.line);
+    if (!notes.length) return null;
+    const note = notes.reduce((a, b) => (b[0] >= a[0] ? b : a));
+    const lines = (this.page.rec.sources.get(place.file)?.text ?? "").split("\n").slice(note[0] - 1, place.line);
+    const indent = (text) => (text.trim() ? text.length - text.trimStart().length : -1);
+    return lines.every((text) => indent(text) >= indent(lines[0])) ? note : null;
   }
 
   written([, title, text, here, papers, questions], note) {
@@ -64,10 +73,4 @@ export class Commentary {
   papers(numbers) {
     return numbers.map((number) => el("p", { class: "paper" }, ...this.prose(number)));
   }
-}
-
-/** The note on the block of lines that a line is in. */
-function noteAt(said, line) {
-  const notes = said[6].filter(([first]) => first <= line);
-  return notes.length ? notes.reduce((a, b) => (b[0] >= a[0] ? b : a)) : null;
 }

@@ -1,0 +1,321 @@
+"""The page's parts in Python, and its stepper against the shared cases."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import case_files
+import handmade
+import numpy as np
+import pytest
+import stories
+
+import tracer.views.page as page_module
+from tracer.cli import main
+from tracer.codec import decode
+from tracer.errors import InputError, TracerError
+from tracer.record import Source, Trace, Value
+from tracer.views.page import page
+from tracer.views.page.data import contents, only_calls
+from tracer.views.page.highlight import KINDS, tokens
+from tracer.views.page.pack import pack, unpack
+from tracer.views.page.shell import bundle, document, modules, static
+
+FOLDER = Path(page_module.__file__).parent
+TRACES = {
+    "tiny": handmade.tiny_pass,
+    "failed": handmade.failed_pass,
+    "construction": handmade.tiny_construction,
+    "hostile": handmade.hostile_pass,
+    "pyramid": stories.pyramid_pass,
+    "two roots": stories.two_roots,
+}
+
+
+def recording_of(html: str):
+    """What is embedded in a page."""
+    return unpack(re.search(r'<script type="text/plain" id="recording">([^<]*)<', html)[1])
+
+
+def trace_of(html: str) -> Trace:
+    """The trace in a page, its arrays aside."""
+    data, _ = recording_of(html)
+    fields = decode(data["trace"], Trace, (Source, Value), frozenset({"blobs"}))
+    return Trace(**fields)
+
+
+class Elements(HTMLParser):
+    """Every start tag with its attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+
+# --- what is embedded -----------------------------------------------------------------------------
+
+
+def test_packing_and_unpacking_gives_the_same():
+    arrays = {"a": np.arange(7, dtype=np.uint8), "b": np.ones((2, 3), np.float32)}
+    data, found = unpack(pack({"text": "</script>\ud800"}, arrays))
+    assert data == {"text": "</script>\ud800"}
+    assert all(np.array_equal(found[n], a) and found[n].dtype == a.dtype for n, a in arrays.items())
+
+
+@pytest.mark.parametrize("name", TRACES)
+def test_a_page_holds_the_whole_trace(name):
+    trace = TRACES[name]()
+    found = trace_of(page(trace))
+    assert found.calls == trace.calls
+    assert found.lines == trace.lines
+    assert found.sources == trace.sources
+    assert [s.producer for s in found.tensors] == [s.producer for s in trace.tensors]
+    for mine, its in zip(found.tensors, trace.tensors, strict=True):
+        assert mine.summary.shape == its.summary.shape
+        if its.summary.mean is None:
+            assert mine.summary.mean is None
+        else:
+            assert mine.summary.mean == pytest.approx(its.summary.mean, rel=1e-5)
+
+
+def test_previews_and_small_kept_tensors_are_in_the_page():
+    trace = handmade.tiny_pass()
+    _, arrays = recording_of(page(trace))
+    for state in trace.tensors:
+        if state.preview:
+            assert np.array_equal(arrays[f"preview/{state.id}"], trace.preview(state.id))
+        if state.kept:
+            assert np.array_equal(arrays[f"data/{state.id}"], trace.data(state.id))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n", "def f(x):\n    return 'é𝄞'\r\n", "x = (", "\x00\ud800"]
+)
+def test_tokens_cover_the_text_in_utf16_units(text):
+    runs = tokens(text)
+    assert sum(runs[1::2]) == len(text.encode("utf-16-le", "surrogatepass")) // 2
+    assert all(kind in range(len(KINDS)) for kind in runs[::2])
+
+
+def test_tokens_tell_keywords_from_names_and_strings():
+    runs = tokens("def f(): return 'x'")
+    kinds = [KINDS[kind] for kind in runs[::2]]
+    assert kinds[0] == "k"
+    assert "f" in kinds
+    assert kinds[-1] == "s"
+
+
+# --- the document ---------------------------------------------------------------------------------
+
+
+def test_the_document_lets_nothing_in_but_what_it_is():
+    html = page(handmade.tiny_pass())
+    elements = Elements(html).found
+    policy = next(a["content"] for _, a in elements if "http-equiv" in a)
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy
+    links = [value for _, a in elements for name, value in a.items() if name in ("src", "href")]
+    assert not links
+    assert Counter(tag for tag, _ in elements)["script"] == 2
+
+
+def test_hostile_names_add_no_element():
+    harmless = Counter(tag for tag, _ in Elements(page(handmade.tiny_pass())).found)
+    hostile = Counter(tag for tag, _ in Elements(page(handmade.hostile_pass())).found)
+    assert hostile == harmless
+
+
+def test_a_template_word_in_a_title_is_text():
+    assert "<title>{{script}}</title>" in document("", "{{script}}", "en")
+
+
+def test_modules_come_after_what_they_import_and_share_no_name():
+    order = modules()
+    assert {f.name for f in FOLDER.glob("*.js")} == set(order)
+    declared = Counter()
+    for name in order:
+        text = static(name)
+        for needed in re.findall(r'from "\./([\w-]+\.js)"', text):
+            assert order.index(needed) < order.index(name), f"{name} imports {needed}"
+        pattern = r"^(?:export )?(?:async )?(?:function\*?|class|const|let) +(\w+)"
+        declared.update(re.findall(pattern, text, re.MULTILINE))
+    assert [name for name, times in declared.items() if times > 1] == []
+    assert not re.search(r"^(import|export)\b", bundle(), re.MULTILINE)
+
+
+def test_the_script_sets_text_never_markup():
+    for forbidden in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+        assert forbidden not in bundle(), forbidden
+    for network in ("fetch(", "XMLHttpRequest", "WebSocket", "sendBeacon", "import("):
+        assert network not in bundle(), network
+
+
+def test_every_text_of_the_page_is_in_both_languages():
+    rows = re.findall(r"^  (\w+): \[(.*?)\],$", static("strings.js"), re.MULTILINE | re.DOTALL)
+    assert len(rows) > 120
+    for key, row in rows:
+        texts = [json.loads(f'"{t}"') for t in re.findall(r'"((?:[^"\\]|\\.)*)"', row)]
+        assert re.search("[a-zA-Z0-9]", row), key
+        names = Counter(re.findall(r"\{(\w+)\}", " ".join(texts)))
+        # One text may be written in two parts, but each name stands in both languages.
+        assert all(times % 2 == 0 for times in names.values()), f"{key}: {dict(names)}"
+    used = set(re.findall(r'say\("(\w+)"', bundle()))
+    assert used <= {key for key, _ in rows}
+
+
+# --- the budget -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whole(recorded):
+    return page(recorded)
+
+
+def test_a_page_within_its_budget_leaves_nothing_out(whole):
+    assert recording_of(whole)[0]["left_out"] == []
+
+
+def test_a_smaller_budget_leaves_out_the_least_important_first(recorded, whole):
+    smaller = page(recorded, budget=len(whole) - 1)
+    assert recording_of(smaller)[0]["left_out"] == ["op_previews"]
+    assert len(smaller) < len(whole)
+    kept = recording_of(smaller)[1]
+    for call in recorded.calls:
+        if call.kind == "module" and call.result:
+            for state in call.result.tensors():
+                if recorded.tensors[state].preview:
+                    assert f"preview/{state}" in kept
+
+
+def test_the_smallest_budget_still_gives_a_page(recorded):
+    data, arrays = recording_of(page(recorded, budget=1))
+    assert "lines" in data["left_out"]
+    assert not arrays
+    found = trace_of(page(recorded, budget=1))
+    modules_of = [c.path for c in recorded.calls if c.kind == "module"]
+    assert [c.path for c in found.calls if c.kind == "module"] == modules_of
+
+
+def test_a_trace_without_ops_is_sound(recorded):
+    from tracer.query import problems
+
+    fewer = only_calls(recorded, lambda call: call.kind != "op")
+    assert not any(call.kind == "op" for call in fewer.calls)
+    # Ticks stay as they were, with gaps; all else holds.
+    assert [p for p in problems(fewer) if "is due" not in p] == []
+    by_tick = {call.start: call for call in recorded.calls}
+    for call in fewer.calls:
+        assert by_tick[call.start].label == call.label
+
+
+def test_drawings_of_a_pass_that_kept_nothing_are_left_out(recorded):
+    drawn = contents(recorded).scenes["images"]
+    assert len(drawn) == 2
+    assert all("proposals" not in image for image in drawn)
+
+
+# --- bad input ------------------------------------------------------------------------------------
+
+
+def test_a_language_that_is_not_there_is_named():
+    with pytest.raises(InputError, match="no language 'fr'"):
+        page(handmade.tiny_pass(), lang="fr")
+
+
+@pytest.mark.parametrize("budget", [0, -5])
+def test_a_budget_has_to_be_positive(budget):
+    with pytest.raises(InputError, match="number of bytes"):
+        page(handmade.tiny_pass(), budget=budget)
+
+
+def test_an_empty_recording_has_no_page():
+    with pytest.raises(TracerError, match="nothing to show"):
+        page(stories.empty())
+
+
+def test_the_command_writes_the_page_beside_the_recording(tmp_path, capsys):
+    file = tmp_path / "pass.safetensors"
+    handmade.tiny_pass().save(file)
+    assert main(["page", str(file)]) == 0
+    assert "pass.html" in capsys.readouterr().out
+    assert (tmp_path / "pass.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--lang", "fr"], "no language"),
+        (["--budget", "0"], "number of megabytes"),
+        (["--budget", "nan"], "number of megabytes"),
+        (["-o", "missing/pass.html"], "no folder"),
+    ],
+)
+def test_the_command_refuses_in_one_line(arguments, said, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    handmade.tiny_pass().save("pass.safetensors")
+    assert main(["page", "pass.safetensors", *arguments]) != 0
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+# --- the stepper ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    """What came out differently, by case."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node was found on the PATH: on Debian, apt install nodejs")
+    folder = tmp_path_factory.mktemp("page")
+    for file in FOLDER.glob("*.js"):
+        shutil.copy(file, folder)
+    (folder / "package.json").write_text('{"type": "module"}')
+    script = Path(__file__).with_name("page_cases.mjs")
+    run = subprocess.run(
+        [node, str(script), str(folder), str(case_files.CASES)], capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+@pytest.mark.parametrize("name", case_files.read_cases())
+def test_the_pages_stepper_goes_where_the_case_says(outcomes, name):
+    assert outcomes[name] == []
+
+
+# --- in a notebook --------------------------------------------------------------------------------
+
+
+def test_in_a_notebook_the_page_is_in_a_frame_of_its_own():
+    shown = handmade.hostile_pass().page(height=500)._repr_html_()
+    ((tag, attributes),) = Elements(shown).found
+    assert tag == "iframe"
+    assert attributes["sandbox"] == "allow-scripts"
+    assert "height:500px" in attributes["style"]
+    assert attributes["srcdoc"] == page(handmade.hostile_pass())
+
+
+def test_the_page_object_is_short_in_text_and_can_be_saved(tmp_path):
+    shown = handmade.tiny_pass().page(lang="zh")
+    assert len(repr(shown)) < 100
+    assert shown.save(tmp_path / "p.html").read_text("utf-8") == str(shown)
+    with pytest.raises(TracerError, match="cannot be written"):
+        shown.save(tmp_path / "nowhere" / "p.html")
+
+
+def test_a_displayed_recording_unfolds_its_page():
+    found = [tag for tag, _ in Elements(handmade.tiny_pass()._repr_html_()).found]
+    assert found[-3:] == ["details", "summary", "iframe"]
+    assert "iframe" not in stories.empty()._repr_html_()
