@@ -372,6 +372,13 @@ def test_builder_calls_say_what_they_added_in_parameters(built):
     assert layers[0].result.type == "Sequential"
 
 
+def test_an_init_has_the_finished_module_as_its_result(built):
+    blocks = by_path(built, "Bottleneck.__init__")
+    assert all(c.result.kind == "module" and c.result.type == "Bottleneck" for c in blocks)
+    (head,) = by_path(built, "RPNHead.__init__")
+    assert head.result.params[0] == built.modules["rpn.head"].params
+
+
 def test_the_lines_of_make_layer_show_why_block_0_has_a_downsample(built):
     first = by_path(built, "ResNet._make_layer")[0]
     texts = [text(built, first, line) for line in lines_of(built, first)]
@@ -577,6 +584,21 @@ def test_a_batch_that_torchvision_takes_is_taken(rcnn):
     with torch.no_grad():
         trace = tracer.trace(rcnn, torch.rand(2, 3, 32, 32), grain="module")
     assert len(trace.calls[0].result.items) == 2
+
+
+def test_a_detector_inside_another_module_has_its_stages(rcnn, two_images):
+    class Wrapper(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = rcnn
+
+        def forward(self, images):
+            return self.model(images)
+
+    with torch.no_grad():
+        trace = tracer.trace(Wrapper().eval(), two_images, grain="module")
+    assert [s.name for s in trace.stages][:3] == ["transform", "stem", "layer1"]
+    assert by_path(trace, "model.rpn.head")[0].stage == "rpn"
 
 
 def test_a_custom_backbone_without_a_pyramid(two_images):

@@ -242,7 +242,8 @@ class Call:
         parent: id of the enclosing call, None for the outermost.
         start, end: ticks; see the module's docstring.
         args: kind "arguments", by the parameter names of the callee, as they were when it began.
-        result: what came back; None if it raised (or is still running).
+        result: what came back; None if it raised (or is still running). For a module's
+            ``__init__``, the module as it left it.
         stage: name of the stage it belongs to, ``""`` if none.
         source: where the callee is defined (its ``def`` line; for a module, its forward's).
         called_from: the line that made the call.

@@ -105,7 +105,7 @@ class _Frames:
             if self.lines:
                 recorder.leave(opened, frame)
             if opened.kind == "function" and opened.owner is not recorder.builder:
-                recorder.end(opened, result, error)
+                recorder.end(opened, _built(frame) if result is None else result, error)
 
     def _own_frame(self, frame: FrameType) -> Open | None:
         """The module call (or builder call) whose body this frame is."""
@@ -150,6 +150,15 @@ class _Frames:
             outer = outer.f_back
         if outer is not None and isinstance(module, nn.Module):
             built_at[module] = (outer.f_code.co_filename, outer.f_lineno)
+
+
+def _built(frame: FrameType) -> Any:
+    """The finished module, where its ``__init__`` ends: it returns None, but this is its result."""
+    code = frame.f_code
+    if code.co_name != "__init__" or not code.co_argcount:
+        return None
+    made = frame.f_locals.get(code.co_varnames[0])
+    return made if isinstance(made, nn.Module) else None
 
 
 def _arguments(frame: FrameType) -> list[tuple[str, Any]]:

@@ -16,7 +16,7 @@ from tracer.errors import InputError, MissingError, near
 from tracer.query import by_path
 from tracer.rcnn import texts
 from tracer.rcnn.facts import Here, fill
-from tracer.rcnn.stages import is_rcnn
+from tracer.rcnn.stages import detector_at
 from tracer.rcnn.texts import LANGUAGES, Entry
 from tracer.record import Call, Line, Trace, Value
 
@@ -197,7 +197,7 @@ def _stage_entry(name: str, trace: Trace | None) -> Entry | None:
     """A stage's text; none for a part of another model that happens to have the same name."""
     if trace is None:
         return texts.stage_entry(name, "pass")
-    known = trace.kind == "construction" or is_rcnn(trace.modules)
+    known = trace.kind == "construction" or detector_at(trace.modules) is not None
     return texts.stage_entry(name, trace.kind) if known else None
 
 

@@ -100,17 +100,23 @@ def assign_stages(
     return tuple(Stage(name, tuple(ids)) for name, ids in outermost.items()), names
 
 
-def is_rcnn(modules: Mapping[str, Module]) -> bool:
-    """Whether the parts are there that torchvision's detectors have."""
-    return {"transform", "backbone"} <= set(modules)
+def detector_at(modules: Mapping[str, Module]) -> str | None:
+    """The dotted prefix of the part that is a torchvision detector; ``""`` for the root itself."""
+    for path in modules:
+        where = path.removesuffix("transform")
+        if path == f"{where}transform" and f"{where}backbone" in modules:
+            return where
+    return None
 
 
 def _patterns(modules: Mapping[str, Module], kind: str) -> Sequence[tuple[str, str]]:
     if kind == "construction":
         return _CONSTRUCTION
-    if is_rcnn(modules):
-        has_resnet = "backbone.body.layer1" in modules
-        return _PASS if has_resnet else (*_PASS, ("backbone", "body"))
+    where = detector_at(modules)
+    if where is not None:
+        has_resnet = f"{where}backbone.body.layer1" in modules
+        patterns = _PASS if has_resnet else (*_PASS, ("backbone", "body"))
+        return [(p if p[0] == "*" or ":" in p else where + p, name) for p, name in patterns]
     root = modules.get("")
     return [(path, name) for name, path in root.children] if root is not None else []
 
