@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -55,7 +56,7 @@ def test_help_names_every_command(capsys):
     assert cli.main(["--help"]) == 0
     text = capsys.readouterr().out
     for name in commands.NAMES:
-        assert f"    {name} " in text
+        assert re.search(rf"^    {name}\b", text, re.MULTILINE)
         assert commands.load(name).HELP.split()[0] in text
 
 
@@ -79,7 +80,8 @@ sys.exit(f"loaded {heavy}" if heavy else 0)
 
 
 def test_only_the_command_that_runs_is_loaded():
-    others = [f"tracer.commands.{name}" for name in commands.NAMES if name != "run"]
+    names = [name.replace("-", "_") for name in commands.NAMES if name != "run"]
+    others = [f"tracer.commands.{name}" for name in names]
     code = f"""
 from tracer.cli import main
 main(["run", "--help"])
@@ -238,6 +240,13 @@ def test_run_records_a_construction(output, capsys):
     assert any(call.path == "ResNet._make_layer" for call in trace.calls)
     frozen = {each.name.split(".")[2] for each in trace.parameters if not each.trainable}
     assert frozen == {"conv1", "layer1", "layer2"}
+
+
+def test_run_takes_a_picture_of_one_pixel(tmp_path, output):
+    path = tmp_path / "dot.png"
+    Image.new("RGB", (1, 1), "red").save(path)
+    assert cli.main(["run", str(path), "-o", output, *SMALL]) == 0
+    assert tracer.load(output).error is None
 
 
 def test_a_pass_that_raises_leaves_its_recording(tmp_path, output, capsys):
