@@ -36,11 +36,14 @@ def _came_from(
     if depth == 1 or state.producer is None or state.id in seen:
         return lines
     seen.add(state.id)
-    given = stepper.trace.calls[state.producer].args.tensors()
-    for source in dict.fromkeys(given):
-        if source != state.id:
-            inner = TensorView(stepper.trace.tensors[source], stepper.trace)
+    given = dict.fromkeys(stepper.trace.calls[state.producer].args.tensors())
+    sources = [stepper.trace.tensors[g] for g in given if g != state.id]
+    for source in sources:
+        if not source.name:
+            inner = TensorView(source, stepper.trace)
             lines += _came_from(stepper, inner, indent + "  ", depth - 1, seen)
+    if named := [f"{text.clean(s.name)} {list(s.summary.shape)}" for s in sources if s.name]:
+        lines.append(f"{indent}  of the model: {', '.join(named)}")
     return lines
 
 

@@ -53,6 +53,8 @@ def tensor(view: TensorView) -> str:
         parts.append(f"zeros {summary.zeros:.0%}")
     if view.state.previous is not None:
         parts.append("written in place")
+    if view.params is not None and not view.params[1]:
+        parts.append("frozen")
     if view.state.name:
         parts.append(clean(view.state.name))
     return "  ".join(parts)
@@ -97,10 +99,18 @@ def short(found: Any) -> str:
     """Return a value in a few words: of a tensor its shape, of a list or dict its length."""
     if isinstance(found, TensorView):
         return shape(found.state.summary)
+    if isinstance(found, TreeView) and _is_plain(found.value):
+        return value(tuple(found), 60)
     if isinstance(found, TreeView) and found.value.kind not in ("module", "opaque"):
         kind = clean(found.value.type, 40)
         return f"{kind} of {len(found)}" if found.value.items else f"empty {kind}"
     return value(found, 60)
+
+
+def _is_plain(node: Value) -> bool:
+    """Whether a value is a short list or tuple of numbers or words."""
+    scalars = all(item.kind == "scalar" for _, item in node.items)
+    return node.kind == "sequence" and 0 < len(node.items) <= 4 and scalars and not node.elided
 
 
 def module(node: Value) -> str:

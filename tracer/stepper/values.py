@@ -39,7 +39,7 @@ class Reader:
         if value.kind == "scalar":
             return value.scalar
         if value.tensor is not None:
-            return TensorView(self.current(value.tensor), self.trace)
+            return TensorView(self.current(value.tensor), self.trace, value.params)
         return TreeView(value, self)
 
     def current(self, state: int) -> TensorState:
@@ -60,10 +60,17 @@ def successors(trace: Trace) -> dict[int, int]:
 
 @dataclass(frozen=True, eq=False)
 class TensorView:
-    """A tensor as it was recorded: its summary, and its values where they were kept."""
+    """A tensor as it was recorded: its summary, and its values where they were kept.
+
+    Attributes:
+        state: what the tensor held.
+        trace: where its values are.
+        params: of a parameter, how many values it has and how many of them learn.
+    """
 
     state: TensorState
     trace: Trace
+    params: tuple[int, int] | None = None
 
     def attribute(self, name: str) -> Any:
         """Return a recorded property of the tensor.
@@ -84,11 +91,17 @@ class TensorView:
             "numel": lambda: summary.numel,
             "histogram": lambda: summary.histogram,
             "state": lambda: self.state.id,
+            "requires_grad": self._learns,
         }
         if name not in known:
             names = (*known, *SUMMARY, "data")
             raise MissingError(f"a recorded tensor has no {name!r}{near(name, names)}")
         return known[name]()
+
+    def _learns(self) -> bool:
+        if self.params is None:
+            raise MissingError("whether this tensor requires a gradient was not recorded")
+        return self.params[1] > 0
 
     def _statistic(self, name: str) -> Any:
         found = getattr(self.state.summary, name)
