@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ import tracer
 from tracer.rcnn import models
 from tracer.record import Trace
 
+KEEP = ("anatomy", "roi_heads.box_roi_pool")
 SIZES = ((80, 120), (100, 70))  # height, width of the two images
 
 
@@ -29,6 +30,14 @@ class Recorded:
     targets: list[dict[str, Tensor]] | None
     trace: Trace
     output: Any
+
+    @cached_property
+    def forward(self) -> tuple[Any, dict[str, Tensor]]:
+        """The batch and the features, computed by the model's own modules, not recorded."""
+        with torch.no_grad():
+            images, _ = self.model.transform(pictures(), None)
+            features = self.model.backbone(images.tensors)
+        return images, features if isinstance(features, dict) else {"0": features}
 
 
 def pictures() -> list[Tensor]:
@@ -46,10 +55,12 @@ def boxes_of_targets() -> list[dict[str, Tensor]]:
 
 
 @cache
-def model(name: str) -> nn.Module:
+def model(name: str, train: bool) -> nn.Module:
+    """Build a detector; one of its own for training, which moves BatchNorm's statistics."""
     if name == "one level":
-        return _one_level()
-    return models.build(name, None, seed=0, num_classes=5, min_size=96, max_size=160)
+        return _one_level().train(train)
+    net = models.build(name, None, seed=0, num_classes=5, min_size=96, max_size=160)
+    return net.train(train)
 
 
 def _one_level() -> nn.Module:
@@ -67,11 +78,11 @@ def _one_level() -> nn.Module:
 def recorded(
     name: str = "fasterrcnn_resnet50_fpn",
     train: bool = False,
-    keep: Any = "anatomy",
+    keep: Any = KEEP,
     targets: bool | None = None,
 ) -> Recorded:
     """Record a pass over the two pictures; with targets in training, else only if asked for."""
-    net = model(name).train(train)
+    net = model(name, train)
     given = boxes_of_targets() if (train if targets is None else targets) else None
     if name.startswith("mask") and given is not None:
         for target, size in zip(given, SIZES, strict=True):
@@ -83,5 +94,4 @@ def recorded(
     torch.manual_seed(1)
     with torch.no_grad():
         output = net(pictures(), given)
-    net.eval()
     return Recorded(net, pictures(), given, trace, output)

@@ -1,0 +1,144 @@
+"""Arithmetic on boxes as torchvision does it, in numpy and in the same order of operations.
+
+Boxes are float32 [N, 4] as x1, y1, x2, y2 in pixels. Additions, products, quotients and comparisons
+give torchvision's results bit for bit; only `exp` and `log` may differ in the last place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tracer.errors import InputError
+
+ORIGINAL = "original"
+RESIZED = "resized"
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """Boxes in the pixels of one image.
+
+    Attributes:
+        xyxy: float32 [N, 4], x1, y1, x2, y2 in pixels.
+        pixels: of which image: ``"original"``, as it was given to the model; or ``"resized"``,
+            after the transform. A resized image lies at the top left of the padded batch, so the
+            same numbers hold in both.
+        size: (height, width) of that image in pixels, without padding.
+        image: its index in the batch.
+    """
+
+    xyxy: np.ndarray
+    pixels: str
+    size: tuple[int, int]
+    image: int = 0
+
+    def __len__(self) -> int:
+        """How many boxes there are."""
+        return len(self.xyxy)
+
+    def take(self, index: np.ndarray | slice) -> Boxes:
+        """Return some of the boxes, by index, mask or slice."""
+        return Boxes(self.xyxy[index], self.pixels, self.size, self.image)
+
+    def iou(self, other: Boxes) -> np.ndarray:
+        """Return the IoU with each other box, float32 [N, M].
+
+        Raises:
+            InputError: the two are not in the same image's pixels.
+        """
+        if (self.pixels, self.image) != (other.pixels, other.image):
+            raise InputError(
+                f"boxes in {self.pixels} pixels of image {self.image} cannot be compared with "
+                f"boxes in {other.pixels} pixels of image {other.image}"
+            )
+        return iou(self.xyxy, other.xyxy)
+
+
+def area(boxes: np.ndarray) -> np.ndarray:
+    """Return width times height, [N] in square pixels."""
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the intersection over union of each pair, [N, M]; 0/0 is NaN as in torchvision."""
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    sides = np.maximum(high - low, 0)
+    inter = sides[..., 0] * sides[..., 1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return inter / (area(a)[:, None] + area(b)[None] - inter)
+
+
+def clip(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Clip [..., 4] to an image of (height, width) pixels."""
+    height, width = size
+    return np.clip(boxes, 0, np.asarray([width, height, width, height], boxes.dtype))
+
+
+def decode(
+    deltas: np.ndarray,
+    boxes: np.ndarray,
+    weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0),
+    limit: float = float(np.log(1000 / 16)),
+) -> np.ndarray:
+    """Move and scale boxes by deltas: what ``BoxCoder.decode`` does.
+
+    Args:
+        deltas: float32 [N, 4] as dx, dy, dw, dh: shifts of the centre in widths and heights of the
+            box, and logarithms of the scale.
+        boxes: float32 [N, 4].
+        weights: what the deltas were multiplied with when they were learned.
+        limit: dw and dh are clamped to it, so that no box grows more than 62.5-fold.
+    """
+    boxes = boxes.astype(deltas.dtype, copy=False)
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    centres = boxes[:, :2] + np.float32(0.5) * sizes
+    shift = deltas[:, :2] / np.asarray(weights[:2], deltas.dtype)
+    grow = np.minimum(deltas[:, 2:] / np.asarray(weights[2:], deltas.dtype), np.float32(limit))
+    middle = shift * sizes + centres
+    half = np.float32(0.5) * (np.exp(grow) * sizes)
+    return np.concatenate([middle - half, middle + half], 1)
+
+
+def encode(
+    targets: np.ndarray, boxes: np.ndarray, weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
+) -> np.ndarray:
+    """Return the deltas that turn `boxes` into `targets`: what ``BoxCoder.encode`` does, [N, 4]."""
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    centres = boxes[:, :2] + np.float32(0.5) * sizes
+    wanted = targets[:, 2:] - targets[:, :2]
+    middles = targets[:, :2] + np.float32(0.5) * wanted
+    factors = np.asarray(weights, boxes.dtype)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shift = factors[:2] * (middles - centres) / sizes
+        grow = factors[2:] * np.log(wanted / sizes)
+    return np.concatenate([shift, grow], 1)
+
+
+def suppressors(
+    boxes: np.ndarray, groups: np.ndarray, kept: np.ndarray, removed: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find for each removed box the kept one of its group that overlaps it most.
+
+    Args:
+        boxes: float32 [N, 4].
+        groups: [N], level or class: NMS compares only within a group.
+        kept: indices of the survivors, by falling score.
+        removed: indices of the boxes that NMS removed.
+
+    Returns:
+        The survivor's index for each removed box (-1 if its group has none), and their IoU.
+    """
+    by = np.full(len(removed), -1, np.int64)
+    overlap = np.zeros(len(removed), np.float32)
+    for group in np.unique(groups[removed]):
+        rows = np.flatnonzero(groups[removed] == group)
+        rivals = kept[groups[kept] == group]
+        if len(rivals) == 0:
+            continue
+        shared = np.nan_to_num(iou(boxes[removed[rows]], boxes[rivals]))
+        best = shared.argmax(1)
+        by[rows], overlap[rows] = rivals[best], shared[np.arange(len(rows)), best]
+    return by, overlap
