@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import handmade
 import pytest
 import stories
@@ -10,6 +12,7 @@ from screens import play
 from textual.widgets import Input
 
 from tracer.cli import main
+from tracer.errors import MissingError
 from tracer.stepper import Stepper
 from tracer.views.screen.colours import coloured, fitted
 from tracer.views.screen.panels import CallTree, LocalsTable
@@ -51,19 +54,28 @@ def test_a_failed_run_shows_where_and_why():
 
 
 def test_every_move_has_a_key():
-    app, _ = play(stories.pyramid_pass(), "right_square_bracket s n r R N S left right space")
-    keyed = app.stepper.tick
-    app, _ = play(stories.pyramid_pass(), then=typed("]", "s", "n", "r", "rr", "rn", "rs"))
-    app.stepper.do("rs ;; s ;; n")
-    assert keyed == app.stepper.tick
-    app, _ = play(stories.pyramid_pass(), "end")
-    assert app.stepper.at_end
-    app, _ = play(stories.pyramid_pass(), "end home")
-    assert app.stepper.tick == 0
-    app, _ = play(stories.pyramid_pass(), "s s s s u")
-    assert app.stepper.selected == 1
-    app, _ = play(stories.pyramid_pass(), "s s s s u d t")
-    assert app.stepper.selected == 0
+    keys = {"s": "s", "S": "rs", "n": "n", "N": "rn", "right": "n", "left": "rn", "space": "n"}
+    keys |= {"r": "r", "o": "r", "R": "rr", "O": "rr", "c": "c", "C": "rc", "t": "until", "u": "u"}
+    keys |= {
+        "right_square_bracket": "]",
+        "left_square_bracket": "[",
+        "home": "first",
+        "end": "last",
+    }
+    trace, tick = stories.pyramid_pass(), 25
+
+    async def then(app, pilot):
+        for key, command in keys.items():
+            expected = Stepper(trace, tick)
+            with contextlib.suppress(MissingError):
+                expected.do(command)
+            app.stepper.goto(tick)
+            await pilot.press(key)
+            assert (app.stepper.tick, app.stepper.selected) == (expected.tick, expected.selected), (
+                key
+            )
+
+    play(trace, then=then)
 
 
 def typed(*commands):

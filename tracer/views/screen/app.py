@@ -50,12 +50,12 @@ LOWER = ("text", "tensor", "stack", "tree")
 """What the lower part of a small screen shows, one at a time."""
 
 MOVES = (
-    ("s,right", "s"),
-    ("S,left", "rs"),
-    ("n,space", "n"),
-    ("N", "rn"),
+    ("s", "s"),
+    ("S", "rs"),
+    ("n,right,space", "n"),
+    ("N,left", "rn"),
     ("r,o", "r"),
-    ("R", "rr"),
+    ("R,O", "rr"),
     ("c", "c"),
     ("C", "rc"),
     ("t", "until"),

@@ -34,12 +34,12 @@ WORDS: dict[str, tuple[str, str]] = {
 }
 
 KEYS: tuple[tuple[str, str, str], ...] = (
-    ("s  →", "into the next call or line", "进入下一次调用或下一行"),
-    ("S  ←", "back one step", "退回一步"),
-    ("n  Space", "next line of this function", "本函数的下一行"),
-    ("N", "the line before", "上一行"),
+    ("n  →", "next line of this function", "本函数的下一行"),
+    ("N  ←", "the line before", "上一行"),
+    ("s", "into the next call or line", "进入下一次调用或下一行"),
+    ("S", "back one step", "退回一步"),
     ("r  o", "out: to the end of the call", "跑出：到调用结束"),
-    ("R", "back to the start of the call", "退到调用开始"),
+    ("R  O", "back to the start of the call", "退到调用开始"),
     ("c", "on to the next breakpoint", "继续到下一个断点"),
     ("C", "back to the breakpoint before", "退到前一个断点"),
     ("t", "until a line further down", "跑到更靠后的行"),
