@@ -374,7 +374,7 @@ def test_roi_align_on_the_kept_map_is_roi_align(image):
 )
 def test_the_grid_is_roi_aligns_also_at_the_border(box, ratio):
     maps = torch.rand(1, 5, 20, 24, generator=torch.Generator().manual_seed(2))
-    roi = torch.tensor([box])
+    roi = torch.tensor([box], dtype=torch.float32)
     theirs = roi_align(maps, [roi], (7, 5), 0.25, ratio)[0]
     grid = lay_grid(roi[0].numpy(), 0.25, (7, 5), ratio, (20, 24))
     np.testing.assert_allclose(grid.pool(maps[0].numpy()), theirs, atol=1e-5)
