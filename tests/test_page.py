@@ -273,8 +273,8 @@ def test_the_command_refuses_in_one_line(arguments, said, tmp_path, capsys, monk
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory):
-    """What came out differently, by case."""
+def in_node(tmp_path_factory):
+    """What runs a script of this folder in node, with the page's modules at hand."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("no node was found on the PATH: on Debian, apt install nodejs")
@@ -282,17 +282,53 @@ def outcomes(tmp_path_factory):
     for file in FOLDER.glob("*.js"):
         shutil.copy(file, folder)
     (folder / "package.json").write_text('{"type": "module"}')
-    script = Path(__file__).with_name("page_cases.mjs")
-    run = subprocess.run(
-        [node, str(script), str(folder), str(case_files.CASES)], capture_output=True, text=True
-    )
-    assert run.returncode == 0, run.stderr
-    return json.loads(run.stdout)
+
+    def run(script, *arguments, given=None):
+        path = Path(__file__).with_name(script)
+        command = [node, str(path), str(folder), *map(str, arguments)]
+        done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def outcomes(in_node):
+    """What came out differently, by case."""
+    return in_node("page_cases.mjs", case_files.CASES)
 
 
 @pytest.mark.parametrize("name", case_files.read_cases())
 def test_the_pages_stepper_goes_where_the_case_says(outcomes, name):
     assert outcomes[name] == []
+
+
+# --- RoIAlign -------------------------------------------------------------------------------------
+
+
+def test_the_pages_roi_align_is_that_of_the_anatomy(in_node):
+    from tracer.rcnn.anatomy import lay_grid
+
+    rng = np.random.default_rng(5)
+    maps = rng.normal(size=(4, 9, 12)).astype(np.float32)
+    corners = rng.uniform(-20, 90, (40, 2, 2)).astype(np.float32)
+    boxes = np.concatenate([corners.min(1), corners.max(1)], 1)
+    given = [
+        {
+            "box": box.tolist(),
+            "scale": 0.125,
+            "bins": [7, 5],
+            "ratio": ratio,
+            "map": maps[i % 4].tolist(),
+        }
+        for i, (box, ratio) in enumerate(zip(boxes, [2, 0, 1, 3] * 10, strict=True))
+    ]
+    found = in_node("page_geometry.mjs", given=given)
+    for i, (case, mine) in enumerate(zip(given, found, strict=True)):
+        grid = lay_grid(boxes[i], 0.125, (7, 5), case["ratio"], (9, 12))
+        assert np.allclose(mine["points"], grid.samples.reshape(-1, 2), atol=1e-4)
+        assert np.allclose(mine["out"], grid.pool(maps[i % 4][None]).ravel(), atol=1e-4)
 
 
 # --- in a notebook --------------------------------------------------------------------------------

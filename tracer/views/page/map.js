@@ -63,7 +63,8 @@ export class StageMap {
   connect() {
     const list = this.element.querySelector("ol");
     this.edges.setAttribute("width", list.scrollWidth);
-    const arcs = EDGES.map(([from, to]) => [this.nodes.get(from), this.nodes.get(to)])
+    const edges = this.page.rec.kind === "pass" ? EDGES : [];
+    const arcs = edges.map(([from, to]) => [this.nodes.get(from), this.nodes.get(to)])
       .filter(([a, b]) => a && b).map(([a, b], i) => this.arc(a, b, i));
     this.edges.replaceChildren(...arcs);
   }

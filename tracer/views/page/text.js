@@ -44,7 +44,7 @@ export function brief(trace, value, room = 60) {
   if (!value) return "";
   if (value.tensor != null) return dims(trace.tensors[value.tensor].summary.shape);
   if (value.kind === "scalar") return scalar(value);
-  if (value.kind === "module") return visible(`${value.type} ${value.text}`.trim());
+  if (value.kind === "module") return moduleBrief(value);
   if (value.kind === "opaque") return visible(value.text || value.type);
   const brackets = value.type === "tuple" ? "()" : BRACKETS[value.kind];
   const parts = [];
@@ -60,6 +60,15 @@ export function brief(trace, value, room = 60) {
   if (more > 0) parts.push(`… ${more}`);
   const type = ["list", "tuple", "dict"].includes(value.type) ? "" : visible(value.type);
   return type + brackets[0] + parts.join(", ") + brackets[1];
+}
+
+/** A module's class and path, its parameters, and how many of them are frozen. */
+function moduleBrief({ type, text, params }) {
+  const [total = 0, trainable = 0] = params ?? [];
+  const frozen = total - trainable;
+  const parts = [text === "?" ? type : `${type} ${text}`.trim()];
+  if (total) parts.push(frozen ? `${big(total)} (❄ ${big(frozen)})` : big(total));
+  return visible(parts.join(" · "));
 }
 
 /** A scalar as Python writes it, not too long. */

@@ -45,7 +45,9 @@ export class Tree {
 
   draw() {
     const shown = this.wanted ? this.matching() : this.unfolded();
-    this.list.replaceChildren(...shown.map(([call, depth]) => this.row(call, depth)));
+    const rows = shown.map(([call, depth]) => this.row(call, depth));
+    const same = rows.length === this.list.children.length && rows.every((row, i) => row === this.list.children[i]);
+    if (!same) this.list.replaceChildren(...rows);
     this.shown = shown.map(([call]) => call);
     const here = this.rows.get(this.visibleCurrent());
     this.list.querySelector('[tabindex="0"]')?.setAttribute("tabindex", "-1");
@@ -84,13 +86,16 @@ export class Tree {
     if (!this.rows.has(call.id)) this.rows.set(call.id, this.makeRow(call));
     const row = this.rows.get(call.id);
     const folds = !this.wanted && this.children(call).length > 0;
-    row.style.setProperty("--depth", this.wanted ? 0 : depth);
-    row.setAttribute("aria-level", this.wanted ? 1 : depth + 1);
+    const level = this.wanted ? 0 : depth;
+    const look = `${level} ${folds && this.isOpen(call)} ${folds} ${this.around.has(call.id)} ${call === this.current}`;
+    if (row.look === look) return row;
+    row.look = look;
+    row.style.setProperty("--depth", level);
+    row.setAttribute("aria-level", level + 1);
     if (folds) row.setAttribute("aria-expanded", this.isOpen(call));
     else row.removeAttribute("aria-expanded");
     row.classList.toggle("around", this.around.has(call.id));
     row.setAttribute("aria-selected", call === this.current);
-    row.setAttribute("tabindex", "-1");
     return row;
   }
 
@@ -100,7 +105,7 @@ export class Tree {
     const stats = call.macs ? `, ${big(call.macs)} MACs` : "";
     return el("div", {
       class: `row ${call.kind}${call.error ? " failed" : ""}`, role: "treeitem", "data-call": call.id,
-      title: `${call.kind} ${visible(call.label)}${stats}`, style: page.stageStyle(call.stage),
+      title: `${call.kind} ${visible(call.label)}${stats}`, style: page.stageStyle(call.stage), tabindex: "-1",
     }, el("span", { class: "twisty", "aria-hidden": "true" }),
     el("span", { class: "name", text: clip(short, 80) }),
     call.nth ? el("span", { class: "nth", text: `#${call.nth}` }) : null,

@@ -2,6 +2,7 @@
 import { el, visible } from "./dom.js";
 import { leaves, tensorsOf } from "./record.js";
 import { brief, clip, num } from "./text.js";
+import { reveal } from "./tree.js";
 
 const MOST_PARTS = 24;
 
@@ -25,10 +26,12 @@ export class Values {
       rows.push(...this.entry(page.say("returns"), call.result, true, "result"));
     }
     for (const [name, value] of timeline.locals(call, cursor.tick)) {
-      if (name === "self" && value.kind === "module" && !fresh.has(name)) continue;
+      if (name === "self" && value.kind === "module" && page.rec.kind === "pass" && !fresh.has(name)) continue;
       rows.push(...this.entry(visible(name), value, fresh.has(name)));
     }
     this.list.replaceChildren(...(rows.length ? rows : [el("li", { class: "empty", text: page.say("nothing_here") })]));
+    const [newest] = this.list.querySelectorAll(".fresh");
+    if (newest) reveal(this.list, newest);
     if (page.automatic) page.tensor = this.atHand(position, own) ?? page.tensor ?? this.firstOf(call);
   }
 
@@ -38,7 +41,7 @@ export class Values {
 
   /** A row for a value, and rows for the parts of a list or dict with tensors. */
   entry(name, value, fresh, kind = "") {
-    const parts = value.tensor == null ? [...leaves(value)].filter(([, leaf]) => leaf.tensor != null) : [];
+    const parts = this.parts(value);
     const rows = [this.row(name, value, value.tensor, `${kind}${fresh ? " fresh" : ""}`)];
     for (const [path, leaf] of parts.slice(0, MOST_PARTS)) {
       rows.push(this.row(visible(path), leaf, leaf.tensor, "part"));
@@ -50,10 +53,20 @@ export class Values {
     return rows;
   }
 
+  /** The tensors in a value; of a module under construction the modules in it. */
+  parts(value) {
+    if (value.tensor != null) return [];
+    if (value.kind === "module") {
+      return this.page.rec.kind === "pass" ? [] : value.items.filter(([, item]) => item.kind === "module");
+    }
+    return [...leaves(value)].filter(([, leaf]) => leaf.tensor != null);
+  }
+
   row(name, value, state, names) {
     const { page } = this;
     if (state == null) {
-      return el("li", { class: names }, el("span", { class: "name", text: clip(name, 60) }),
+      const frozen = value.params?.[1] < value.params?.[0];
+      return el("li", { class: names, title: frozen ? page.say("frozen") : null }, el("span", { class: "name", text: clip(name, 60) }),
         el("span", { class: "value", text: clip(brief(page.rec, value, 70), 120) }));
     }
     const now = page.current(state);
