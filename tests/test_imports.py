@@ -47,12 +47,14 @@ HEAVY_LIBRARIES = TORCH | {"matplotlib", "ipywidgets", "IPython", "pandas", "onn
 
 # part → the heavy libraries that it may load as it is imported.
 HEAVY: dict[str, set[str]] = {
+    "tracer.views.figures": {"matplotlib"},
     "tracer.capture": TORCH,
     "tracer.rcnn.models": TORCH,
     "tracer.rcnn.checkpoint": TORCH,
     "tracer.rcnn.pictures": TORCH,
     "tracer.rcnn.onnx": TORCH | {"onnx", "onnxruntime"},
     "tracer.rcnn.demo": TORCH,
+    "tracer.views.figures": {"matplotlib"},
 }
 
 
