@@ -346,6 +346,8 @@ def test_the_demo_finds_what_is_in_its_scene(tmp_path, capsys):
     trace = tracer.load(tmp_path / "pass.safetensors")
     scores = trace.tensors[trace.calls[0].result[0]["scores"].tensor].summary
     assert scores.max > 0.8
+    (transform,) = (call for call in trace.calls if call.path == "transform")
+    assert trace.data(transform.result[0]["tensors"].tensor).shape[:2] == (1, 3)
 
 
 def test_the_demo_takes_the_photograph(tmp_path, capsys):

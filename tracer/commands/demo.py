@@ -135,7 +135,7 @@ def _pass(model: nn.Module, image: Tensor) -> Trace:
     import tracer
 
     with progress("recording") as step, torch.no_grad():
-        return tracer.trace(model, [image], grain="line", progress=step)
+        return tracer.trace(model, [image], grain="line", keep="anatomy", progress=step)
 
 
 @dataclass(frozen=True)
