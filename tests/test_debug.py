@@ -289,3 +289,46 @@ def test_stages_of_the_detector_are_breakpoints(rcnn, two_images):
     assert "Breakpoint 1: stage rpn" in shown
     assert "(tracer) p len(features)\n5" in shown
     assert "num_anchors_per_level = list of 5" in shown
+
+
+CELL = """
+import torch, tracer
+from torch import nn
+
+class Net(nn.Module):
+    def forward(self, x):
+        y = x * 2
+        return y
+
+trace = tracer.debug(Net(), torch.ones(3))
+print(trace)
+"""
+
+
+def test_the_prompt_asks_in_a_notebook_cell():
+    """In a real kernel, its questions answered as a person would in the cell."""
+    from jupyter_client.manager import start_new_kernel
+
+    typed, asked, shown = iter(["n 2", "!y.sum()", "c"]), [], []
+
+    def answer(message):
+        asked.append(message["content"]["prompt"])
+        client.input(next(typed))
+
+    def keep(message):
+        shown.append(message["content"].get("text", ""))
+
+    manager, client = start_new_kernel(kernel_name="python3")
+    try:
+        reply = client.execute_interactive(
+            CELL, allow_stdin=True, stdin_hook=answer, output_hook=keep, timeout=None
+        )
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert reply["content"]["status"] == "ok"
+    assert asked == ["(tracer) "] * 3
+    out = "".join(shown)
+    assert "-> return y" in out
+    assert "tensor(6.)" in out
+    assert "<Trace pass of Net" in out

@@ -327,10 +327,12 @@ def test_tensors_in_expressions():
     draft = handmade.Draft()
     array = np.array([[1.0, -2.0], [3.0, np.nan]], np.float32)
     kept = draft.tensor(array, outside=True, keep=True)
-    bare = draft.tensor(np.arange(6, dtype=np.int64).reshape(2, 3), outside=True)
+    whole = np.arange(6, dtype=np.int64).reshape(2, 3)
+    bare, also = (draft.tensor(whole, outside=True, keep=keep) for keep in (False, True))
     args = {
         "x": handmade.tensor_value(kept),
-        "y": handmade.tensor_value(bare),
+        "y": handmade.tensor_value(also),
+        "z": handmade.tensor_value(bare),
         "d": handmade.mapping({"0": handmade.tensor_value(kept)}, "OrderedDict"),
         "n": handmade.sequence(handmade.scalar(4), handmade.scalar(6), type="Size"),
         "o": handmade.opaque("Weird", "<weird>"),
@@ -358,6 +360,10 @@ def test_tensors_in_expressions():
         "any(x > 2)": True,
         "all(x > 2)": False,
         "abs(x.data[0]).max()": 2.0,
+        "abs(x[0]).max()": 2.0,
+        "abs(y).max()": 5,
+        "round(x[0, 1])": -2,
+        "any(y)": True,
         "(x[0] * 2 - 1).min()": -5.0,
         "y.max": 5,
         "len(y)": 2,
@@ -376,7 +382,8 @@ def test_tensors_in_expressions():
     for text, expected in values.items():
         assert stepper.evaluate(text) == expected, text
     for text, says in {
-        "y.data": "were not kept",
+        "z.data": "were not kept",
+        "abs(z)": "were not kept",
         "x + x[0]": "arrays of shapes",
         "not x": "use any or all",
         "x.tofile('x')": "no 'tofile'",

@@ -11,6 +11,7 @@ import pytest
 
 from tracer.cli import main
 from tracer.stepper import Stepper
+from tracer.store import load
 from tracer.views import plain
 
 
@@ -140,3 +141,44 @@ def test_a_closed_pipe_ends_it_quietly(saved, script):
     assert process.stderr.read() == ""
     process.stderr.close()
     assert process.wait() == 141
+
+
+def test_pictures_are_recorded_first(tmp_path, script, capsys):
+    from PIL import Image
+
+    picture, saved = tmp_path / "picture.png", tmp_path / "pass.safetensors"
+    Image.new("RGB", (80, 64), (200, 100, 50)).save(picture)
+    options = ["--model", "fasterrcnn_resnet18_fpn", "--min-size", "64", "--max-size", "96"]
+    options += ["--keep", "backbone.fpn", "-o", str(saved)]
+    lesson = script("b BasicBlock.forward\nc\np x.shape[1]\nb backbone.fpn, len(result) == 5\nc\n")
+    assert main(["step", str(picture), *options, "--commands", lesson]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("pass of FasterRCNN")
+    assert "(tracer) p x.shape[1]\n64\n" in out
+    trace = load(saved)
+    assert trace.lines
+    assert any(state.kept for state in trace.tensors)
+
+
+def test_a_construction_is_recorded_first(script, capsys):
+    lesson = script("b ResNet._make_layer\nc\np self.inplanes\n")
+    options = ["--build", "--model", "fasterrcnn_resnet18_fpn"]
+    assert main(["step", *options, "--commands", lesson]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("construction of")
+    assert out.endswith("(tracer) p self.inplanes\n64\n")
+
+
+def test_a_pass_that_fails_is_stepped_through_all_the_same(tmp_path, script, capsys):
+    from PIL import Image
+
+    picture = tmp_path / "picture.png"
+    Image.new("RGB", (80, 64)).save(picture)
+    options = ["--model", "fasterrcnn_resnet18_fpn", "--min-size", "64", "--max-size", "96"]
+    wrong = ["--set", "image_mean=[0.5, 0.5]"]
+    assert (
+        main(["step", str(picture), *options, *wrong, "--commands", script("p image.shape\n")]) == 0
+    )
+    out = capsys.readouterr().out
+    assert "ended by RuntimeError" in out
+    assert "(tracer) p image.shape\n(3, 64, 80)" in out

@@ -458,6 +458,7 @@ def _logical(name: str) -> Callable[[Any], bool]:
     """Return `any` or `all` over an array or a tuple."""
 
     def function(value: Any) -> bool:
+        value = _operand(value)
         if isinstance(value, np.ndarray):
             return bool(getattr(np, name)(value))
         return (any if name == "any" else all)(truth(item) for item in value)
@@ -475,6 +476,7 @@ def _size(value: Any) -> int:
 def _round(value: Any, digits: int = 0) -> Any:
     if not -20 <= digits <= 20:
         raise EvaluationError("round() takes between -20 and 20 digits")
+    value = _operand(value)
     if isinstance(value, np.ndarray):
         return np.round(value, digits)
     return round(value, digits) if digits else round(value)
@@ -491,7 +493,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "isinf": has_inf,
     "overwritten": overwritten,
     "len": _size,
-    "abs": abs,
+    "abs": lambda value: abs(_operand(value)),
     "round": _round,
     "any": _logical("any"),
     "all": _logical("all"),

@@ -137,8 +137,7 @@ class StepperApp(App[None]):
 
     def _show_tensor(self) -> None:
         row = self.query_one(LocalsTable).selected
-        pane = self.query_one(TensorPane)
-        pane.show(row.name if row else "", row.tensor if row else None)
+        self.query_one(TensorPane).show(row.name if row else "", row.found if row else None)
 
     def on_resize(self, event: events.Resize) -> None:
         """Say so where the terminal is too small."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,11 +96,13 @@ class LocalsTable(DataTable[Text]):
 
     def _row_to_select(self, wanted: str) -> int:
         """Return the row of a changed tensor, else of the name that was selected before."""
-        for test in (
+        tests: tuple[Callable[[Row], bool], ...] = (
             lambda row: row.changed and row.tensor is not None,
-            lambda row: row.name == wanted and row.tensor is not None,
+            lambda row: row.name == wanted,
+            lambda row: row.changed,
             lambda row: row.tensor is not None,
-        ):
+        )
+        for test in tests:
             for index, row in enumerate(self.rows_shown):
                 if test(row):
                     return index

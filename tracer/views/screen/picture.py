@@ -12,14 +12,14 @@ from textual.widget import Widget
 
 from tracer.record import Preview
 from tracer.stepper import Stepper, text
-from tracer.stepper.values import TensorView
+from tracer.stepper.values import TensorView, tensors_of
 from tracer.views.screen.colours import coloured, fitted
 from tracer.views.screen.panels import CHANGED, DIM
 from tracer.views.screen.words import word
 
 
 class TensorPane(Widget, can_focus=True):
-    """Shows one tensor; left and right go through the channels of its picture."""
+    """Shows one value; of a tensor its picture, whose channels left and right go through."""
 
     BINDINGS: ClassVar = [
         Binding("left", "plane(-1)", show=False),
@@ -29,13 +29,15 @@ class TensorPane(Widget, can_focus=True):
     def __init__(self, stepper: Stepper, **options: Any) -> None:
         super().__init__(**options)
         self.stepper = stepper
+        self.found: Any = None
         self.tensor: TensorView | None = None
         self.name_shown = ""
         self.plane = 0
 
-    def show(self, name: str, tensor: TensorView | None) -> None:
-        """Show another tensor; the plane stays where both have it."""
-        self.name_shown, self.tensor = name, tensor
+    def show(self, name: str, found: Any) -> None:
+        """Show another value; the plane stays where both have it."""
+        self.name_shown, self.found = name, found
+        self.tensor = next(tensors_of(found), None)
         planes = self._planes()
         self.plane = min(self.plane, len(planes) - 1) if planes is not None else 0
         self.refresh()
@@ -55,8 +57,10 @@ class TensorPane(Widget, can_focus=True):
     def render(self) -> Text:
         """Return the pane's text."""
         lang = self.stepper.lang
+        if not self.name_shown:
+            return Text(word("no_value", lang), style=DIM)
         if self.tensor is None:
-            return Text(word("no_tensor", lang), style=DIM)
+            return Text("\n".join(text.tree(self.found, text.clean(self.name_shown, 30))))
         facts = self._facts()
         planes = self._planes()
         if planes is None:

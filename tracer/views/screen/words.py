@@ -5,7 +5,7 @@ from __future__ import annotations
 WORDS: dict[str, tuple[str, str]] = {
     "source": ("Source", "源码"),
     "locals": ("Locals", "局部变量"),
-    "tensor": ("Tensor", "张量"),
+    "tensor": ("Value", "值"),
     "stack": ("Stack", "调用栈"),
     "tree": ("Calls", "调用树"),
     "text": ("Commentary", "讲解"),
@@ -13,7 +13,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "of": (" of ", "/"),
     "no_source": ("no source was recorded for this call", "没有记录这次调用的源码"),
     "no_picture": ("no picture of this tensor", "这个张量没有小图"),
-    "no_tensor": ("select a tensor among the locals", "请在局部变量中选一个张量"),
+    "no_value": ("select a local to see it here", "选一个局部变量，在这里看它"),
     "channel": ("channel", "通道"),
     "mean": ("mean", "通道平均"),
     "image": ("image", "图片"),
