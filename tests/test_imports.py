@@ -47,7 +47,6 @@ HEAVY_LIBRARIES = TORCH | {"matplotlib", "ipywidgets", "IPython", "pandas", "onn
 
 # part → the heavy libraries that it may load as it is imported.
 HEAVY: dict[str, set[str]] = {
-    "tracer.views.figures": {"matplotlib"},
     "tracer.capture": TORCH,
     "tracer.rcnn.models": TORCH,
     "tracer.rcnn.checkpoint": TORCH,
