@@ -10,7 +10,7 @@ import argparse
 import importlib
 from typing import Protocol, cast
 
-NAMES = ("run", "show", "step", "page", "explain", "demo", "train-demo", "eval-demo")
+NAMES = ("run", "show", "step", "page", "figures", "explain", "demo", "train-demo", "eval-demo")
 
 
 class Command(Protocol):

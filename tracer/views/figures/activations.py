@@ -1,0 +1,205 @@
+"""Activations: a grid of feature maps, value histograms through the depth, dead channels."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+
+from tracer.errors import MissingError
+from tracer.rcnn.anatomy import Anatomy, FeatureMap
+from tracer.record import Call, TensorSummary
+from tracer.views.figures.common import over_picture
+from tracer.views.figures.palette import CYCLE, level_colour
+from tracer.views.figures.sheet import Sheet, figure, times
+
+
+@figure(height=5.8)
+def fig_feature_grid(s: Sheet, parts: Anatomy, image: int, columns: int = 6) -> None:
+    """The strongest channels of every level of the pyramid, side by side."""
+    picture, levels = parts.pictures[image], parts.pyramid.levels
+    grid = s.grid(len(levels), columns + 1)
+    for row, level in enumerate(levels):
+        channels = (-1, *level.map.strongest(columns, image)) if _seen(level.map, image) else ()
+        for column in range(columns + 1):
+            ax = s.panel(grid[row, column])
+            if column == 0:
+                s.labels(ax, y=f"{level.name}\n{times(level.map.shape[1:])}")
+                ax.yaxis.label.set_color(level_colour(level.name))
+            if column >= len(channels):
+                ax.set_axis_off()
+                continue
+            channel = channels[column]
+            over_picture(s, ax, level.map, level.map.channel(channel, image), picture)
+            head = s.say("mean", "均值") if channel == -1 else f"{channel}"
+            s.heading(ax, head, s.theme.muted, pad=s.point * 0.15)
+    s.title(
+        "Feature maps: the mean and the strongest channels of each level",
+        "特征图：各层的均值和最强的通道",
+        "Numbers are channels. Levels whose values were not kept show the few channels of their "
+        "small picture.",
+        "数字为通道号。未保留数值的层，只有小图里的几个通道。",
+    )
+
+
+def _seen(feature: FeatureMap, image: int) -> bool:
+    try:
+        feature.mean(image)
+    except MissingError:
+        return False
+    return True
+
+
+@figure(height=5.2)
+def fig_histograms(s: Sheet, parts: Anatomy, image: int) -> None:
+    """How values are spread, layer by layer across the depth, and how many are zero."""
+    layers = _layers(parts)
+    if not layers:
+        raise MissingError(
+            "the trace has no histograms: previews were switched off; record with previews"
+        )
+    grid = s.grid(2, 1, height_ratios=[2.2, 1])
+    top, below = s.panel(grid[0, 0]), s.panel(grid[1, 0])
+    _spread(s, top, [summary for _, summary in layers])
+    _zero_share(s, below, layers)
+    _stage_marks(s, (top, below), [call for call, _ in layers])
+    s.title(
+        "Activations through the depth: one column per layer",
+        "各层激活的分布：一列一层",
+        "Above: histogram of each module's result, by value (symmetric logarithm); the line is the "
+        "mean. Below: share of exact zeros, where a ReLU has been. All images of the batch.",
+        "上：各模块结果的取值直方图（对称对数刻度），线为均值。下：恰为零的比例，来自 ReLU。"
+        "统计整批图像。",
+    )
+
+
+def _layers(parts: Anatomy) -> list[tuple[Call, TensorSummary]]:
+    """Leaf modules of the pass with the summary of what they made, in order."""
+    trace, run = parts.trace, parts.run
+    leaves = {path for path, module in trace.modules.items() if not module.children}
+    found = []
+    for call in trace.calls[run.model.id :]:
+        if call.start > run.model.end:
+            break
+        if call.kind != "module" or call.path not in leaves or call.result is None:
+            continue
+        if call.result.tensor is None:
+            continue
+        summary = trace.tensors[call.result.tensor].summary
+        if summary.histogram and summary.min is not None and summary.max is not None:
+            found.append((call, summary))
+    return found
+
+
+def _scaled(values: np.ndarray) -> np.ndarray:
+    """A symmetric logarithm: straight around zero, logarithmic beyond ±1."""
+    return np.sign(values) * np.log1p(np.abs(values))
+
+
+def _spread(s: Sheet, ax: Axes, summaries: list[TensorSummary]) -> None:
+    low = min(float(_scaled(np.float64(summary.min))) for summary in summaries)  # type: ignore[arg-type]
+    high = max(float(_scaled(np.float64(summary.max))) for summary in summaries)  # type: ignore[arg-type]
+    rows = 90
+    image = np.zeros((rows, len(summaries)))
+    for column, summary in enumerate(summaries):
+        counts = np.asarray(summary.histogram, float)
+        edges = np.linspace(summary.min, summary.max, len(counts) * 8)  # type: ignore[arg-type]
+        places = (_scaled(edges) - low) / max(high - low, 1e-9) * (rows - 1)
+        np.add.at(image[:, column], places.astype(int), np.repeat(counts, 8) / 8)
+        image[:, column] /= max(image[:, column].sum(), 1e-9)
+    shown = ax.imshow(
+        np.ma.masked_less_equal(image, 0), origin="lower", aspect="auto", cmap="viridis",
+        extent=(-0.5, len(summaries) - 0.5, low, high), norm=LogNorm(1e-4, 1),
+        interpolation="nearest",
+    )  # fmt: skip
+    means = [float(_scaled(np.float64(summary.mean or 0))) for summary in summaries]
+    ax.plot(means, color=s.theme.warn, lw=s.point / 9)
+    ticks = [v for v in (-100, -10, -1, 0, 1, 10, 100) if low <= _scaled(np.float64(v)) <= high]
+    ax.set_yticks([float(_scaled(np.float64(v))) for v in ticks], [f"{v}" for v in ticks])
+    ax.set_xticks([])
+    s.labels(ax, y=s.say("value", "取值"))
+    s.colour_bar(ax, shown, s.say("share", "比例"))
+
+
+def _zero_share(s: Sheet, ax: Axes, layers: list[tuple[Call, TensorSummary]]) -> None:
+    values = [summary.zeros or 0 for _, summary in layers]
+    ax.bar(range(len(values)), values, width=1.0, color="#56B4E9")
+    ax.set_xlim(-0.5, len(values) - 0.5)
+    ax.set_ylim(0, 1)
+    ax.set_xticks([])
+    s.labels(ax, y=s.say("zeros", "零的比例"))
+
+
+def _stage_marks(s: Sheet, axes: tuple[Axes, Axes], calls: list[Call]) -> None:
+    """Mark where each stage begins, and name it."""
+    begins = [i for i, c in enumerate(calls) if i == 0 or c.stage != calls[i - 1].stage]
+    for n, start in enumerate(begins):
+        for ax in axes:
+            ax.axvline(start - 0.5, color=s.theme.muted, lw=0.7, ls=":")
+        end = begins[n + 1] if n + 1 < len(begins) else len(calls)
+        if end - start < max(2, len(calls) * 0.012):
+            continue
+        s.text(axes[1], (start + end - 1) / 2, -0.08, calls[start].stage, ha="center", va="top",
+               rotation=20 if end - start < len(calls) * 0.06 else 0, size=0.75,
+               transform=axes[1].get_xaxis_transform(), colour=s.theme.ink)  # fmt: skip
+
+
+@figure(height=4.4)
+def fig_dead_channels(s: Sheet, parts: Anatomy, image: int) -> None:
+    """Channels that a ReLU leaves at zero everywhere, and how strong the others are."""
+    maps = _before_relu(parts)
+    if not maps:
+        raise MissingError(
+            "no map that goes into a ReLU was kept: record with "
+            'keep=["anatomy", "backbone.body.layer4.*.bn2"]'
+        )
+    ax = s.panel()
+    notes = []
+    for i, feature in enumerate(maps):
+        peaks = np.nan_to_num(feature.data()[image]).max(axis=(1, 2))
+        peaks = np.sort(peaks)[::-1]
+        dead = int((peaks <= 0).sum())
+        share = np.arange(len(peaks)) / max(len(peaks), 1)
+        ax.plot(share, peaks, color=CYCLE[i % len(CYCLE)], lw=s.point / 5, label=feature.name)
+        notes.append(f"{feature.name}: {dead}/{len(peaks)}")
+    ax.axhline(0, color=s.theme.ink, lw=1)
+    low = ax.get_ylim()[0]
+    ax.axhspan(min(low, -0.1), 0, color=s.theme.warn, alpha=0.10, lw=0)
+    dead_here = s.say("dead here: the ReLU gives 0 everywhere", "此处失活：ReLU 后处处为 0")
+    s.text(ax, 0.01, min(low, -0.1) / 2, dead_here,
+           va="center", size=0.85, colour=s.theme.warn)  # fmt: skip
+    ax.set_xlim(0, 1)
+    s.labels(
+        ax,
+        s.say("channels, by falling peak", "通道，按峰值由大到小"),
+        s.say("largest value before the ReLU", "ReLU 之前的最大值"),
+    )
+    s.legend(ax, loc="upper right")
+    s.title(
+        f"Dead channels in this image: {', '.join(notes)}",
+        f"这幅图上失活的通道：{'，'.join(notes)}",
+        "A channel whose largest value is not above zero says nothing about this image. It may "
+        "well speak up for another one.",
+        "最大值不超过零的通道对这幅图没有任何反应；换一幅图也许就有。",
+    )
+
+
+def _before_relu(parts: Anatomy) -> list[FeatureMap]:
+    """Kept maps that go straight into a ReLU: the inner convolutions of residual blocks."""
+    found = []
+    for path in parts.backbone.blocks:
+        try:
+            block = parts.backbone.block(path)
+        except MissingError:
+            continue
+        name = path.removeprefix(f"{parts.run.prefix}backbone.body.")
+        for size, feature in block.convolutions[:-1]:
+            if feature.kept:
+                found.append(_named(feature, f"{name} {size}"))
+    return found[:6]
+
+
+def _named(feature: FeatureMap, name: str) -> FeatureMap:
+    from dataclasses import replace
+
+    return replace(feature, name=name)

@@ -1,0 +1,144 @@
+"""From class scores to detections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from tracer.errors import MissingError
+from tracer.rcnn.anatomy import Anatomy, Detections
+from tracer.views.figures.common import class_name
+from tracer.views.figures.palette import CYCLE, SEQUENTIAL
+from tracer.views.figures.rpn import funnel_bars
+from tracer.views.figures.sheet import Sheet, figure
+
+
+def class_colour(label: int) -> str:
+    """Return the colour of a class; they repeat after eight."""
+    return CYCLE[(label - 1) % len(CYCLE)]
+
+
+@figure(height=5.0)
+def fig_detections(
+    s: Sheet, parts: Anatomy, image: int, names: Sequence[str] | None = None, count: int = 12
+) -> None:
+    """The top detections on the original image, with their scores for all classes."""
+    found = parts.detections[image]
+    grid = s.grid(1, 2, width_ratios=[1.2, 1])
+    _on_original(s, s.panel(grid[0, 0]), parts, found, names, count)
+    _class_scores(s, s.panel(grid[0, 1]), parts, found, names, count)
+    s.title(
+        f"Detections: {len(found)} in the original image",
+        f"检测结果：原图上 {len(found)} 个",
+        "Boxes in original pixels. Right: the softmax over all classes, background first, of the "
+        "proposal that each came from; each class has moved the box by deltas of its own.",
+        "框为原图像素。右：各检测框所来自的候选框在全部类别上的 softmax，第一列是背景；"
+        "每一类都用自己的偏移量移动了框。",
+    )
+
+
+def _on_original(
+    s: Sheet, ax: Axes, parts: Anatomy, found: Detections, names: Sequence[str] | None, count: int
+) -> None:
+    picture = parts.pictures[found.image]
+    height, width = picture.original_size
+    s.picture(ax, picture.rgb(), extent=(0, width, height, 0))
+    labels, scores = found.labels[:count].tolist(), found.scores[:count].tolist()
+    boxes = found.boxes.xyxy[:count]
+    colours = [class_colour(label) for label in labels]
+    s.boxes(ax, boxes, colours, 1.6)
+    for box, label, score, colour in zip(boxes.tolist(), labels, scores, colours, strict=True):
+        text = f"{class_name(label, names)} {score:.2f}"
+        s.tag(ax, max(box[0], 0), max(box[1], 0), text, colour, ha="left", va="top", size=0.68)
+    ax.set_xlim(0, width)
+    ax.set_ylim(height, 0)
+    shown = len(boxes)
+    total = len(found)
+    s.heading(ax, s.say(f"the best {shown} of {total}", f"{total} 个中最好的 {shown} 个"))
+
+
+def _class_scores(
+    s: Sheet, ax: Axes, parts: Anatomy, found: Detections, names: Sequence[str] | None, count: int
+) -> None:
+    if found.proposal is None:
+        s.empty(
+            ax,
+            "a one-stage detector scores\nanchors, not proposals",
+            "单阶段检测器给锚框打分，\n没有候选框",
+        )
+        return
+    if len(found) == 0:
+        s.empty(ax, "no detections", "没有检测到物体")
+        return
+    rows = found.proposal[:count]
+    scores = parts.roi_heads.scores(found.image)[rows]
+    classes = _classes_to_show(scores)
+    values = scores[:, classes]
+    ax.imshow(values, cmap=SEQUENTIAL, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    for (row, column), value in np.ndenumerate(values):
+        if len(classes) <= 10:
+            ink = "#14171f" if value > 0.6 else "white"
+            s.text(ax, column, row, f"{value:.2f}", ha="center", va="center", size=0.68, colour=ink)
+    heads = [s.say("background", "背景") if c == 0 else class_name(c, names) for c in classes]
+    ax.set_xticks(range(len(classes)), heads, rotation=35, ha="right", fontfamily=s.fonts)
+    who = [f"{class_name(label, names)}" for label in found.labels[:count].tolist()]
+    ax.set_yticks(range(len(who)), who, fontfamily=s.fonts)
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    s.heading(ax, s.say("class scores of its proposal", "其候选框的各类得分"))
+
+
+def _classes_to_show(scores: np.ndarray, count: int = 10) -> list[int]:
+    """All classes if few; else the background and those of the highest scores."""
+    total = scores.shape[1]
+    if total <= count:
+        return list(range(total))
+    best = np.argsort(-scores[:, 1:].max(0), kind="stable")[: count - 1] + 1
+    return [0, *sorted(best.tolist())]
+
+
+STEP_NAMES = {
+    "all": ("proposal × class", "候选框 × 类别"),
+    "score": ("low scores removed", "去掉低分的"),
+    "small": ("small ones removed", "去掉过小的"),
+    "nms": ("NMS per class", "逐类 NMS"),
+    "top_n": ("top-n of all", "总数取 top-n"),
+}
+
+
+@figure(height=4.2)
+def fig_detection_funnel(
+    s: Sheet, parts: Anatomy, image: int, names: Sequence[str] | None = None
+) -> None:
+    """The post-processing funnel: from proposals times classes to detections."""
+    found = parts.detections[image]
+    if found.funnel is None:
+        raise MissingError(
+            f"{parts.run.model.type} is a one-stage detector: its post-processing is not taken "
+            "apart here"
+        )
+    classes = parts.roi_heads.num_classes - 1
+    counts = found.funnel.counts(classes + 1)[:, 1:]
+    order = np.argsort(-counts[-1], kind="stable")[:7]
+    rest = np.setdiff1d(np.arange(classes), order)
+    grouped = np.concatenate([counts[:, order], counts[:, rest].sum(1, keepdims=True)], 1)
+    groups = [class_name(int(c) + 1, names) for c in order] + [s.say("others", "其余")]
+    colours = [class_colour(int(c) + 1) for c in order] + [s.theme.muted]
+    labels = []
+    for step in found.funnel.steps:
+        sign = {"score": "> ", "small": "≥ ", "nms": "IoU ≤ ", "top_n": "≤ "}.get(step.name, "")
+        unit = " px" if step.name == "small" else ""
+        limit = "" if step.limit is None else f"{sign}{step.limit:g}{unit}"
+        labels.append(f"{s.say(*STEP_NAMES[step.name])}\n{limit}")
+    funnel_bars(s, s.panel(), grouped, labels, groups, colours)
+    first, last = int(counts[0].sum()), int(counts[-1].sum())
+    s.title(
+        f"Post-processing: from {first:,} scored boxes to {last:,} detections",
+        f"后处理：从 {first:,} 个带得分的框到 {last:,} 个检测结果",
+        "Every proposal competes once per class, so one place can be found as two classes. The "
+        "background's column is dropped first. Widths on a logarithmic scale.",
+        "每个候选框在每一类里各参选一次，所以同一处可能被检测成两类。背景那一列最先去掉。条长为对数。",
+    )

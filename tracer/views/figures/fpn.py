@@ -1,0 +1,276 @@
+"""The feature pyramid: its levels over the picture, the merges, one point seen by every level."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import ConnectionPatch, Rectangle
+
+from tracer.errors import MissingError
+from tracer.rcnn.anatomy import Anatomy, FeatureMap, Level, Merge, Picture, Plane
+from tracer.views.figures.common import focus, grey, over_picture
+from tracer.views.figures.palette import level_colour
+from tracer.views.figures.sheet import Sheet, bare, figure, frame, limits, times
+
+
+@figure(height=5.6)
+def fig_pyramid(s: Sheet, parts: Anatomy, image: int) -> None:
+    """P2–P6 over the picture: the mean of each level's channels, cell by cell."""
+    picture, levels = parts.pictures[image], parts.pyramid.levels
+    columns = min(3, len(levels) + 1)
+    rows = -(-(len(levels) + 1) // columns)
+    grid = s.grid(rows, columns)
+    first = s.panel(grid[0, 0])
+    s.picture(first, picture.rgb())
+    s.heading(first, s.say("resized image", "缩放后的图像") + f"  {_size(picture)}")
+    for i, level in enumerate(levels, 1):
+        _level_panel(s, s.panel(grid[divmod(i, columns)]), level, picture, image)
+    s.title(
+        "Feature pyramid: one picture, read at several scales",
+        "特征金字塔：同一幅图，多种尺度",
+        "Each panel: the mean over a level's channels, laid over the picture. One square is one "
+        "cell; a level sees as many pixels per cell as its stride.",
+        "每格为该层各通道的均值，叠在原图上。一个方块是一个单元，边长等于该层的步幅（stride）。",
+    )
+
+
+def _size(picture: Picture) -> str:
+    height, width = picture.resized_size
+    return f"{width}×{height}"
+
+
+def _level_panel(s: Sheet, ax: Axes, level: Level, picture: Picture, image: int) -> None:
+    colour, stride = level_colour(level.name), level.map.stride
+    name = f"{level.name}  {times(level.map.shape[1:])}  "
+    s.heading(ax, name + s.say(f"stride {stride[0]:g}", f"步幅 {stride[0]:g}"), colour)
+    ax.imshow(grey(picture), extent=(0, picture.resized_size[1], picture.resized_size[0], 0))
+    try:
+        plane = level.map.mean(image)
+    except MissingError:
+        s.empty(ax, "not kept for this image", "未保留这幅图的数据")
+        return
+    over_picture(s, ax, level.map, plane, picture, alpha=0.62, zorder=2)
+    frame(ax, colour)
+
+
+# --- merges ---------------------------------------------------------------------------------------
+
+
+@figure(height=7.6)
+def fig_merges(s: Sheet, parts: Anatomy, image: int, channel: int = -1) -> None:
+    """Each merge of the pyramid: lateral + upsampled = sum → 3×3, with the real maps."""
+    merges, picture = parts.pyramid.merges, parts.pictures[image]
+    if len(merges) < 2:
+        raise MissingError(
+            f"{parts.run.model.type} merges nothing here: its backbone has no feature pyramid of "
+            "several levels"
+        )
+    grid = s.grid(len(merges), 5, wspace=0.22 if not s.slide else 0.1, hspace=0.14)
+    above: Axes | None = None
+    for row, merge in enumerate(merges):
+        axes = [s.panel(grid[row, column]) for column in range(5)]
+        _merge_row(s, axes, merge, picture, image, channel)
+        _row_signs(s, axes, merge, top=row == 0)
+        if row == 0:
+            _column_heads(s, axes)
+        if above is not None:
+            _doubling(s, above, axes[2])
+        above = axes[3]
+    s.title(
+        "FPN merges: lateral + upsampled = sum, then 3×3",
+        "FPN 的融合：侧向连接 + 上采样 = 相加，再过 3×3",
+        _merge_note(merges, channel, "en"),
+        _merge_note(merges, channel, "zh"),
+    )
+
+
+def _merge_note(merges: tuple[Merge, ...], channel: int, lang: str) -> str:
+    exact = all(merge.lateral.kept for merge in merges)
+    if lang == "zh":
+        what = "各通道的均值" if channel == -1 else f"第 {channel} 通道"
+        end = "" if exact else "较细的层取自记录里的小图。"
+        return (
+            f"图为{what}，自上而下：先算最粗的一层。每行前三幅相加的图用同一色标，可逐格核对。{end}"
+        )
+    what = "the mean over all channels" if channel == -1 else f"channel {channel}"
+    end = "" if exact else " Finer levels are from the recording's small pictures."
+    return (
+        f"Shown: {what}. From the top down, coarsest first; lateral, upsampled and sum of a row "
+        f"share one colour scale, so the addition can be checked by eye.{end}"
+    )
+
+
+def _column_heads(s: Sheet, axes: list[Axes]) -> None:
+    heads = (
+        s.say("backbone", "骨干网络"),
+        s.say("lateral", "侧向连接"),
+        s.say("upsampled", "上采样"),
+        s.say("sum", "相加"),
+        s.say("output", "输出"),
+    )
+    for ax, head in zip(axes, heads, strict=True):
+        s.heading(ax, head, pad=s.point * 0.6)
+
+
+def _merge_row(
+    s: Sheet, axes: list[Axes], merge: Merge, picture: Picture, image: int, channel: int
+) -> None:
+    colour = level_colour(merge.name)
+    planes = _planes(merge, image, channel)
+    scale = _shared([plane for plane in planes[1:4] if plane is not None])
+    names = (merge.source.name, "", "", "", merge.name)
+    maps = (merge.source, merge.lateral, merge.upsampled, merge.merged, merge.output)
+    for i, (ax, plane, feature) in enumerate(zip(axes, planes, maps, strict=True)):
+        if plane is None or feature is None:
+            bare(ax)
+            ax.set_box_aspect(picture.resized_size[0] / picture.resized_size[1])
+            continue
+        options = {"vmin": scale[0], "vmax": scale[1]} if 1 <= i <= 3 else {}
+        over_picture(s, ax, feature, plane, picture, **options)
+        frame(ax, colour if i == 4 else s.theme.faint, 2.4 if i == 4 else 1.0)
+        shape = f"{names[i]} {times(feature.shape[1:])}".strip()
+        place = {"transform": ax.transAxes, "ha": "left", "va": "bottom", "size": 0.62}
+        s.tag(ax, 0.0, 0.0, shape, colour if names[i] else "#14171f", **place)
+
+
+def _planes(merge: Merge, image: int, channel: int) -> tuple[Plane | None, ...]:
+    """Source, lateral, upsampled, sum, output; None for what there is not."""
+    try:
+        source = merge.source.mean(image)
+    except MissingError:
+        source = None
+    if merge.upsampled is not None:
+        return (source, *merge.planes(image, channel))
+    lateral = merge.lateral.channel(channel, image)
+    return source, lateral, None, lateral, merge.output.channel(channel, image)
+
+
+def _shared(planes: list[Plane]) -> tuple[float, float]:
+    return limits(np.concatenate([plane.values.ravel() for plane in planes]), 2)
+
+
+def _row_signs(s: Sheet, axes: list[Axes], merge: Merge, top: bool) -> None:
+    """The operators between the panels of a row."""
+    signs = ("", "1×1\n→", "+", "=", "3×3\n→")
+    for ax, sign in zip(axes, signs, strict=True):
+        if not sign or (top and sign == "+"):
+            continue
+        size, gap = (1.7 if sign in "+=" else 0.72), (0.2 if s.slide else 0.115)
+        s.text(
+            ax, -gap, 0.5, sign, transform=ax.transAxes, ha="center", va="center", size=size,
+            colour=s.theme.ink, in_layout=False,
+        )  # fmt: skip
+    if top:
+        s.text(
+            axes[2], 0.5, 0.5, s.say("the top level\nstarts alone", "最高层\n没有可加的"),
+            transform=axes[2].transAxes, ha="center", va="center", size=0.8,
+            colour=s.theme.muted,
+        )  # fmt: skip
+
+
+def _doubling(s: Sheet, above: Axes, below: Axes) -> None:
+    """The arrow from the sum above to the map that it is doubled into."""
+    patch = ConnectionPatch(
+        (0.1, 0.0), (0.86, 1.03), "axes fraction", "axes fraction", axesA=above, axesB=below,
+        arrowstyle="-|>", mutation_scale=s.point, color=s.theme.muted, lw=s.point / 8,
+        connectionstyle="arc3,rad=-0.15",
+    )  # fmt: skip
+    below.add_artist(patch)
+    patch.set_clip_on(False)
+    patch.set_in_layout(False)
+    s.text(
+        below, 0.70, 1.06, s.say("×2, nearest", "×2 最近邻"), transform=below.transAxes, ha="right",
+        va="bottom", size=0.68, colour=s.theme.muted, in_layout=False,
+    )  # fmt: skip
+
+
+# --- one point ------------------------------------------------------------------------------------
+
+
+@figure(height=6.4)
+def fig_same_point(
+    s: Sheet, parts: Anatomy, image: int, point: tuple[float, float] | None = None
+) -> None:
+    """The same point of the picture in every level: the cell that it is in, and its channels."""
+    picture, levels = parts.pictures[image], parts.pyramid.levels
+    x, y = focus(parts, image) if point is None else point
+    grid = s.grid(len(levels) * 2, 2, width_ratios=[1, 1.25])
+    whole, close = s.panel(grid[: len(levels), 0]), s.panel(grid[len(levels) :, 0])
+    _cells(s, whole, close, parts, picture, (x, y))
+    for row, level in enumerate(levels):
+        _vector(s, s.panel(grid[2 * row : 2 * row + 2, 1]), level, x, y, image)
+    s.title(
+        "One point of the picture, in every level",
+        "图像上的同一点，在各层里",
+        "Left: the square of pixels that the point's cell stands for, and close up. Right: that "
+        "cell's channels, one bar each; all levels have equally many, so that one RPN head serves "
+        "them all.",
+        "左：该点所在单元对应的像素方块，以及局部放大。右：该单元的各通道取值，一条一个通道；"
+        "各层通道数相同，所以同一个 RPN 头可用于所有层。",
+    )
+
+
+def _cells(
+    s: Sheet, whole: Axes, close: Axes, parts: Anatomy, picture: Picture, at: tuple[float, float]
+) -> None:
+    """The point's cells on the picture, and close up."""
+    (x, y), (height, width) = at, picture.resized_size
+    levels = parts.pyramid.levels
+    for ax in (whole, close):
+        s.picture(ax, picture.rgb())
+        for level in reversed(levels):
+            _cell(s, ax, level, x, y, tags=ax is close)
+        ax.plot([x], [y], "+", color="white", ms=s.point, mew=1.5)
+    whole.set_xlim(0, width)
+    whole.set_ylim(height, 0)
+    s.heading(whole, s.say("the point", "该点") + f"  ({x:.0f}, {y:.0f})")
+    side = max(max(level.map.stride) for level in levels)
+    row, column = _cell_of(levels[-1].map, x, y)
+    left, top = (column - 0.3) * side, (row - 0.15) * side
+    close.set_xlim(left, left + side * 1.6)
+    close.set_ylim(top + side * 1.3, top)
+    whole.add_patch(
+        Rectangle((left, top), side * 1.6, side * 1.3, fill=False, ec="white", lw=1, ls=":")
+    )
+
+
+def _cell_of(feature: FeatureMap, x: float, y: float) -> tuple[int, int]:
+    rows, columns = feature.shape[-2:]
+    row = min(max(int(y / feature.stride[0]), 0), rows - 1)
+    return row, min(max(int(x / feature.stride[1]), 0), columns - 1)
+
+
+def _cell(s: Sheet, ax: Axes, level: Level, x: float, y: float, tags: bool) -> None:
+    down, right = level.map.stride
+    row, column = _cell_of(level.map, x, y)
+    colour = level_colour(level.name)
+    corner = (column * right, row * down)
+    ax.add_patch(
+        Rectangle(corner, right, down, fill=True, fc=colour + "30", ec=colour, lw=s.point / 4.5)
+    )
+    if tags and right >= 8:
+        text = f"{level.name}  {right:g} px"
+        s.tag(ax, corner[0] + right, corner[1] + down, text, colour, ha="left", va="top", size=0.65)
+
+
+def _vector(s: Sheet, ax: Axes, level: Level, x: float, y: float, image: int) -> None:
+    colour = level_colour(level.name)
+    row, column = _cell_of(level.map, x, y)
+    s.labels(ax, y=f"{level.name}\n[{row}, {column}]")
+    ax.yaxis.label.set(color=colour, rotation=0, ha="right", va="center")
+    ax.spines["bottom"].set_visible(False)
+    ax.set_xticks([])
+    try:
+        values = level.map.data()[image, :, row, column]
+    except MissingError:
+        s.empty(ax, *_unkept(level))
+        ax.spines["left"].set_visible(False)
+        return
+    ax.fill_between(np.arange(len(values)), np.nan_to_num(values), step="mid", color=colour, lw=0)
+    ax.axhline(0, color=s.theme.faint, lw=0.8)
+    ax.margins(x=0)
+
+
+def _unkept(level: Level) -> tuple[str, str]:
+    option = f'keep=["anatomy",\n"{level.map.keep}"]'
+    return f"values not kept:\n{option}", f"未保留数值：\n{option}"

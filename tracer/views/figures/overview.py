@@ -1,0 +1,195 @@
+"""The whole pipeline as a diagram, with the shapes of this pass on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch
+
+from tracer.errors import MissingError
+from tracer.rcnn.anatomy import Anatomy
+from tracer.views.figures.common import arrow
+from tracer.views.figures.palette import level_colour
+from tracer.views.figures.sheet import Sheet, bare, figure, times
+
+
+@dataclass(frozen=True)
+class Station:
+    """One box of the diagram: its place, its colour and what it says."""
+
+    x: float
+    y: float
+    head: tuple[str, str]
+    lines: tuple[str, ...]
+    colour: str
+    width: float = 1.5
+    height: float = 1.35
+
+
+@figure(height=5.4)
+def fig_pipeline(s: Sheet, parts: Anatomy, image: int) -> None:
+    """The pipeline with this pass's shapes; what runs only in training is dashed."""
+    ax = s.panel()
+    bare(ax)
+    one_stage = parts.one_stage
+    stations = _one_stage(s, parts, image) if one_stage else _two_stage(s, parts, image)
+    for station in stations.values():
+        _station(s, ax, station)
+    for start, end in _edges(one_stage):
+        _connect(s, ax, stations[start], stations[end])
+    if not one_stage:
+        _training(s, ax, parts, stations)
+    ax.set_xlim(-0.1, 8.05)
+    ax.set_ylim(-2.75, 1.5)
+    name = parts.run.model.type
+    mode_en, mode_zh = ("training", "训练") if parts.training else ("inference", "推理")
+    s.title(
+        f"{name}: one pass in {mode_en} mode",
+        f"{name}：{mode_zh}模式下的一遍前向",
+        "Shapes and counts are of this pass. Dashed: only in training, where targets choose the "
+        "samples and the losses take the place of the detections.",
+        "形状和数量取自这一遍。虚线：只在训练时发生，由目标决定样本，以损失代替检测结果。",
+    )
+
+
+def _count(read: Callable[[], object]) -> str:
+    """A number, or a dash where the trace lacks what it is read from."""
+    try:
+        return str(read())
+    except MissingError:
+        return "–"
+
+
+def _found(s: Sheet, parts: Anatomy, image: int) -> str:
+    """How many detections there are; in training there are none by design."""
+    if parts.training:
+        return s.say("not in training", "训练时没有")
+    found = _count(lambda: f"{len(parts.detections[image]):,}")
+    return s.say(f"{found} detections", f"{found} 个检测结果")
+
+
+def _common(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
+    picture = parts.pictures[image]
+    batch = times((len(parts.pictures), 3, *picture.padded_size))
+    maps = [f"{m.name} {times(m.shape[1:])}" for m in parts.backbone.maps[-4:]]
+    levels = [f"{v.name} {times(v.map.shape[1:])}" for v in parts.pyramid.levels]
+    sizes = f"{times(picture.original_size)} → {times(picture.resized_size)}"
+    finest = parts.pyramid.levels[0].name
+    return {
+        "transform": Station(0, 0, ("transform", "变换"), (sizes, batch), "#999999"),
+        "backbone": Station(
+            1.95, 0, ("backbone", "骨干网络"), tuple(maps), level_colour("C4"), height=1.75
+        ),
+        "fpn": Station(
+            3.9, 0, ("pyramid", "特征金字塔"), tuple(levels), level_colour(finest), height=1.95
+        ),
+    }
+
+
+def _two_stage(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
+    anchors = _count(lambda: f"{len(parts.anchors):,}")
+    proposals = _count(lambda: f"{len(parts.rpn.proposals(image).boxes):,}")
+    pooled = _count(lambda: times(parts.roi_heads.layers[0][1]))
+    classes = _count(lambda: parts.roi_heads.num_classes)
+    found = _found(s, parts, image)
+    stations = _common(s, parts, image)
+    stations["rpn"] = Station(
+        5.85, 0.62, ("RPN", "RPN"),
+        (s.say(f"{anchors} anchors", f"{anchors} 个锚框"),
+         s.say(f"{proposals} proposals", f"{proposals} 个候选框")),
+        "#D55E00", width=2.0, height=1.0,
+    )  # fmt: skip
+    stations["roi"] = Station(
+        5.85, -0.78, ("RoI heads", "RoI heads"),
+        (f"RoIAlign {pooled}", s.say(f"{classes} classes", f"{classes} 个类别")),
+        "#CC79A7", width=2.0, height=1.0,
+    )  # fmt: skip
+    stations["out"] = Station(
+        5.85, -2.1, ("post-processing", "后处理"),
+        (found,),
+        "#999999", width=2.0, height=0.8,
+    )  # fmt: skip
+    return stations
+
+
+def _one_stage(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
+    anchors = _count(lambda: f"{len(parts.anchors):,}")
+    found = _found(s, parts, image)
+    stations = _common(s, parts, image)
+    stations["head"] = Station(
+        5.85, 0, ("head", "检测头"),
+        (s.say(f"{anchors} anchors,", f"{anchors} 个锚框，"),
+         s.say("scored and moved at once", "一次打分并移动")),
+        "#D55E00", width=2.0,
+    )  # fmt: skip
+    stations["out"] = Station(
+        5.85, -2.0, ("post-processing", "后处理"),
+        (found,),
+        "#999999", width=2.0, height=0.8,
+    )  # fmt: skip
+    return stations
+
+
+def _edges(one_stage: bool) -> list[tuple[str, str]]:
+    if one_stage:
+        return [("transform", "backbone"), ("backbone", "fpn"), ("fpn", "head"), ("head", "out")]
+    return [
+        ("transform", "backbone"),
+        ("backbone", "fpn"),
+        ("fpn", "rpn"),
+        ("fpn", "roi"),
+        ("rpn", "roi"),
+        ("roi", "out"),
+    ]
+
+
+def _station(s: Sheet, ax: Axes, station: Station) -> None:
+    low = station.y - station.height / 2
+    ax.add_patch(
+        FancyBboxPatch(
+            (station.x, low), station.width, station.height,
+            boxstyle="round,pad=0,rounding_size=0.08", fc=s.theme.panel, ec=station.colour,
+            lw=s.point / 4.5,
+        )
+    )  # fmt: skip
+    middle = station.x + station.width / 2
+    top = low + station.height - 0.17
+    s.text(ax, middle, top, s.say(*station.head), ha="center", va="center", fontweight="bold",
+           size=1.0)  # fmt: skip
+    room = station.height - 0.38
+    for i, line in enumerate(station.lines):
+        y = top - 0.24 - (i + 0.5) * room / max(len(station.lines), 1) + 0.06
+        s.text(ax, middle, y, line, ha="center", va="center", size=0.78, colour=s.theme.ink)
+
+
+def _connect(s: Sheet, ax: Axes, start: Station, end: Station, **options: object) -> None:
+    if abs(start.x - end.x) < 0.1:
+        middle = start.x + start.width / 2
+        a = (middle, start.y - start.height / 2)
+        b = (middle, end.y + end.height / 2)
+    else:
+        a = (start.x + start.width, start.y + (end.y - start.y) * 0.35)
+        b = (end.x, end.y)
+    ax.add_patch(arrow(s, a, b, **options))
+
+
+def _training(s: Sheet, ax: Axes, parts: Anatomy, stations: dict[str, Station]) -> None:
+    """Targets, and the losses that they lead to: dashed."""
+    dashed = {"linestyle": (0, (4, 3)), "color": s.theme.positive}
+    losses = ["loss_objectness", "loss_rpn_box_reg", "loss_classifier", "loss_box_reg"]
+    values = dict.fromkeys(losses, "")
+    if parts.training:
+        values = {loss.name: f" {loss.value:.3f}" for loss in parts.losses.losses}
+    lines = tuple(f"{name}{value}" for name, value in values.items())
+    targets = Station(0, -1.95, ("targets", "目标"), (s.say("boxes, labels", "框、类别"),),
+                      s.theme.positive, height=0.8)  # fmt: skip
+    box = Station(3.3, -1.95, ("losses", "损失"), lines, s.theme.positive, width=2.1, height=1.45)
+    for station in (targets, box):
+        _station(s, ax, station)
+    _connect(s, ax, targets, box, **dashed)
+    start = (stations["roi"].x, stations["roi"].y - 0.3)
+    ax.add_patch(arrow(s, start, (box.x + box.width, box.y - 0.1), **dashed))
+    rpn = stations["rpn"]
+    ax.add_patch(arrow(s, (rpn.x, rpn.y - 0.35), (box.x + box.width, box.y + 0.4), **dashed))

@@ -1,0 +1,501 @@
+"""The RPN: anchors, objectness, deltas, and what becomes of the proposals."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from tracer.errors import MissingError
+from tracer.rcnn.anatomy import Anatomy, Anchors, Plane, Proposals
+from tracer.rcnn.anatomy.geometry import RESIZED, Boxes
+from tracer.views.figures.common import arrow, focus, grey, over_picture
+from tracer.views.figures.palette import level_colour
+from tracer.views.figures.sheet import Sheet, bare, figure, frame
+
+# --- anchors --------------------------------------------------------------------------------------
+
+
+@figure(height=4.6)
+def fig_base_anchors(s: Sheet, parts: Anatomy, image: int) -> None:
+    """The base anchors of every level, around the origin and to one scale."""
+    anchors = parts.anchors
+    count = len(anchors.levels)
+    grid = s.grid(2, max(count, 1), height_ratios=[2.4, 1])
+    whole = s.panel(grid[0, :])
+    reach = max(float(np.abs(base).max(initial=1)) for base in anchors.base) * 1.12
+    for level, base in zip(anchors.levels, anchors.base, strict=True):
+        s.boxes(whole, base, level_colour(level.name), 1.4)
+    whole.set_xlim(-reach * 2.1, reach * 2.1)
+    whole.set_ylim(reach, -reach)
+    whole.set_aspect("equal")
+    whole.plot([0], [0], "+", color=s.theme.ink, ms=s.point)
+    s.heading(whole, s.say("all levels, to one scale (pixels)", "全部各层，同一比例（像素）"))
+    for i, (level, base) in enumerate(zip(anchors.levels, anchors.base, strict=True)):
+        _base_of_level(s, s.panel(grid[1, i]), level.name, base)
+    total = len(anchors)
+    s.title(
+        "Base anchors: what every cell of a level gets",
+        "基础锚框：每层的每个单元都有的一套",
+        f"Width × height in pixels of the resized image. Laid out over all cells they are the "
+        f"{total:,} anchors of this pass; rounded to whole pixels once, when the model is built.",
+        f"宽 × 高，单位为缩放后图像的像素。铺满所有单元便是这一遍的 {total:,} 个锚框；"
+        "只在建模型时取整一次。",
+    )
+
+
+def _base_of_level(s: Sheet, ax: Axes, name: str, base: np.ndarray) -> None:
+    colour = level_colour(name)
+    s.boxes(ax, base, colour, 1.4)
+    reach = float(np.abs(base).max(initial=1)) * 1.25
+    ax.set_xlim(-reach, reach)
+    ax.set_ylim(reach, -reach)
+    ax.set_aspect("equal")
+    bare(ax)
+    sizes = [f"{x2 - x1:g}×{y2 - y1:g}" for x1, y1, x2, y2 in base[:3].tolist()]
+    more = f" +{len(base) - 3}" if len(base) > 3 else ""
+    s.heading(ax, name, colour)
+    s.labels(ax, "\n".join(sizes) + more)
+
+
+@figure(height=5.2)
+def fig_anchors_of_cell(
+    s: Sheet, parts: Anatomy, image: int, point: tuple[float, float] | None = None
+) -> None:
+    """The anchors of one cell per level, and of one pixel in all levels."""
+    picture, anchors = parts.pictures[image], parts.anchors
+    x, y = focus(parts, image) if point is None else point
+    count = len(anchors.levels)
+    columns = min(3, count + 1)
+    grid = s.grid(-(-(count + 1) // columns), columns)
+    first = s.panel(grid[0, 0])
+    s.picture(first, grey(picture))
+    for i, level in enumerate(anchors.levels):
+        ax = s.panel(grid[divmod(i + 1, columns)])
+        s.picture(ax, grey(picture))
+        row, column = anchors.cell_at(i, x, y)
+        for panel in (first, ax):
+            _anchors_at(s, panel, anchors, i, row, column)
+        down, right = anchors.steps[i]
+        s.heading(ax, f"{level.name}  [{row}, {column}]  " + _step(s, right, down),
+                  level_colour(level.name))  # fmt: skip
+        _whole(ax, picture.resized_size)
+    first.plot([x], [y], "+", color="white", ms=s.point, mew=1.6)
+    _whole(first, picture.resized_size)
+    s.heading(first, s.say("all levels at", "各层合看，点") + f" ({x:.0f}, {y:.0f})")
+    s.title(
+        "The anchors of the cell that one pixel falls into",
+        "一个像素所在单元的锚框",
+        "Solid: the anchors of the nearest cell. Dots: where the neighbouring cells' anchors are "
+        "centred. Anchors may reach beyond the image: only proposals are clipped.",
+        "实线：最近单元的锚框。圆点：相邻单元锚框的中心。锚框可以越过图像边界：只有候选框会被裁剪。",
+    )
+
+
+def _step(s: Sheet, right: int, down: int) -> str:
+    size = f"{right}" if right == down else f"{right}×{down}"
+    return s.say(f"every {size} px", f"间隔 {size} 像素")
+
+
+def _anchors_at(s: Sheet, ax: Axes, anchors: Anchors, level: int, row: int, column: int) -> None:
+    colour = level_colour(anchors.levels[level].name)
+    rows, columns = anchors.levels[level].map.shape[-2:]
+    down, right = anchors.steps[level]
+    near_y = np.arange(max(row - 3, 0), min(row + 4, rows)) * down
+    near_x = np.arange(max(column - 3, 0), min(column + 4, columns)) * right
+    xs, ys = np.meshgrid(near_x, near_y)
+    ax.plot(xs.ravel(), ys.ravel(), ".", color=colour, ms=s.point / 5, alpha=0.8)
+    s.boxes(ax, anchors.xyxy[anchors.at_cell(level, row, column)], colour, 1.5)
+
+
+def _whole(ax: Axes, size: tuple[int, int], margin: float = 0.12) -> None:
+    """Show the whole image and some room around it, for what reaches beyond."""
+    height, width = size
+    ax.set_xlim(-width * margin, width * (1 + margin))
+    ax.set_ylim(height * (1 + margin), -height * margin)
+
+
+# --- scores and deltas ----------------------------------------------------------------------------
+
+
+@figure(height=5.6)
+def fig_objectness(s: Sheet, parts: Anatomy, image: int) -> None:
+    """Objectness per level over the picture: the best anchor of each cell."""
+    picture, rpn = parts.pictures[image], parts.rpn
+    columns = min(3, len(rpn.levels) + 1)
+    grid = s.grid(-(-(len(rpn.levels) + 1) // columns), columns)
+    first = s.panel(grid[0, 0])
+    s.picture(first, picture.rgb())
+    s.heading(first, s.say("resized image", "缩放后的图像"))
+    shown = None
+    for i, level in enumerate(rpn.levels):
+        ax = s.panel(grid[divmod(i + 1, columns)])
+        logits = rpn.objectness(i, image)
+        with np.errstate(over="ignore"):
+            best = 1 / (1 + np.exp(-logits.max(0)))
+        ax.imshow(grey(picture), extent=(0, *picture.resized_size[::-1], 0))
+        shown = over_picture(
+            s, ax, level.map, Plane(best), picture, vmin=0, vmax=1, alpha=0.75, zorder=2,
+            cmap="magma",
+        )  # fmt: skip
+        frame(ax, level_colour(level.name))
+        top = float(np.nanmax(best, initial=0))
+        text = s.say(f"best {top:.3f}", f"最高 {top:.3f}")
+        s.heading(ax, f"{level.name}   {text}", level_colour(level.name))
+    if shown is not None:
+        label = s.say("objectness, after the sigmoid", "前景得分（sigmoid 之后）")
+        s.colour_bar(s.figure.axes, shown, label, shrink=0.6)
+    s.title(
+        "Objectness: where the RPN expects something",
+        "objectness：RPN 认为哪里有东西",
+        "Per cell the best of its anchors. The score says that there is an object of about the "
+        "anchor's size and shape, not of which class.",
+        "每个单元取其锚框中的最高分。得分只说有没有与锚框大小形状相近的物体，不说是哪一类。",
+    )
+
+
+@figure(height=4.4)
+def fig_deltas(s: Sheet, parts: Anatomy, image: int) -> None:
+    """Histograms of the RPN's deltas, of all anchors and of the proposals."""
+    proposals = parts.rpn.proposals(image)
+    chosen = proposals.funnel.steps[-1].kept
+    grid = s.grid(2, 4)
+    names = ("dx", "dy", "dw", "dh")
+    every = np.arange(proposals.funnel.total)
+    rows = ((every, s.say("all anchors", "全部锚框")), (chosen, s.say("proposals", "候选框")))
+    for row, (index, who) in enumerate(rows):
+        values, levels = proposals.deltas[index], proposals.funnel.group[index]
+        for column, name in enumerate(names):
+            ax = s.panel(grid[row, column])
+            _stacked(s, ax, parts, values[:, column], levels)
+            if row == 0:
+                s.heading(ax, name, fontweight="bold")
+            if column == 0:
+                s.labels(ax, y=who)
+    _level_legend(s, s.figure.axes[-1], parts)
+    s.title(
+        "Deltas: how far the RPN moves and stretches its anchors",
+        "偏移量：RPN 把锚框移动和伸缩多少",
+        "dx, dy: shift of the centre in widths and heights of the anchor. dw, dh: logarithm of the "
+        "stretch, 0 leaves the size. Counts on a logarithmic scale.",
+        "dx、dy：中心的移动，以锚框的宽和高为单位。dw、dh：伸缩倍数的对数，0 表示大小不变。"
+        "纵轴为对数刻度。",
+    )
+
+
+def _stacked(s: Sheet, ax: Axes, parts: Anatomy, values: np.ndarray, levels: np.ndarray) -> None:
+    finite = values[np.isfinite(values)]
+    if len(finite) == 0:
+        s.empty(ax, "none", "没有")
+        return
+    reach = max(float(np.percentile(np.abs(finite), 99.5)), 1e-3)
+    edges = np.linspace(-reach, reach, 41).tolist()
+    groups = [finite[levels[np.isfinite(values)] == i] for i in range(len(parts.rpn.levels))]
+    colours = [level_colour(level.name) for level in parts.rpn.levels]
+    ax.hist(groups, edges, stacked=True, color=colours, log=True, histtype="stepfilled")
+    ax.axvline(0, color=s.theme.muted, lw=0.8, ls=":")
+
+
+def _level_legend(s: Sheet, ax: Axes, parts: Anatomy) -> None:
+    handles = [Rectangle((0, 0), 1, 1, color=level_colour(v.name)) for v in parts.rpn.levels]
+    names = [level.name for level in parts.rpn.levels]
+    ax.legend(
+        handles, names, loc="upper right", prop={"size": s.point * 0.75}, labelcolor=s.theme.ink,
+        facecolor=s.theme.paper, edgecolor=s.theme.faint, handlelength=1,
+    )  # fmt: skip
+
+
+@figure(height=5.6)
+def fig_decode(s: Sheet, parts: Anatomy, image: int, anchor: int | None = None) -> None:
+    """Decoding with numbers: an anchor, its deltas, the refined box, the clamp."""
+    proposals, rpn = parts.rpn.proposals(image), parts.rpn
+    index = _clear_example(proposals) if anchor is None else anchor
+    grid = s.grid(1, 2, width_ratios=[1.15, 1])
+    ax, right = s.panel(grid[0, 0]), s.panel(grid[0, 1])
+    before, after = rpn.anchors.xyxy[index], proposals.decoded.xyxy[index]
+    level = rpn.levels[int(rpn.anchors.level[index])]
+    colour = level_colour(level.name)
+    s.picture(ax, grey(parts.pictures[image]))
+    s.boxes(ax, before[None], colour, 1.6, ls=":")
+    s.boxes(ax, after[None], colour, 2.2)
+    start, end = _middle(before), _middle(after)
+    ax.add_patch(arrow(s, start, end, color=colour, lw=s.point / 6))
+    _around(ax, parts.pictures[image].resized_size, before, after)
+    dotted = s.say("dotted: anchor, solid: decoded box", "虚线：锚框，实线：解码后的框")
+    s.heading(ax, f"{dotted}  ({level.name}, #{index:,})", colour)
+    _numbers(s, right, proposals, index, before, after, rpn.weights, rpn.limit)
+    s.title(
+        "Decoding: from anchor and deltas to a box",
+        "解码：由锚框和偏移量得到框",
+        f"The network outputs deltas; this line of arithmetic turns them into boxes. dw and dh are "
+        f"clamped to log(1000/16) ≈ {rpn.limit:.3f}, so that nothing grows more than 62.5-fold.",
+        f"网络输出的是偏移量，这几行算术把它变成框。dw、dh 最多取 log(1000/16) ≈ {rpn.limit:.3f}，"
+        "即最多放大 62.5 倍。",
+    )
+
+
+def _clear_example(proposals: Proposals) -> int:
+    """The proposal among the best that moved most: deltas worth seeing."""
+    best = proposals.funnel.steps[-1].kept[:30]
+    if len(best) == 0:
+        best = proposals.funnel.step("top_k").kept[:30]
+    return int(best[np.nan_to_num(np.abs(proposals.deltas[best])).sum(1).argmax()])
+
+
+def _middle(box: np.ndarray) -> tuple[float, float]:
+    return float(box[0] + box[2]) / 2, float(box[1] + box[3]) / 2
+
+
+def _around(ax: Axes, size: tuple[int, int], *boxes: np.ndarray) -> None:
+    """Zoom in on boxes, with room around them."""
+    every = np.stack(boxes)
+    x1, y1 = every[:, :2].min(0).tolist()
+    x2, y2 = every[:, 2:].max(0).tolist()
+    reach = max(x2 - x1, y2 - y1, 40.0) * 0.7
+    x, y = (x1 + x2) / 2, (y1 + y2) / 2
+    height, width = size
+    ax.set_xlim(max(x - reach, min(x1, 0) - 8), min(x + reach, max(x2, width) + 8))
+    ax.set_ylim(min(y + reach, max(y2, height) + 8), max(y - reach, min(y1, 0) - 8))
+
+
+def _numbers(
+    s: Sheet, ax: Axes, proposals: Proposals, index: int, before: np.ndarray, after: np.ndarray,
+    weights: tuple[float, ...], limit: float,
+) -> None:  # fmt: skip
+    """The same arithmetic, written out."""
+    bare(ax)
+    dx, dy, dw, dh = (proposals.deltas[index] / np.asarray(weights, np.float32)).tolist()
+    x, y = _middle(before)
+    width, height = float(before[2] - before[0]), float(before[3] - before[1])
+    used_w, used_h = min(dw, limit), min(dh, limit)
+    clamp = s.say(" (clamped)", "（已截断）")
+    new_w, new_h = width * np.exp(used_w), height * np.exp(used_h)
+    lines = [
+        (s.say("anchor", "锚框"), f"x={x:.1f}  y={y:.1f}  w={width:.1f}  h={height:.1f}"),
+        (s.say("deltas", "偏移量"), f"dx={dx:+.3f}  dy={dy:+.3f}  dw={dw:+.3f}  dh={dh:+.3f}"),
+        ("", ""),
+        ("x + dx·w", f"{x:.1f} {dx:+.3f}·{width:.1f} = {x + dx * width:.1f}"),
+        ("y + dy·h", f"{y:.1f} {dy:+.3f}·{height:.1f} = {y + dy * height:.1f}"),
+        ("w·exp(dw)", f"{width:.1f}·{np.exp(used_w):.3f} = {new_w:.1f}{clamp * (dw > limit)}"),
+        ("h·exp(dh)", f"{height:.1f}·{np.exp(used_h):.3f} = {new_h:.1f}{clamp * (dh > limit)}"),
+        ("", ""),
+        (s.say("box", "框"), "  ".join(f"{v:.1f}" for v in after.tolist())),
+        (s.say("score", "得分"), f"sigmoid({proposals.logits[index]:.2f}) = "
+         f"{1 / (1 + np.exp(-float(proposals.logits[index]))):.3f}"),
+    ]  # fmt: skip
+    for row, (name, text) in enumerate(lines):
+        y_place = 0.9 - row * 0.088
+        style = {"transform": ax.transAxes, "va": "center"}
+        s.text(ax, 0.02, y_place, name, colour=s.theme.muted, size=0.95, **style)
+        s.text(ax, 0.27, y_place, text, size=0.95, **style)
+
+
+# --- the funnel -----------------------------------------------------------------------------------
+
+STEP_NAMES = {
+    "all": ("all anchors", "全部锚框"),
+    "top_k": ("top-k per level", "每层 top-k"),
+    "clip": ("clipped to the image", "裁到图像内"),
+    "small": ("small ones removed", "去掉过小的"),
+    "score": ("low scores removed", "去掉低分的"),
+    "nms": ("NMS per level", "逐层 NMS"),
+    "top_n": ("top-n of all", "总数取 top-n"),
+}
+
+
+@figure(height=5.0)
+def fig_funnel(s: Sheet, parts: Anatomy, image: int) -> None:
+    """The funnel from all anchors to proposals, with counts per level."""
+    proposals, rpn = parts.rpn.proposals(image), parts.rpn
+    names = [level.name for level in rpn.levels]
+    counts = proposals.funnel.counts(len(names))
+    limits = {
+        "top_k": f"≤ {rpn.pre_nms_top_n:,}",
+        "small": f"≥ {rpn.smallest:g} px",
+        "score": f"≥ {rpn.score_threshold:g}",
+        "nms": f"IoU ≤ {rpn.nms_threshold:g}",
+        "top_n": f"≤ {rpn.post_nms_top_n:,}",
+    }
+    labels = [
+        s.say(*STEP_NAMES[step.name]) + f"\n{limits.get(step.name, '')}"
+        for step in proposals.funnel.steps
+    ]
+    funnel_bars(s, s.panel(), counts, labels, names, [level_colour(n) for n in names])
+    s.title(
+        f"From {counts[0].sum():,} anchors to {counts[-1].sum():,} proposals",
+        f"从 {counts[0].sum():,} 个锚框到 {counts[-1].sum():,} 个候选框",
+        "Widths on a logarithmic scale of the total; colours: the share of each level. Top-k and "
+        "NMS work within a level, the last cut over all levels together.",
+        "条长为总数的对数；颜色为各层所占比例。top-k 和 NMS 在各层内进行，最后一步则各层合在一起。",
+    )
+
+
+def funnel_bars(
+    s: Sheet, ax: Axes, counts: np.ndarray, labels: list[str], names: list[str],
+    colours: list[str],
+) -> None:  # fmt: skip
+    """Bars of falling length, split by group, with the numbers."""
+    totals = counts.sum(1)
+    lengths = np.log10(totals + 1)
+    longest = max(float(lengths.max()), 1e-6)
+    for row, (total, length) in enumerate(zip(totals.tolist(), lengths.tolist(), strict=True)):
+        left = 0.0
+        for count, name, colour in zip(counts[row].tolist(), names, colours, strict=True):
+            width = length * count / total if total else 0
+            ax.barh(row, width, left=left, color=colour, height=0.72, lw=0)
+            if width > longest * 0.055:
+                text = f"{name} {count:,}" if width > longest * 0.13 else f"{count:,}"
+                ink = "#14171f" if colour in ("#E69F00", "#56B4E9", "#F0E442") else "white"
+                s.text(ax, left + width / 2, row, text, ha="center", va="center", size=0.68,
+                       colour=ink)  # fmt: skip
+            left += width
+        s.text(ax, left + longest * 0.012, row, f"{total:,}", va="center", size=0.95,
+               fontweight="bold")  # fmt: skip
+    ax.set_yticks(range(len(labels)), [label.strip() for label in labels])
+    ax.invert_yaxis()
+    ax.set_xlim(0, longest * 1.1)
+    ax.set_xticks([])
+    ax.spines["bottom"].set_visible(False)
+    ax.tick_params(axis="y", length=0, labelcolor=s.theme.ink)
+    for label in ax.get_yticklabels():
+        label.set_fontfamily(s.fonts)
+
+
+# --- NMS ------------------------------------------------------------------------------------------
+
+
+@figure(height=3.9)
+def fig_nms(s: Sheet, parts: Anatomy, image: int) -> None:
+    """Before and after NMS, and what suppressed what."""
+    proposals, picture = parts.rpn.proposals(image), parts.pictures[image]
+    before = proposals.funnel.step("score").kept
+    after = proposals.funnel.step("nms").kept
+    grid = s.grid(1, 3)
+    order = before[np.argsort(-proposals.logits[before], kind="stable")]
+    share = min(len(order), 150)
+    last = proposals.logits[order[share - 1]] if share else np.inf
+    shown_after = after[proposals.logits[after] >= last]
+    stay = len(shown_after)
+    panels = (
+        (order[:share], s.say(f"before: best {share}", f"之前：最高的 {share} 个")),
+        (shown_after, s.say(f"of these {stay} stay", f"其中留下 {stay} 个")),
+    )
+    for i, (chosen, head) in enumerate(panels):
+        ax = s.panel(grid[0, i])
+        s.picture(ax, grey(picture))
+        _boxes_by_level(s, ax, parts, proposals, chosen)
+        s.heading(ax, head)
+    _suppression(s, s.panel(grid[0, 2]), parts, proposals, image)
+    removed = len(proposals.funnel.removed("nms"))
+    s.title(
+        f"NMS: {removed:,} of {len(before):,} boxes were near copies of better ones",
+        f"NMS：{len(before):,} 个框里有 {removed:,} 个与更好的框重复",
+        f"Within a level, a box goes if its IoU with a better-scored one is above "
+        f"{parts.rpn.nms_threshold:g}. Right: one survivor (solid) and what it removed (dashed).",
+        f"同一层内，与得分更高的框 IoU 超过 {parts.rpn.nms_threshold:g} 的框被去掉。"
+        "右：一个幸存者（实线）和被它去掉的框（虚线）。",
+    )
+
+
+def _boxes_by_level(
+    s: Sheet, ax: Axes, parts: Anatomy, proposals: Proposals, chosen: np.ndarray
+) -> None:
+    names = [level.name for level in parts.rpn.levels]
+    colours = [level_colour(names[i]) for i in proposals.funnel.group[chosen]]
+    if len(chosen) == 0:
+        s.text(ax, 0.5, 0.5, s.say("none", "没有"), transform=ax.transAxes, ha="center")
+    s.boxes(ax, proposals.clipped.xyxy[chosen], colours, 0.8, alpha=0.7)
+
+
+def _suppression(s: Sheet, ax: Axes, parts: Anatomy, proposals: Proposals, image: int) -> None:
+    funnel, picture = proposals.funnel, parts.pictures[image]
+    s.picture(ax, grey(picture))
+    removed = funnel.removed("nms")
+    if len(removed) == 0:
+        s.heading(ax, s.say("nothing was removed", "没有框被去掉"))
+        return
+    final = funnel.steps[-1].kept
+    by, counts = np.unique(funnel.suppressed_by[removed], return_counts=True)
+    among = np.isin(by, final[:50]) if np.isin(by, final[:50]).any() else np.ones(len(by), bool)
+    winner = int(by[among][counts[among].argmax()])
+    victims = removed[funnel.suppressed_by[removed] == winner]
+    name = parts.rpn.levels[int(funnel.group[winner])].name
+    s.boxes(ax, proposals.clipped.xyxy[victims], "#ffffff", 0.7, ls="--", alpha=0.8)
+    s.boxes(ax, proposals.clipped.xyxy[[winner]], level_colour(name), 2.2)
+    overlap = funnel.overlap[victims]
+    text = f"IoU {overlap.min():.2f}–{overlap.max():.2f}"
+    count = len(victims)
+    s.heading(ax, s.say(f"one removed {count}", f"一个去掉了 {count} 个") + f"  {text}")
+
+
+# --- recall ---------------------------------------------------------------------------------------
+
+
+@figure(height=4.6)
+def fig_recall(s: Sheet, parts: Anatomy, image: int) -> None:
+    """Recall against the targets after each step, and each target's best IoU."""
+    targets = parts.pictures[image].resized_targets
+    if targets is None:
+        raise MissingError(
+            "recall needs targets: pass them along, tracer.trace(model, images, targets); in eval "
+            "mode they only travel through the transform"
+        )
+    proposals = parts.rpn.proposals(image)
+    grid = s.grid(1, 2, width_ratios=[1.2, 1])
+    ax, right = s.panel(grid[0, 0]), s.panel(grid[0, 1])
+    if len(targets) == 0:
+        s.empty(ax, "this image has no targets", "这幅图没有标注")
+        s.picture(right, parts.pictures[image].rgb())
+    else:
+        best = _best_per_step(parts, proposals, targets)
+        _recall_lines(s, ax, proposals, best)
+        _targets_on_picture(s, right, parts, image, targets, best[-1])
+    s.title(
+        "Recall: how many targets some box still covers",
+        "召回率：还有多少目标被某个框覆盖",
+        "A target counts as found if a box overlaps it by at least the IoU threshold. What top-k "
+        "or NMS loses, nothing later brings back.",
+        "若有框与目标的 IoU 达到阈值，就算找到。top-k 或 NMS 丢掉的，后面再也找不回来。",
+    )
+
+
+def _best_per_step(parts: Anatomy, proposals: Proposals, targets: Boxes) -> np.ndarray:
+    """Best IoU of each target among the boxes left after each step, float32 [steps, M]."""
+    size, image = proposals.boxes.size, proposals.image
+    rows = []
+    for step in proposals.funnel.steps:
+        xyxy = parts.rpn.anchors.xyxy if step.name == "all" else proposals.clipped.xyxy
+        if step.name == "top_k":
+            xyxy = proposals.decoded.xyxy
+        boxes = Boxes(xyxy[step.kept], RESIZED, size, image)
+        shared = np.nan_to_num(targets.iou(boxes))
+        rows.append(shared.max(1) if len(boxes) else np.zeros(len(targets), np.float32))
+    return np.stack(rows)
+
+
+def _recall_lines(s: Sheet, ax: Axes, proposals: Proposals, best: np.ndarray) -> None:
+    steps = range(len(best))
+    for threshold, colour in ((0.5, "#0072B2"), (0.7, "#E69F00"), (0.9, "#CC79A7")):
+        ax.plot(
+            steps, (best >= threshold).mean(1), "o-", color=colour, label=f"IoU ≥ {threshold}",
+            lw=s.point / 4.5, ms=s.point / 2,
+        )  # fmt: skip
+    names = [s.say(*STEP_NAMES[step.name]) for step in proposals.funnel.steps]
+    names[0] = s.say("anchors as they are", "锚框原样")
+    names[1] = s.say("decoded, top-k", "解码，top-k")
+    ax.set_xticks(list(steps), names, rotation=28, ha="right", fontfamily=s.fonts)
+    ax.set_ylim(-0.03, 1.06)
+    ax.grid(axis="y", color=s.theme.faint, lw=0.7)
+    s.labels(ax, y=s.say("share of targets", "目标的比例"))
+    s.legend(ax, loc="best")
+
+
+def _targets_on_picture(
+    s: Sheet, ax: Axes, parts: Anatomy, image: int, targets: Boxes, best: np.ndarray
+) -> None:
+    s.picture(ax, parts.pictures[image].rgb())
+    colours = [s.theme.positive if value >= 0.5 else s.theme.negative for value in best]
+    s.boxes(ax, targets.xyxy, colours, 1.8)
+    for box, value, colour in zip(targets.xyxy.tolist(), best.tolist(), colours, strict=True):
+        s.tag(ax, box[0], box[1], f"{value:.2f}", colour, ha="left", va="top", size=0.7)
+    s.heading(ax, s.say("best IoU of the proposals", "候选框的最高 IoU"))

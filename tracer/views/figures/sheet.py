@@ -1,0 +1,349 @@
+"""The paper that every figure is drawn on: size, theme, language, and panels in one layout."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.gridspec import GridSpec, GridSpecFromSubplotSpec
+from matplotlib.patches import Rectangle
+
+from tracer.errors import InputError, near
+from tracer.rcnn.anatomy import Anatomy, Picture, Plane, anatomy
+from tracer.record import Trace
+from tracer.views.figures.fonts import families
+from tracer.views.figures.palette import SEQUENTIAL, THEMES, Theme
+
+LANGUAGES = ("en", "zh")
+SIZES = {"notebook": (9.2, 9.0), "slide": (13.333, 15.0)}  # width in inches, text in points
+SLIDE_HEIGHT = 7.5  # inches
+DPI = 110
+Extent = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """One figure in the making.
+
+    Attributes:
+        figure: what is drawn on.
+        theme: its colours.
+        lang: the language that it is written in.
+        point: text size in points; everything else scales with it.
+        slide: whether it has a slide's size.
+        ax: the axes of another figure that it is to be drawn into, or None.
+    """
+
+    figure: Figure
+    theme: Theme
+    lang: str
+    fonts: list[str]
+    point: float
+    slide: bool
+    ax: Axes | None = None
+
+    def say(self, en: str, zh: str) -> str:
+        """Return the text in the sheet's language."""
+        return zh if self.lang == "zh" else en
+
+    def title(self, en: str, zh: str, note_en: str = "", note_zh: str = "") -> None:
+        """Write the title, and beneath it in a smaller size what to look at."""
+        text, note = self.say(en, zh), self.say(note_en, note_zh)
+        if self.ax is not None:
+            self.ax.set_title(text, fontsize=self.point * 1.15, color=self.theme.ink)
+            return
+        self.figure.suptitle(
+            text,
+            x=0.012,
+            ha="left",
+            fontsize=self.point * 1.4,
+            fontweight="bold",
+            color=self.theme.ink,
+            fontfamily=self.fonts,
+        )
+        if note:
+            self._note(note)
+
+    def _note(self, note: str) -> None:
+        """A line of small text at the foot of the figure, within the layout."""
+        width, text = SIZES["slide" if self.slide else "notebook"][0], self.point * 0.95
+        self.figure.supxlabel(
+            wrap(note, int(width * 72 * 1.86 / text)),
+            x=0.012,
+            ha="left",
+            fontsize=self.point * 0.95,
+            color=self.theme.muted,
+            fontfamily=self.fonts,
+        )
+
+    def grid(self, rows: int, columns: int, **options: Any) -> Any:
+        """Return a grid for the panels: of the whole figure, or of the axes drawn into."""
+        if self.ax is None:
+            return GridSpec(rows, columns, figure=self.figure, **options)
+        self.ax.set_axis_off()
+        place = self.ax.get_subplotspec()
+        if place is not None:
+            return GridSpecFromSubplotSpec(rows, columns, subplot_spec=place, **options)
+        box = self.ax.get_position()
+        edges = {"left": box.x0, "right": box.x1, "bottom": box.y0, "top": box.y1}
+        return GridSpec(rows, columns, figure=self.figure, **edges, **options)
+
+    def panel(self, place: Any = None, **options: Any) -> Axes:
+        """Return styled axes at a place of a grid; without one, the figure's only axes."""
+        if place is None and self.ax is not None:
+            return self.style(self.ax)
+        ax = self.figure.add_subplot(111 if place is None else place, **options)
+        return self.style(ax)
+
+    def style(self, ax: Axes) -> Axes:
+        """Give axes the sheet's colours and text sizes."""
+        ax.set_facecolor(self.theme.paper)
+        ax.tick_params(
+            labelsize=self.point * 0.85,
+            colors=self.theme.muted,
+            labelcolor=self.theme.muted,
+            labelfontfamily=self.fonts[-1],
+        )
+        for side, spine in ax.spines.items():
+            spine.set_color(self.theme.faint)
+            spine.set_visible(side in ("left", "bottom"))
+        return ax
+
+    def heading(self, ax: Axes, text: str, colour: str | None = None, **options: Any) -> None:
+        """Write a panel's heading."""
+        ax.set_title(
+            text,
+            fontsize=self.point,
+            color=colour or self.theme.ink,
+            fontfamily=self.fonts,
+            **{"pad": self.point * 0.4, **options},
+        )
+
+    def labels(self, ax: Axes, x: str = "", y: str = "") -> None:
+        """Label the axes of a panel."""
+        style: dict[str, Any] = {"fontsize": self.point * 0.9, "color": self.theme.muted}
+        ax.set_xlabel(x, fontfamily=self.fonts, **style)
+        ax.set_ylabel(y, fontfamily=self.fonts, **style)
+
+    def text(self, ax: Axes, x: float, y: float, text: str, **options: Any) -> Any:
+        """Write text at a place of the data; sizes are in units of the sheet's own."""
+        size = options.pop("size", 0.9) * self.point
+        colour = options.pop("colour", self.theme.ink)
+        fonts = options.pop("fontfamily", self.fonts)
+        in_layout = options.pop("in_layout", True)
+        written = ax.text(x, y, text, fontsize=size, color=colour, fontfamily=fonts, **options)
+        written.set_in_layout(in_layout)
+        return written
+
+    def tag(self, ax: Axes, x: float, y: float, text: str, colour: str, **options: Any) -> Any:
+        """Write text that is read on any picture: white on the colour."""
+        options.setdefault("size", 0.75)
+        box = {"facecolor": colour, "edgecolor": "none", "boxstyle": "round,pad=0.18"}
+        ink = "#14171f" if light(colour) else "#ffffff"
+        return self.text(ax, x, y, text, colour=ink, bbox=box, clip_on=True, **options)
+
+    def legend(self, ax: Axes, **options: Any) -> None:
+        """Draw the legend of a panel."""
+        legend = ax.legend(
+            prop={"size": self.point * 0.85, "family": self.fonts},
+            labelcolor=self.theme.ink,
+            facecolor=self.theme.paper,
+            edgecolor=self.theme.faint,
+            framealpha=0.9,
+            **options,
+        )
+        if legend.get_title() is not None:
+            legend.get_title().set_color(self.theme.ink)
+
+    def empty(self, ax: Axes, en: str, zh: str) -> None:
+        """Say in an empty panel why it is empty."""
+        ax.set_xticks([])
+        ax.set_yticks([])
+        style = {"ha": "center", "va": "center", "transform": ax.transAxes}
+        self.text(ax, 0.5, 0.5, self.say(en, zh), colour=self.theme.muted, size=1.1, **style)
+
+    # --- pictures, maps and boxes ---
+
+    def picture(self, ax: Axes, pixels: np.ndarray, extent: Extent | None = None) -> None:
+        """Show a picture [h, w, 3] with pixel coordinates whose origin is its top left corner."""
+        height, width = pixels.shape[:2]
+        box: Extent = (0, width, height, 0) if extent is None else extent
+        ax.imshow(pixels, extent=box, interpolation="antialiased")
+        bare(ax)
+
+    def map(self, ax: Axes, plane: Plane | np.ndarray, **options: Any) -> Any:
+        """Show one channel of a feature map; NaN is drawn in the warning colour."""
+        values = plane.values if isinstance(plane, Plane) else plane
+        low, high = limits(values)
+        colours = mpl.colormaps[options.pop("cmap", SEQUENTIAL)].with_extremes(bad=self.theme.warn)
+        options = {"vmin": low, "vmax": high, "interpolation": "nearest", **options}
+        shown = ax.imshow(np.ma.masked_invalid(values), cmap=colours, **options)
+        bare(ax)
+        if not np.isfinite(values).all():
+            bad = int((~np.isfinite(values)).sum())
+            style = {"ha": "left", "va": "top", "transform": ax.transAxes}
+            self.tag(ax, 0.02, 0.98, f"{bad} NaN/Inf", self.theme.warn, **style)
+        return shown
+
+    def boxes(
+        self, ax: Axes, xyxy: np.ndarray, colours: Any, width: float = 1.2, **options: Any
+    ) -> None:
+        """Outline boxes [N, 4]; `colours` is one colour or one per box."""
+        each = [colours] * len(xyxy) if isinstance(colours, str) else list(colours)
+        line = width * self.point / 9
+        for (x1, y1, x2, y2), colour in zip(xyxy.tolist(), each, strict=True):
+            if not np.isfinite([x1, y1, x2, y2]).all():
+                continue
+            patch = Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, ec=colour, lw=line, **options)
+            if options.get("alpha", 1) == 1:
+                halo = patheffects.Stroke(linewidth=line + 1.2, foreground="#00000080")
+                patch.set_path_effects([halo, patheffects.Normal()])
+            ax.add_patch(patch)
+
+    def colour_bar(self, ax: Any, shown: Any, label: str = "", **options: Any) -> None:
+        """Draw a colour bar beside a panel."""
+        bar = self.figure.colorbar(shown, ax=ax, **{"shrink": 0.8, "pad": 0.02, **options})
+        bar.outline.set_visible(False)
+        bar.ax.tick_params(labelsize=self.point * 0.75, colors=self.theme.muted)
+        if label:
+            style: dict[str, Any] = {"fontsize": self.point * 0.8, "color": self.theme.muted}
+            bar.set_label(label, fontfamily=self.fonts, **style)
+
+
+def wrap(text: str, width: int) -> str:
+    """Break text into lines of at most `width` half-widths; a Chinese character is two wide."""
+    lines, line = [], ""
+    for piece in re.findall(r"[\u2e80-\uffef]|[^\s\u2e80-\uffef]+|\s+", text):
+        fits = columns(line) + columns(piece.rstrip()) <= width or piece in "，。；：、）”"
+        if not fits:
+            lines.append(line.rstrip())
+            line = ""
+        line += piece if line else piece.lstrip()
+    return "\n".join([*lines, line.rstrip()])
+
+
+def columns(text: str) -> int:
+    """Return how many half-widths a text takes."""
+    return sum(2 if ord(letter) >= 0x2E80 else 1 for letter in text)
+
+
+def bare(ax: Axes) -> None:
+    """Take ticks and frame away."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def frame(ax: Axes, colour: str, width: float = 2.0) -> None:
+    """Frame a panel in a colour."""
+    for spine in ax.spines.values():
+        spine.set_visible(True)
+        spine.set_color(colour)
+        spine.set_linewidth(width)
+
+
+def light(colour: str) -> bool:
+    """Whether dark text reads better on a colour than white."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return 0.299 * red + 0.587 * green + 0.114 * blue > 150
+
+
+def limits(values: np.ndarray, share: float = 0.5) -> tuple[float, float]:
+    """Return the range to show: all but the outermost `share` percent at each end."""
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return 0.0, 1.0
+    low, high = np.percentile(finite, [share, 100 - share]).tolist()
+    return (low, high) if high > low else (low - 0.5, low + 0.5)
+
+
+def times(numbers: Iterable[int]) -> str:
+    """Write a shape: ``"256×25×34"``."""
+    return "×".join(str(n) for n in numbers)
+
+
+class Drawing(Figure):
+    """A Figure that a notebook shows by itself, whether or not pyplot was ever imported."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png")
+        return picture.getvalue()
+
+
+def figure(height: float) -> Callable[[Callable[..., None]], Callable[..., Figure]]:
+    """Turn ``draw(sheet, parts, image, **more)`` into a figure function.
+
+    The function takes a Trace or an Anatomy and the keywords that all figures share, and returns
+    the Figure. None of it touches pyplot, so nothing is held once the caller lets go.
+
+    Args:
+        height: of the notebook size in inches; a slide has its own.
+    """
+
+    def decorate(draw: Callable[..., None]) -> Callable[..., Figure]:
+        @wraps(draw)
+        def make(
+            source: Trace | Anatomy,
+            *,
+            lang: str = "en",
+            ax: Axes | None = None,
+            image: int = 0,
+            theme: str = "light",
+            size: str = "notebook",
+            **more: Any,
+        ) -> Figure:
+            _check(lang=(lang, LANGUAGES), theme=(theme, THEMES), size=(size, SIZES))
+            parts = source if isinstance(source, Anatomy) else anatomy(source)
+            _check_image(parts, image)
+            written, fonts = families(lang)
+            with mpl.rc_context({"font.family": fonts, "axes.unicode_minus": True}):
+                sheet = _sheet(ax, THEMES[theme], written, fonts, size, height)
+                draw(sheet, parts, image, **more)
+            return sheet.figure
+
+        return make
+
+    return decorate
+
+
+def _sheet(
+    ax: Axes | None, theme: Theme, lang: str, fonts: list[str], size: str, height: float
+) -> Sheet:
+    width, point = SIZES[size]
+    slide = size == "slide"
+    if ax is not None:
+        inside = ax.figure
+        whole = inside.figure if isinstance(inside, SubFigure) else inside
+        return Sheet(whole, theme, lang, fonts, point, slide, ax)  # type: ignore[arg-type]
+    tall = SLIDE_HEIGHT if slide else height
+    paper = Drawing(figsize=(width, tall), dpi=DPI, layout="constrained", facecolor=theme.paper)
+    FigureCanvasAgg(paper)
+    return Sheet(paper, theme, lang, fonts, point, slide)
+
+
+def _check(**choices: tuple[str, Iterable[str]]) -> None:
+    for name, (chosen, known) in choices.items():
+        if chosen not in known:
+            there = ", ".join(known)
+            raise InputError(f"there is no {name} {chosen!r}{near(chosen, known)} (one of {there})")
+
+
+def _check_image(parts: Anatomy, image: int) -> None:
+    pictures: tuple[Picture, ...] = parts.pictures
+    if not 0 <= image < len(pictures):
+        raise InputError(
+            f"the pass has {len(pictures)} image{'s' * (len(pictures) != 1)}: there is no image "
+            f"{image} (they count from 0)"
+        )
