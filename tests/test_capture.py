@@ -403,6 +403,19 @@ def test_a_write_into_one_slice_is_none_into_another(context):
     assert trace.calls[0].result[2].tensor == second.result.tensor
 
 
+class Allocates(nn.Module):
+    def forward(self, x):
+        return torch.empty(64).fill_(2)
+
+
+def test_memory_that_was_only_allocated_has_no_statistics():
+    trace = tracer.trace(Allocates(), torch.ones(1), keep=True)
+    empty = trace.tensors[one(trace, "empty").result.tensor]
+    assert (empty.summary.shape, empty.summary.min, empty.kept) == ((64,), None, False)
+    filled = trace.tensors[one(trace, "fill_").result.tensor]
+    assert (filled.previous, filled.summary.mean) == (empty.id, 2.0)
+
+
 def test_data_flow_names_the_producer_of_every_argument(block, image):
     trace = tracer.trace(block, image, grain="module")
     assert trace.tensors[one(trace, "bn1").args["input"].tensor].producer == one(trace, "conv1").id

@@ -484,14 +484,18 @@ class Recorder:
 
     # -- building the trace ------------------------------------------------------------------------
 
-    def _seer(self, producer: int | None, keep: bool) -> Callable[[torch.Tensor], int]:
+    def _seer(
+        self, producer: int | None, keep: bool, blank: bool = False
+    ) -> Callable[[torch.Tensor], int]:
         see = self.states.see
-        return lambda tensor: see(tensor, producer, keep)
+        return lambda tensor: see(tensor, producer, keep, blank)
 
     def _close(self, opened: Open, result: Any, error: BaseException | None) -> None:
         if error is None:
             keep = self.keep.wants(opened.path, opened.kind, "result", opened.keeps)
-            opened.result = self.describer.describe(result, self._seer(opened.id, keep))
+            blank = opened.kind == "op" and opened.path in _ALLOCATIONS
+            see = self._seer(opened.id, keep, blank)
+            opened.result = self.describer.describe(result, see)
         else:
             opened.error = _name_error(error)
             if self._failure is None or self._failure[0] is not error:
@@ -615,6 +619,11 @@ class Recorder:
             notes.append(f"{megabytes:.0f} MB of kept data went over the memory budget to disk")
         return notes
 
+
+# Ops whose result is memory as it was found: nothing is said of its values.
+_ALLOCATIONS = frozenset(
+    {"empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"}
+)
 
 _UNCHANGING = frozenset({bool, int, float, str, type(None), type, torch.dtype, torch.device})
 

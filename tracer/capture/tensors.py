@@ -120,22 +120,29 @@ class TensorStates:
         self._by_id: dict[int, _Seen] = {}
         self._by_storage: dict[int, list[_Seen]] = {}
 
-    def see(self, tensor: torch.Tensor, producer: int | None = None, keep: bool = False) -> int:
+    def see(
+        self,
+        tensor: torch.Tensor,
+        producer: int | None = None,
+        keep: bool = False,
+        blank: bool = False,
+    ) -> int:
         """Return the number of the state that `tensor` is in now; a new one if it was not seen so.
 
         Args:
             tensor: a live tensor.
             producer: the call that made it, if it is new.
             keep: keep its full values.
+            blank: it was just allocated, so that its values mean nothing.
         """
         seen = self._by_id.get(id(tensor))
         if seen is None or seen.ref() is not tensor:
-            state = self._first_sight(tensor, producer)
+            state = self._first_sight(tensor, producer, blank)
         elif _is_rewritten(seen, tensor):
             state = self._rewritten(seen, tensor, producer)
         else:
             state = seen.state
-        if keep and state not in self.kept:
+        if keep and not blank and state not in self.kept:
             with unseen():
                 if self.store.put(f"data/{state}", tensor):
                     self.kept.add(state)
@@ -183,10 +190,10 @@ class TensorStates:
             if reading.picture is not None:
                 yield f"preview/{i}", reading.picture
 
-    def _first_sight(self, tensor: torch.Tensor, producer: int | None) -> int:
+    def _first_sight(self, tensor: torch.Tensor, producer: int | None, blank: bool) -> int:
         seen = _Seen(tensor, self._forget)
         relative = self._relative(seen)
-        reading = None
+        reading = Reading(shape_only(tensor)) if blank else None
         if relative is not None and self._same_values(relative, seen):
             reading = self.readings[relative.state]
             if tuple(tensor.shape) != relative.geometry[2]:
