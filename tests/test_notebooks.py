@@ -1,0 +1,72 @@
+"""Every notebook runs from top to bottom, in a kernel, without an error or a warning."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+
+
+def executed(path, tmp_path):
+    """The notebook after a run in an empty folder."""
+    shutil.copy(path, tmp_path)
+    notebook = nbformat.read(tmp_path / path.name, as_version=4)
+    options = {"timeout": 600, "kernel_name": "python3"}
+    NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}, **options).execute()
+    return notebook
+
+
+def outputs(notebook):
+    return [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs]
+
+
+def shown(notebook):
+    """All that a reader sees: the text of every output."""
+    texts = [o.get("text", "") for o in outputs(notebook)]
+    texts += [str(t) for o in outputs(notebook) for t in o.get("data", {}).values()]
+    return "\n".join(texts)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
+def test_a_notebook_runs_and_warns_of_nothing(path, tmp_path):
+    notebook = executed(path, tmp_path)
+    assert [o for o in outputs(notebook) if o.get("name") == "stderr"] == []
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.outputs for cell in code), "a cell that shows nothing"
+    text = shown(notebook)
+    if path.name.startswith("01_"):
+        assert "P6" in text
+        assert "Bottleneck" in text
+        assert re.search(r"256×\d+×\d+", text)
+        assert "relu" in text
+        assert text.count("True") >= 2, "the text is torch's own, and the file holds the recording"
+        assert any("image/png" in o.get("data", {}) for o in outputs(notebook))
+        assert (tmp_path / "first_pass.safetensors").stat().st_size < 60e6
+
+
+def test_notebooks_come_in_both_languages_with_the_same_code():
+    english = [p for p in NOTEBOOKS if not p.stem.endswith(".zh")]
+    assert english
+    for path in english:
+        pair = [nbformat.read(p, as_version=4) for p in (path, path.with_suffix(".zh.ipynb"))]
+        code = [
+            [c.source.replace('lang="zh"', 'lang="en"') for c in n.cells if c.cell_type == "code"]
+            for n in pair
+        ]
+        assert code[0] == code[1]
+        kinds = [[c.cell_type for c in n.cells] for n in pair]
+        assert kinds[0] == kinds[1]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
+def test_no_output_is_kept_in_the_repository(path):
+    notebook = nbformat.read(path, as_version=4)
+    assert outputs(notebook) == []
+    assert all(cell.execution_count is None for cell in notebook.cells if "outputs" in cell)
