@@ -117,6 +117,7 @@ class TensorStates:
         self.readings: list[Reading] = []
         self.ended: dict[int, int] = {}  # state -> the call that overwrote it
         self.kept: set[int] = set()
+        self.blank: set[int] = set()
         self._by_id: dict[int, _Seen] = {}
         self._by_storage: dict[int, list[_Seen]] = {}
 
@@ -142,7 +143,9 @@ class TensorStates:
             state = self._rewritten(seen, tensor, producer)
         else:
             state = seen.state
-        if keep and not blank and state not in self.kept:
+        if blank:
+            self.blank.add(state)
+        if keep and state not in self.kept and state not in self.blank:
             with unseen():
                 if self.store.put(f"data/{state}", tensor):
                     self.kept.add(state)
