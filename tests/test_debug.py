@@ -245,6 +245,7 @@ def test_an_error_comes_through_and_post_mortem_looks_at_it(net):
         (f"{FILE}:100000", "there is no line 100000"),
         (f"{FILE}:2", "blank or a comment"),
         ("head, x ==", "is not an expression"),
+        ("stage haed", "no stage 'haed' in this model; it has blocks, head"),
         ("", "needs a place"),
         ("12", "line 12 of which file?"),
     ],
@@ -289,6 +290,19 @@ def test_stages_of_the_detector_are_breakpoints(rcnn, two_images):
     assert "Breakpoint 1: stage rpn" in shown
     assert "(tracer) p len(features)\n5" in shown
     assert "num_anchors_per_level = list of 5" in shown
+
+
+def test_beside_another_debugger_it_says_what_it_cannot_see(net):
+    before = sys.gettrace()
+    sys.settrace(lambda *_: None)
+    try:
+        trace, out = told(net, ["c", "c"], break_at="head")
+    finally:
+        sys.settrace(before)
+    assert "Breakpoint 1: head" in out
+    blind = sys.version_info < (3, 12)  # later Pythons can have several watchers
+    assert ("note: another trace function" in out) == blind
+    assert bool(trace.lines) != blind
 
 
 CELL = """

@@ -218,6 +218,8 @@ class _Session:
         if self.stepper is None:
             breakpoints = self.breakpoints
             self.stepper = LiveStepper(self.known, breakpoints, trace, tick, self.lang)
+            for note in trace.notes:
+                self.write(f"note: {note}")
         else:
             self.stepper.renew(trace, tick)
         names: dict[FrameType, dict[str, Any]] = {}

@@ -109,12 +109,25 @@ class Known:
         """
         if location.kind == "line":
             return self._line(location)
+        if location.kind == "stage" and self._modules:
+            self._require_stage(location.name)
         if location.kind == "call" and not self._is_known(location.name):
             names = {*self._modules, *self._modules.values()}
             names |= {path.rsplit(".", 1)[-1] for path in self._modules}
             hint = near(location.name, names)
             raise MissingError(f"there is no module, function or op {location.name!r}{hint}")
         return location
+
+    def _require_stage(self, name: str) -> None:
+        """Refuse a stage that no module of the model begins, nor a function of a detector."""
+        tops = tuple((path, path) for path in self._modules if path and "." not in path)
+        modules = {p: Module(p, t, children=() if p else tops) for p, t in self._modules.items()}
+        calls = [SimpleNamespace(kind="module", path=p, parent=None) for p in modules]
+        stages, _ = assign_stages(calls, modules, "pass")  # type: ignore[arg-type]
+        known = [stage.name for stage in stages]
+        known += ["postprocess", "losses"] if "rpn" in known else []
+        if name not in known:
+            raise MissingError(f"no stage {name!r} in this model; it has {', '.join(known)}")
 
     def _line(self, location: Location) -> Location:
         files = self._files()
