@@ -323,6 +323,16 @@ def test_hostile_names_are_shown_as_text(size):
     assert "[red]not red" in shown
 
 
+@pytest.mark.parametrize("name", ["[red]a[/red].py", "[/nothing].py", "[@click=app.quit]b.py"])
+def test_a_file_with_markup_in_its_name_is_shown_as_text(name):
+    draft = handmade.Draft(handmade.SourceFile(name, "x = 1\n", "[bold]pkg[/bold]"))
+    with draft.call("function", name, "m", source=handmade.Source(name, 1)):
+        draft.line(1)
+    _, shown = play(draft.trace("pass", name), "s s", LARGE)
+    assert f"─ {name} · [bold]pkg[/bold] ─" in shown
+    assert f"pass of {name}" in shown
+
+
 @pytest.mark.parametrize("make", [handmade.repeated_pass, stories.two_roots])
 def test_a_recording_without_lines_or_source_can_be_stepped(make):
     app, shown = play(make(), "n n s s c")

@@ -75,7 +75,7 @@ class SourceView(ScrollView, can_focus=True, inherit_bindings=False):
         code = self._code()
         width = max((line.cell_len for line in code), default=0) + MARGIN + 50
         self.virtual_size = Size(width, len(code))
-        self.border_subtitle = text.clean(self._origin(), 60)
+        self.border_subtitle = Text(text.clean(self._origin(), 60))  # a plain str is read as markup
         self.refresh()
 
     def _origin(self) -> str:
