@@ -191,7 +191,7 @@ _OUTLINES = {  # unit outlines around the origin, [M, 2]
 
 _DEFAULT_BACKGROUND = 7
 _DEFAULT_SHAPES = (  # from back to front: one for P5, one for P4, two for P3, four for P2
-    Shape(1, (246.0, 262.0), (470.0, 470.0), 0.0, (38, 70, 130), 12.0),
+    Shape(1, (235.5, 262.0), (455.0, 455.0), 0.0, (38, 70, 130), 0.0),
     Shape(4, (506.0, 152.0), (250.0, 250.0), 0.12, (245, 190, 60), 0.0),
     Shape(2, (538.0, 398.0), (150.0, 122.0), 0.3, (200, 72, 60), 24.0),
     Shape(3, (170.0, 340.0), (140.0, 132.0), -0.25, (232, 232, 220), 0.0),
