@@ -361,6 +361,13 @@ def test_a_construction_is_the_tree_of_builder_calls(built):
     } >= {"body", "fpn", "rpn", "roi_heads", "transform"}
 
 
+def test_lines_lie_in_the_source_of_their_call(built, recorded):
+    for trace in (built, recorded):
+        for line in trace.lines:
+            call = trace.calls[line.call]
+            assert line.line >= call.source.line, call.label
+
+
 def test_builder_calls_say_what_they_added_in_parameters(built):
     layers = by_path(built, "ResNet._make_layer")
     plain = torchvision.models.resnet50(weights=None)

@@ -315,8 +315,8 @@ class Recorder:
         return result
 
     def _builder_place(self, builder: Callable[..., Any]) -> Source | None:
-        target = inspect.unwrap(builder)
-        target = getattr(target, "__init__", target) if inspect.isclass(target) else target
+        """Where the root's own frame is: a decorated builder begins in its wrapper."""
+        target = builder.__init__ if inspect.isclass(builder) else builder
         code = getattr(target, "__code__", None)
         if code is None or not self.sources.traces(code):
             return None
