@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from tracer.rcnn.demo import commands
 from tracer.rcnn.demo.evaluation import (
     LEVELS,
     default_scene_table,
@@ -91,6 +93,18 @@ def test_the_text_says_each_measure():
     assert text.splitlines()[0] == f"12 scenes, {sum(len(s.boxes) for s in SCENES)} objects"
     assert "AP 1.000   AP50 1.000" in text
     assert all(word in text for word in (*CLASSES[1:], *LEVELS))
+
+
+def test_the_command_prints_the_measures_and_the_default_scene(monkeypatch, capsys):
+    oracle = Oracle([scene(5), scene(6), default_scene()])
+    monkeypatch.setattr(commands, "demo_model", lambda weights: oracle)
+    parser = argparse.ArgumentParser()
+    commands.add_eval_arguments(parser)
+    assert commands.run_eval(parser.parse_args(["--scenes", "2", "--first-seed", "5"])) == 0
+    printed = capsys.readouterr().out
+    objects = len(scene(5).boxes) + len(scene(6).boxes)
+    assert printed.startswith(f"2 scenes, {objects} objects\nAP 1.000   AP50 1.000")
+    assert "0 other detections" in printed
 
 
 def test_boxes_are_pooled_from_the_level_of_their_size():
