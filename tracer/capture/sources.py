@@ -37,6 +37,7 @@ class Sources:
             self._add_owner(owner)
         self._traced: dict[str, bool] = {}
         self._keys: dict[str, str] = {}
+        self._places: dict[tuple[str, int], Source] = {}
         self._names: dict[CodeType, str] = {}
         self._indexed: set[str] = set()
 
@@ -63,10 +64,13 @@ class Sources:
 
     def place(self, filename: str, line: int) -> Source:
         """Name a place in a source file."""
-        key = self._keys.get(filename)
-        if key is None:
-            key = self._keys[filename] = self._new_key(filename)
-        return Source(key, line)
+        place = self._places.get((filename, line))
+        if place is None:
+            key = self._keys.get(filename)
+            if key is None:
+                key = self._keys[filename] = self._new_key(filename)
+            place = self._places[filename, line] = Source(key, line)
+        return place
 
     def calling(self, frame: FrameType | None) -> Source | None:
         """The innermost line of traced code at or above `frame`."""

@@ -91,6 +91,9 @@ def _extent(tensor: torch.Tensor) -> tuple[int, int]:
     if tensor.layout is not torch.strided or tensor.numel() == 0:
         return (0, 0)
     start = int(tensor.storage_offset())
+    if tensor.is_contiguous():
+        width = tensor.element_size()
+        return (start * width, (start + tensor.numel()) * width)
     last = start + sum((n - 1) * int(s) for n, s in zip(tensor.shape, tensor.stride(), strict=True))
     width = tensor.element_size()
     return (start * width, (last + 1) * width)
@@ -277,10 +280,10 @@ class TensorStates:
 
     def _by_storage_discard(self, seen: _Seen) -> None:
         others = self._by_storage.get(seen.storage)
-        if others is not None and seen in others:
+        if others == [seen]:
+            del self._by_storage[seen.storage]
+        elif others is not None and seen in others:
             others.remove(seen)
-            if not others:
-                del self._by_storage[seen.storage]
 
 
 def _count(shape: tuple[int, ...]) -> int:
