@@ -24,6 +24,15 @@ def rcnn():
     return model.eval()
 
 
+@pytest.fixture
+def in_training(rcnn):
+    """The same model in training mode; afterwards it is as it was, its running statistics too."""
+    before = {name: tensor.clone() for name, tensor in rcnn.state_dict().items()}
+    yield rcnn.train()
+    rcnn.load_state_dict(before)
+    rcnn.eval()
+
+
 @pytest.fixture(scope="session")
 def two_images():
     """Two pictures of different sizes, float32 [3, H, W], 0–1."""

@@ -340,9 +340,13 @@ def test_two_recorders_at_once_do_not_mix(block, image):
 
 
 def test_threads_have_their_own_trees(block, image):
+    together = threading.Barrier(4)
+
     def work():
+        together.wait()  # a thread's number is free for the next once it has ended
         with torch.no_grad():
             block(image)
+        together.wait()
 
     with tracer.Recorder(block) as recorder:
         workers = [threading.Thread(target=work) for _ in range(3)]

@@ -61,20 +61,16 @@ def test_detections_are_bit_identical(rcnn, two_images, grain, context):
 
 
 @pytest.mark.parametrize("grain", GRAINS)
-def test_training_is_the_same_run_with_the_same_seed(rcnn, two_images, two_targets, grain):
-    rcnn.train()
-    try:
-        torch.manual_seed(5)
-        expected = rcnn(two_images, two_targets)
-        after = torch.random.get_rng_state()
-        torch.manual_seed(5)
-        with tracer.Recorder(rcnn, grain=grain) as recorder:
-            found = rcnn(two_images, two_targets)
-        assert torch.equal(torch.random.get_rng_state(), after)
-        assert same(expected, found)
-        assert rcnn.training
-    finally:
-        rcnn.eval()
+def test_training_is_the_same_run_with_the_same_seed(in_training, two_images, two_targets, grain):
+    torch.manual_seed(5)
+    expected = in_training(two_images, two_targets)
+    after = torch.random.get_rng_state()
+    torch.manual_seed(5)
+    with tracer.Recorder(in_training, grain=grain) as recorder:
+        found = in_training(two_images, two_targets)
+    assert torch.equal(torch.random.get_rng_state(), after)
+    assert same(expected, found)
+    assert in_training.training
     trace = recorder.trace
     assert trace.environment["mode"] == "train"
     losses = [name for name, _ in trace.calls[0].result.items]
@@ -525,24 +521,16 @@ def test_post_mortem_of_a_pooler_that_names_no_feature_map(two_images):
     assert "roi_heads.box_roi_pool" in paths
 
 
-def test_post_mortem_of_boxes_without_area(rcnn, two_images, two_targets):
+def test_post_mortem_of_boxes_without_area(in_training, two_images, two_targets):
     flat = [{**two_targets[0], "boxes": torch.tensor([[5.0, 5.0, 5.0, 9.0]] * 2)}, two_targets[1]]
-    rcnn.train()
-    try:
-        trace, call = fails(rcnn, two_images, flat)
-    finally:
-        rcnn.eval()
+    trace, call = fails(in_training, two_images, flat)
     assert "positive height and width" in trace.error.message
     assert call.path in ("", "_assert")
 
 
-def test_post_mortem_of_labels_of_another_type(rcnn, two_images, two_targets):
+def test_post_mortem_of_labels_of_another_type(in_training, two_images, two_targets):
     wrong = [{**t, "labels": t["labels"].float()} for t in two_targets]
-    rcnn.train()
-    try:
-        trace, _ = fails(rcnn, two_images, wrong)
-    finally:
-        rcnn.eval()
+    trace, _ = fails(in_training, two_images, wrong)
     assert "labels" in trace.error.message or "label" in trace.error.traceback
 
 
@@ -578,13 +566,9 @@ def test_wrong_targets_get_a_sentence(rcnn, two_images, targets, said):
         tracer.trace(rcnn, two_images, targets)
 
 
-def test_training_without_targets_gets_a_sentence(rcnn, two_images):
-    rcnn.train()
-    try:
-        with pytest.raises(InputError, match=r"in training mode .* model\.eval\(\)"):
-            tracer.trace(rcnn, two_images)
-    finally:
-        rcnn.eval()
+def test_training_without_targets_gets_a_sentence(in_training, two_images):
+    with pytest.raises(InputError, match=r"in training mode .* model\.eval\(\)"):
+        tracer.trace(in_training, two_images)
 
 
 def test_a_batch_that_torchvision_takes_is_taken(rcnn):
