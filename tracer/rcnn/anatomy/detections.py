@@ -124,7 +124,10 @@ def _candidate_boxes(run: Pass, call: Call, image: int, picture: Picture) -> np.
     if image >= len(clipping):
         raise MissingError(f"the recorded pass ended before image {image} had detections")
     decoded: Value = clipping[image].args["boxes"]
-    boxes = clip(run.array(decoded, "the decoded boxes of all classes"), picture.resized_size)
+    boxes = run.array(decoded, "the decoded boxes of all classes")
+    if boxes.ndim == 2:  # without proposals torchvision leaves the classes' boxes in one row
+        boxes = boxes.reshape(len(boxes), boxes.shape[1] // 4, 4)
+    boxes = clip(boxes, picture.resized_size)
     return np.ascontiguousarray(boxes[:, 1:]).reshape(-1, 4)
 
 

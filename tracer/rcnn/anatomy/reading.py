@@ -125,9 +125,15 @@ class Pass:
         return found
 
     def maybe(self, value: Value | int | None) -> np.ndarray | None:
-        """Return a tensor's full values, or None if they were not kept."""
+        """Return a tensor's full values, or None if they were not kept; an empty one has none."""
         state = value.tensor if isinstance(value, Value) else value
-        return None if state is None else self.trace.data(state)
+        if state is None:
+            return None
+        summary = self.trace.tensors[state].summary
+        if summary.numel == 0:
+            plain_dtype = {"bfloat16": "float32"}.get(summary.dtype, summary.dtype)
+            return np.empty(summary.shape, plain_dtype)
+        return self.trace.data(state)
 
     def arrays(self, value: Value | None, what: str, keep: str = ANATOMY) -> list[np.ndarray]:
         """Return the full values of each tensor in a sequence.

@@ -434,13 +434,12 @@ def _suppression(s: Sheet, ax: Axes, parts: Anatomy, proposals: Proposals, image
 @figure(height=4.6)
 def fig_recall(s: Sheet, parts: Anatomy, image: int) -> None:
     """Recall against the targets after each step, and each target's best IoU."""
-    targets = parts.pictures[image].resized_targets
+    proposals, targets = parts.rpn.proposals(image), parts.pictures[image].resized_targets
     if targets is None:
         raise MissingError(
             "recall needs targets: pass them along, tracer.trace(model, images, targets); in eval "
             "mode they only travel through the transform"
         )
-    proposals = parts.rpn.proposals(image)
     grid = s.grid(1, 2, width_ratios=[1.2, 1])
     ax, right = s.panel(grid[0, 0]), s.panel(grid[0, 1])
     if len(targets) == 0:

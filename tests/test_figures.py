@@ -1,0 +1,531 @@
+"""Every figure on passes of all kinds: nothing is cut off, and boxes lie where they should."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import re
+import sys
+import warnings
+import weakref
+from functools import cache
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from anatomy_passes import KEEP, boxes_of_targets, model, pictures, recorded
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torchvision.models.resnet import BasicBlock, Bottleneck, resnet18, resnet50
+
+import tracer
+from tracer.errors import InputError, MissingError
+from tracer.rcnn.anatomy import Anatomy, anatomy
+from tracer.views.figures import FIGURES, STAGES, fonts, in_stage, palette
+from tracer.views.figures.backbone import basic_block_cost, bottleneck_cost, receptive_fields
+from tracer.views.figures.sheet import columns, wrap
+
+EVAL = [name for name, entry in FIGURES.items() if "training" not in entry.needs]
+TRAINING = [name for name, entry in FIGURES.items() if "training" in entry.needs]
+
+
+@cache
+def parts(kind: str) -> Anatomy:
+    """A pass of each kind that figures must cope with."""
+    if kind == "plain":
+        return anatomy(recorded(targets=True).trace)
+    if kind == "train":
+        return anatomy(recorded(train=True).trace)
+    return anatomy(_odd(kind))
+
+
+def _odd(kind: str):
+    images, targets = pictures(), boxes_of_targets()
+    if kind == "one level":
+        return recorded("one level", keep=(*KEEP, "backbone")).trace
+    if kind == "no targets":
+        targets[0] = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+        return _record(model("fasterrcnn_resnet50_fpn", True), images, targets)
+    net = model("fasterrcnn_resnet50_fpn", False)
+    if kind == "one image":
+        return _record(net, images[:1], targets[:1])
+    if kind == "many images":
+        return _record(net, [*images, images[0]], [*targets, targets[0]])
+    if kind == "border":
+        targets[0]["boxes"] = torch.tensor([[0.0, 0, 120, 80], [0, 40, 1, 80]])
+        targets[0]["labels"] = torch.tensor([1, 2])
+        return _record(net, images, targets)
+    if kind == "NaN map":
+        return _with_nan(net, images, targets)
+    threshold = {"no proposals": net.rpn, "no detections": net.roi_heads}[kind]
+    usual, threshold.score_thresh = threshold.score_thresh, 1.1
+    try:
+        return _record(net, images, targets)
+    finally:
+        threshold.score_thresh = usual
+
+
+def _record(net, images, targets, **options):
+    torch.manual_seed(1)
+    with torch.no_grad():
+        return tracer.trace(net, images, targets, keep=KEEP, **options)
+
+
+def _with_nan(net, images, targets):
+    """A pass in which one corner of P4 is NaN, in every channel."""
+
+    def poison(module, args, result):
+        result = result.clone()
+        result[:, :, :3, :3] = float("nan")
+        return result
+
+    handle = net.backbone.fpn.layer_blocks[2].register_forward_hook(poison)
+    try:
+        return _record(net, images, targets)
+    finally:
+        handle.remove()
+
+
+def draw(kind: str, name: str, **options) -> Figure:
+    """Draw and render a figure; a glyph that no font has is an error."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*[Gg]lyph.*")
+        made = FIGURES[name].draw(parts(kind), **options)
+        made.canvas.draw()
+    return made
+
+
+# --- every figure ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", ["notebook", "slide"])
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("name", EVAL)
+def test_drawn_whole(name, lang, size):
+    if lang == "zh" and fonts.chinese_family() is None:
+        pytest.skip("no Chinese font here")
+    made = draw("plain", name, lang=lang, size=size)
+    assert isinstance(made, Figure)
+    assert made.get_figwidth() == pytest.approx({"notebook": 9.2, "slide": 13.333}[size])
+    assert cut_off(made) == []
+    assert overlapping(made) == []
+    assert has_content(made)
+    if lang == "zh":
+        assert re.search("[\u4e00-\u9fff]", text_of(made))
+
+
+@pytest.mark.parametrize("size", ["notebook", "slide"])
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("name", TRAINING)
+def test_drawn_whole_in_training(name, lang, size):
+    if lang == "zh" and fonts.chinese_family() is None:
+        pytest.skip("no Chinese font here")
+    made = draw("train", name, lang=lang, size=size)
+    assert cut_off(made) == []
+    assert overlapping(made) == []
+    assert has_content(made)
+
+
+def texts(made: Figure):
+    """The written texts of a figure that are visible and not empty, with their extent."""
+    renderer, unseen = made.canvas.get_renderer(), _not_drawn(made)
+    for artist in made.findobj(matplotlib.text.Text):
+        if artist.get_visible() and artist.get_text().strip() and id(artist) not in unseen:
+            yield artist, artist.get_window_extent(renderer)
+
+
+def _not_drawn(made: Figure) -> set[int]:
+    """Texts that exist and are not drawn whole: ticks beyond the axes, clipped tags, axes off."""
+    found: set[int] = set()
+    for ax in made.axes:
+        found |= {id(text) for text in ax.texts if text.get_clip_on()}
+        for axis in (ax.xaxis, ax.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+            out = [t for t in ticks if not ax.axison or not low <= t.get_loc() <= high]
+            found |= {id(label) for t in out for label in (t.label1, t.label2)}
+            found |= set() if ax.axison else {id(axis.label)}
+    return found
+
+
+def text_of(made: Figure) -> str:
+    return "\n".join(artist.get_text() for artist, _ in texts(made))
+
+
+def cut_off(made: Figure) -> list[str]:
+    """Return the texts that reach beyond the figure, by more than a hair."""
+    whole = made.bbox
+    room = 3.0  # pixels
+    return [
+        artist.get_text()
+        for artist, box in texts(made)
+        if box.x0 < whole.x0 - room
+        or box.y0 < whole.y0 - room
+        or box.x1 > whole.x1 + room
+        or box.y1 > whole.y1 + room
+    ]
+
+
+def overlapping(made: Figure) -> list[tuple[str, str]]:
+    """Return the pairs of title, note and headings that lie over each other."""
+    heads = [made._suptitle, made._supxlabel, *(ax.title for ax in made.axes)]
+    heads += [ax.xaxis.label for ax in made.axes if ax.axison]
+    renderer = made.canvas.get_renderer()
+    shown = [h for h in heads if h is not None and h.get_visible() and h.get_text().strip()]
+    boxes = [(h.get_text(), h.get_window_extent(renderer)) for h in shown]
+    return [
+        (a, b)
+        for (a, box_a), (b, box_b) in itertools.combinations(boxes, 2)
+        if min(box_a.x1, box_b.x1) - max(box_a.x0, box_b.x0) > 3
+        and min(box_a.y1, box_b.y1) - max(box_a.y0, box_b.y0) > 3
+    ]
+
+
+def has_content(made: Figure) -> bool:
+    """Whether each panel that is on shows something."""
+    return all(
+        ax.images or ax.patches or ax.lines or ax.collections or ax.texts
+        for ax in made.axes
+        if ax.axison
+    )
+
+
+# --- odd passes -----------------------------------------------------------------------------------
+
+ODD = (
+    "no proposals",
+    "no detections",
+    "one image",
+    "border",
+    "NaN map",
+    "one level",
+)
+MAY_LACK = {
+    "no proposals": {"roi_align"},
+    "one level": {"bottleneck", "receptive_field", "frozen_layers", "merges", "recall",
+                  "dead_channels"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.parametrize("name", EVAL)
+def test_odd_passes_are_drawn_or_refused_with_a_reason(name, kind):
+    if name in MAY_LACK.get(kind, ()):
+        with pytest.raises(MissingError) as error:
+            draw(kind, name)
+        assert len(str(error.value)) > 30
+    else:
+        assert has_content(draw(kind, name))
+
+
+@pytest.mark.parametrize("name", ["detections", "funnel", "roi_align", "objectness", "transform"])
+def test_the_last_of_many_images(name):
+    assert len(parts("many images").pictures) == 3
+    assert has_content(draw("many images", name, image=2))
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_an_image_without_targets(name):
+    made = draw("no targets", name, image=0)
+    assert has_content(made)
+    assert has_content(draw("no targets", name, image=1))
+
+
+def test_empty_panels_say_why():
+    assert "no detections" in text_of(draw("no detections", "detections"))
+    assert "no proposals" in text_of(draw("no proposals", "level_assignment"))
+    assert re.search(r"no targets: all [\d,]+ are negative", text_of(draw("no targets", "matches")))
+    assert "NaN/Inf" in "".join(
+        artist.get_text() for artist in draw("NaN map", "merges").findobj(matplotlib.text.Text)
+    )
+
+
+@pytest.mark.parametrize("name", ["retinanet_resnet50_fpn", "fcos_resnet50_fpn"])
+def test_one_stage_detectors_have_the_figures_that_apply(name):
+    found = anatomy(recorded(name).trace)
+    for entry in FIGURES.values():
+        if "two-stage" in entry.needs:
+            with pytest.raises(MissingError, match="one-stage detector"):
+                entry.draw(found)
+        else:
+            entry.draw(found).canvas.draw()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["maskrcnn_resnet50_fpn", "fasterrcnn_mobilenet_v3_large_fpn", "keypointrcnn_resnet50_fpn"],
+)
+def test_other_two_stage_detectors(name):
+    found = anatomy(recorded(name, keep=(*KEEP, "backbone.fpn.layer_blocks.0")).trace)
+    resnet = found.backbone.resnet
+    for entry in FIGURES.values():
+        if {"training", "targets"} & set(entry.needs) or ("resnet" in entry.needs and not resnet):
+            with pytest.raises(MissingError):
+                entry.draw(found)
+        else:
+            entry.draw(found).canvas.draw()
+
+
+# --- what a trace may lack ------------------------------------------------------------------------
+
+
+def test_a_trace_that_lacks_something_says_which_option_records_it():
+    net = model("fasterrcnn_resnet50_fpn", False)
+    with torch.no_grad():
+        bare = tracer.trace(net, pictures())
+        modules = tracer.trace(net, pictures(), grain="module", keep="anatomy")
+        blind = tracer.trace(net, pictures(), keep="anatomy", previews=False)
+    with pytest.raises(MissingError, match='keep="anatomy"'):
+        FIGURES["roi_align"].draw(bare)
+    with pytest.raises(MissingError, match='keep="anatomy"'):
+        FIGURES["transform"].draw(bare)
+    with pytest.raises(MissingError, match='grain="op"'):
+        FIGURES["funnel"].draw(modules)
+    with pytest.raises(MissingError, match="record with previews"):
+        FIGURES["merges"].draw(blind)
+    with pytest.raises(MissingError, match="record with previews"):
+        FIGURES["histograms"].draw(blind)
+    with pytest.raises(MissingError, match=r"model\.train\(\), with targets"):
+        FIGURES["losses"].draw(parts("plain"))
+    with pytest.raises(MissingError, match=r"model\.eval\(\)"):
+        FIGURES["detections"].draw(parts("train"))
+    with pytest.raises(MissingError, match=r"tracer\.trace\(model, images, targets\)"):
+        FIGURES["recall"].draw(anatomy(recorded().trace))
+
+
+def test_what_is_no_pass_of_a_detector():
+    with torch.no_grad():
+        other = tracer.trace(torch.nn.Sequential(torch.nn.Linear(2, 2)), torch.ones(1, 2))
+    with pytest.raises(MissingError, match="no pass of a torchvision detector"):
+        FIGURES["pipeline"].draw(other)
+    with pytest.raises(MissingError, match="construction"):
+        anatomy(tracer.trace(torch.nn.Linear, 2, 2))
+    with pytest.raises(MissingError, match="1 passes of a detector, there is no #1"):
+        anatomy(recorded().trace, 1)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("lang", "cn", "there is no lang 'cn'"),
+        ("theme", "drak", "did you mean 'dark'"),
+        ("size", "poster", "one of notebook, slide"),
+        ("image", 2, "2 images: there is no image 2"),
+        ("image", -1, "no image -1"),
+    ],
+)
+def test_options_that_do_not_exist(option, value, message):
+    with pytest.raises(InputError, match=message):
+        FIGURES["funnel"].draw(parts("plain"), **{option: value})
+
+
+# --- boxes where they belong ----------------------------------------------------------------------
+
+
+def rectangles(made: Figure, panel: int) -> np.ndarray:
+    """The outlines drawn in a panel, [N, 4] as x1, y1, x2, y2."""
+    found = [p for p in made.axes[panel].patches if type(p) is Rectangle]
+    return np.array([[*p.get_xy(), p.get_x() + p.get_width(), p.get_y() + p.get_height()]
+                     for p in found])  # fmt: skip
+
+
+@pytest.mark.parametrize("image", [0, 1])
+def test_detections_are_drawn_in_original_pixels(image):
+    made = draw("plain", "detections", image=image)
+    expected = recorded(targets=True).output[image]["boxes"][:12].numpy()
+    np.testing.assert_allclose(rectangles(made, 0), expected, atol=1e-3)
+    height, width = parts("plain").pictures[image].original_size
+    assert made.axes[0].get_xlim() == (0, width)
+    assert made.axes[0].get_ylim() == (height, 0)
+
+
+@pytest.mark.parametrize("image", [0, 1])
+def test_targets_are_drawn_in_the_pixels_of_each_picture(image):
+    made = draw("plain", "transform", image=image)
+    picture = parts("plain").pictures[image]
+    np.testing.assert_allclose(rectangles(made, 0), boxes_of_targets()[image]["boxes"], atol=1e-4)
+    np.testing.assert_allclose(rectangles(made, 1), picture.resized_targets.xyxy, atol=1e-4)
+
+
+def test_boxes_have_their_levels_colour_everywhere():
+    pooling = parts("plain").roi_heads.box
+    made = draw("plain", "level_assignment")
+    drawn = [p for p in made.axes[2].patches if type(p) is Rectangle]
+    by_box = {tuple(np.round(box, 2)): i for i, box in enumerate(pooling.boxes[0].xyxy.tolist())}
+    assert len(drawn) > 20
+    for patch in drawn:
+        box = (
+            *patch.get_xy(),
+            patch.get_x() + patch.get_width(),
+            patch.get_y() + patch.get_height(),
+        )
+        index = by_box[tuple(np.round(box, 2))]
+        expected = palette.level_colour(pooling.level_of(index).name)
+        assert matplotlib.colors.same_color(patch.get_edgecolor()[:3], expected)
+
+
+def test_the_bars_of_the_level_assignment_are_the_counts():
+    pooling = parts("plain").roi_heads.box
+    made = draw("plain", "level_assignment")
+    heights = [patch.get_height() for patch in made.axes[1].patches]
+    counts = np.bincount(pooling.assigned[0], minlength=len(pooling.levels))
+    assert heights == counts.tolist()
+
+
+def test_roi_align_shows_what_was_pooled():
+    found = parts("plain")
+    pooling = found.roi_heads.box
+    index = next(i for i in range(len(pooling.boxes[0])) if pooling.level_of(i).map.kept)
+    made = draw("plain", "roi_align", box=index, channel=5)
+    shown = np.asarray(made.axes[3].images[0].get_array())
+    np.testing.assert_array_equal(shown, pooling.pooled(index)[5])
+    points = made.axes[1].lines[-1].get_xydata()
+    np.testing.assert_allclose(points, pooling.grid(index).samples.reshape(-1, 2), atol=1e-5)
+
+
+def test_merges_show_maps_that_add_up():
+    made = draw("plain", "merges")
+    rows = [made.axes[i * 5 : i * 5 + 5] for i in range(4)]
+    for row in rows[1:]:
+        lateral, up, total = (np.asarray(ax.images[0].get_array()) for ax in row[1:4])
+        tolerance = 3 * max(np.ptp(lateral), np.ptp(up), np.ptp(total)) / 255
+        np.testing.assert_allclose(lateral + up, total, atol=tolerance)
+        assert len({ax.images[0].get_clim() for ax in row[1:4]}) == 1
+
+
+# --- drawing into other figures, and leaving nothing behind ---------------------------------------
+
+
+@pytest.mark.parametrize("name", ["funnel", "merges", "detections", "level_assignment"])
+def test_drawn_into_axes_of_another_figure(name):
+    paper = Figure(figsize=(12, 6))
+    FigureCanvasAgg(paper)
+    left, right = paper.subplots(1, 2)
+    made = FIGURES[name].draw(parts("plain"), ax=right)
+    assert made is paper
+    paper.canvas.draw()
+    drawn = [ax for ax in paper.axes if ax is not left and ax.axison and ax is not right]
+    inside = drawn or [right]
+    middle = right.get_position().x0 - 0.06
+    assert all(ax.get_position().x0 > middle for ax in inside)
+    assert not left.images
+    assert right.patches or drawn
+
+
+def test_pyplot_is_not_touched_and_nothing_is_held():
+    made = draw("plain", "merges")
+    gone = weakref.ref(made)
+    del made
+    gc.collect()
+    assert gone() is None
+    if "matplotlib.pyplot" in sys.modules:
+        assert matplotlib.pyplot.get_fignums() == []
+
+
+def test_settings_of_matplotlib_are_left_alone():
+    before = dict(matplotlib.rcParams)
+    draw("plain", "funnel", lang="zh", theme="dark")
+    assert dict(matplotlib.rcParams) == before
+
+
+# --- language and colour --------------------------------------------------------------------------
+
+
+def test_without_a_chinese_font_it_is_english_and_said_once(monkeypatch):
+    monkeypatch.setattr(fonts, "chinese_family", lambda: None)
+    fonts._note.cache_clear()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        first = FIGURES["funnel"].draw(parts("plain"), lang="zh")
+        FIGURES["funnel"].draw(parts("plain"), lang="zh")
+    said = [w for w in caught if issubclass(w.category, fonts.ChineseFontMissing)]
+    assert len(said) == 1
+    assert "fonts-noto-cjk" in str(said[0].message)
+    first.canvas.draw()
+    assert not re.search("[\u4e00-\u9fff]", text_of(first))
+    assert "proposals" in text_of(first)
+
+
+# Machado, Oliveira and Fernandes 2009, severity 1: linear RGB as the colour-blind see it.
+BLIND = {
+    "protan": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+    "deutan": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+}
+
+
+@pytest.mark.parametrize("eyes", BLIND)
+def test_levels_are_told_apart_by_colour_blind_eyes(eyes):
+    colours = [matplotlib.colors.to_rgb(palette.level_colour(f"P{i}")) for i in range(2, 8)]
+    linear = np.asarray(colours) ** 2.2
+    seen = np.clip(linear @ np.asarray(BLIND[eyes]).T, 0, 1) ** (1 / 2.2)
+    for a, b in itertools.combinations(seen, 2):
+        assert np.abs(a - b).sum() > 0.25
+
+
+def test_a_level_has_one_colour():
+    assert palette.level_colour("P4") == palette.level_colour("C4")
+    assert len({palette.level_colour(n) for n in ("P5a", "P5b", "P5c", "P6")}) == 4
+    assert palette.level_colour("odd") in palette.CYCLE
+
+
+def test_lines_are_wrapped_by_width():
+    assert wrap("one two three four", 9) == "one two\nthree\nfour"
+    assert wrap("每一层都有自己的锚框", 8) == "每一层都\n有自己的\n锚框"
+    assert columns("P2 层") == 5
+    for width in (20, 33, 60):
+        text = "左：每点一个框；k 被限制在 2～5 之内, and some English words, 也在内。" * 3
+        assert all(columns(line) <= width + 2 for line in wrap(text, width).splitlines())
+
+
+# --- numbers that figures compute -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [64, 256])
+def test_costs_of_blocks_are_those_of_built_blocks(width):
+    built = Bottleneck(4 * width, width), BasicBlock(4 * width, 4 * width)
+    for block, cost in zip(built, (bottleneck_cost, basic_block_cost), strict=True):
+        params, macs = cost(4 * width)
+        assert params == sum(p.numel() for p in block.parameters())
+        with torch.no_grad():
+            trace = tracer.trace(block.eval(), torch.zeros(1, 4 * width, 5, 3))
+        assert macs * 15 == trace.calls[0].macs
+
+
+@pytest.mark.parametrize(("build", "bottleneck"), [(resnet18, False), (resnet50, True)])
+def test_receptive_fields_are_what_gradients_reach(build, bottleneck):
+    """With positive weights every path counts, so the gradient is nonzero just where it can be."""
+    net = build(weights=None).double().eval()
+    net.maxpool = torch.nn.AvgPool2d(3, 2, 1)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.fill_(0.05)
+    depths = tuple(len(net.get_submodule(f"layer{i}")) for i in (1, 2, 3, 4))
+    expected = receptive_fields(depths, bottleneck)
+    x = torch.ones(1, 3, 352, 352, dtype=torch.float64, requires_grad=True)
+    out = net.relu(net.bn1(net.conv1(x)))
+    for i in range(4):
+        name, field, stride = expected[i]
+        middle = out.shape[-1] // 2
+        (gradient,) = torch.autograd.grad(out[0, 0, middle, middle], x, retain_graph=True)
+        reached = (gradient[0, 0] > 0).any(0).nonzero()
+        assert int(reached[-1] - reached[0]) + 1 == field, name
+        assert 352 // out.shape[-1] == stride
+        out = net.layer1(net.maxpool(out)) if i == 0 else net.get_submodule(f"layer{i + 1}")(out)
+
+
+# --- the registry ---------------------------------------------------------------------------------
+
+
+def test_the_registry_is_in_order_and_complete():
+    stages = [entry.stage for entry in FIGURES.values()]
+    assert [stage for stage, _ in itertools.groupby(stages)] == list(STAGES)
+    for name, entry in FIGURES.items():
+        assert entry.draw.__name__ == f"fig_{name}"
+        assert entry.draw.__doc__
+        assert entry.title_en
+        assert entry.title_zh
+    assert [entry.name for entry in in_stage("fpn")] == ["pyramid", "merges", "same_point"]
+    with pytest.raises(MissingError, match="did you mean 'losses'"):
+        in_stage("loses")
