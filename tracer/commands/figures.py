@@ -56,6 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="png", help="(%(default)s)")
     parser.add_argument("--dpi", type=int, default=150, metavar="N", help="of png (%(default)s)")
     parser.add_argument("--image", type=int, default=0, metavar="N", help="of the batch (0)")
+    parser.add_argument(
+        "--names", metavar="A,B,…", help="names of the classes from 1 on, for the detections"
+    )
     parser.add_argument("--size", choices=("notebook", "slide"), default="notebook")
     parser.add_argument("--theme", choices=("light", "dark"), default="light")
 
@@ -99,6 +102,8 @@ def _one(parts: Anatomy, entry: Entry, folder: Path, args: argparse.Namespace) -
     file = f"{entry.name}.{args.format}"
     start = time.perf_counter()
     options: dict[str, Any] = {"lang": args.lang, "size": args.size, "theme": args.theme}
+    if args.names and entry.name in ("detections", "detection_funnel"):
+        options["names"] = ("", *(name.strip() for name in args.names.split(",")))
     try:
         figure = entry.draw(parts, image=args.image, **options)
     except MissingError as error:

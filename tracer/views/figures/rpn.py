@@ -235,10 +235,15 @@ def fig_decode(s: Sheet, parts: Anatomy, image: int, anchor: int | None = None) 
 
 
 def _clear_example(proposals: Proposals) -> int:
-    """The proposal among the best that moved most: deltas worth seeing."""
-    best = proposals.funnel.steps[-1].kept[:30]
+    """The proposal among the best that moved most, of those that stay near the image."""
+    best = proposals.funnel.steps[-1].kept[:60]
     if len(best) == 0:
-        best = proposals.funnel.step("top_k").kept[:30]
+        best = proposals.funnel.step("top_k").kept[:60]
+    height, width = proposals.decoded.size
+    boxes = np.nan_to_num(proposals.decoded.xyxy[best], nan=np.inf)
+    side = np.asarray([width, height], np.float32)
+    near = (boxes[:, :2] >= -0.2 * side).all(1) & (boxes[:, 2:] <= 1.2 * side).all(1)
+    best = best[near] if near.any() else best
     return int(best[np.nan_to_num(np.abs(proposals.deltas[best])).sum(1).argmax()])
 
 
