@@ -275,10 +275,13 @@ def _one_bin(s: Sheet, ax: Axes, grid: Grid, values: np.ndarray, cell: tuple[int
     ax.plot(points[:, 0], points[:, 1], "o", color="white", mec="#14171f", ms=s.point / 1.9)
     chosen = _telling(grid, cell)
     weights = grid.weights[cell][chosen]
-    for (x, y), weight in zip(corners[chosen].tolist(), weights.tolist(), strict=True):
+    away = ((-0.22, -0.16), (0.22, -0.16), (-0.22, 0.16), (0.22, 0.16))  # off the point itself
+    for (x, y), weight, (right, down) in zip(
+        corners[chosen].tolist(), weights.tolist(), away, strict=True
+    ):
         ax.plot([points[chosen, 0], x], [points[chosen, 1], y], color="white", lw=s.point / 8)
         label = f"{values[y, x]:.2f}\n×{weight:.2f}"
-        s.tag(ax, x, y, label, "#14171f", ha="center", va="center", size=0.68)
+        s.tag(ax, x + right, y + down, label, "#14171f", ha="center", va="center", size=0.62)
     ax.plot(*points[chosen], "o", color=s.theme.warn, mec="white", ms=s.point / 1.7)
     ax.set_xlim(max(low[0], -0.5), min(high[0], values.shape[1] - 0.5))
     ax.set_ylim(min(high[1], values.shape[0] - 0.5), max(low[1], -0.5))

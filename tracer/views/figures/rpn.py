@@ -243,8 +243,8 @@ def _clear_example(proposals: Proposals) -> int:
     boxes = np.nan_to_num(proposals.decoded.xyxy[best], nan=np.inf)
     side = np.asarray([width, height], np.float32)
     near = (boxes[:, :2] >= -0.2 * side).all(1) & (boxes[:, 2:] <= 1.2 * side).all(1)
-    best = best[near] if near.any() else best
-    return int(best[np.nan_to_num(np.abs(proposals.deltas[best])).sum(1).argmax()])
+    moved = np.nan_to_num(np.abs(proposals.deltas[best])).sum(1)
+    return int(best[near][moved[near].argmax()] if near.any() else best[moved.argmin()])
 
 
 def _middle(box: np.ndarray) -> tuple[float, float]:
