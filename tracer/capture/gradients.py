@@ -44,9 +44,8 @@ def _reader(found: dict[str, Reading], name: str) -> Callable[[nn.Parameter], No
 
 def describe(recorder: Recorder) -> tuple[ParameterRecord, ...]:
     """Every parameter of the recorded models, with its gradient if a backward pass left one."""
-    models = recorder.models or ((recorder.result,) if recorder.result is not None else ())
     found = []
-    for model in models:
+    for model in recorder.recorded_models():
         for name, parameter in model.named_parameters():
             if isinstance(parameter, nn.parameter.UninitializedParameter):
                 continue

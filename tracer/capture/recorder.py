@@ -247,7 +247,6 @@ class Recorder:
         self._trace: Trace | None = None
         self._began = 0.0
         self._seconds = 0.0
-        self._grown = 0
 
     # -- the with block ------------------------------------------------------------------------
 
@@ -304,7 +303,8 @@ class Recorder:
             result = builder(*args, **keywords)
         except BaseException as error:
             if opened is not None:
-                self.end(opened, None, error)
+                with self.at_work():
+                    self.end(opened, None, error)
             raise
         if isinstance(result, nn.Module):
             self.result = result
@@ -337,6 +337,10 @@ class Recorder:
         """The trace so far, while the run is paused or goes on; open calls end now."""
         with self.at_work():
             return self._frozen()
+
+    def recorded_models(self) -> tuple[nn.Module, ...]:
+        """The models that run, or the one that was built."""
+        return self.models or ((self.result,) if self.result is not None else ())
 
     def at_work(self) -> _AtWork:
         """A ``with`` block in which the recorder's own code, and callbacks, go unrecorded."""
@@ -400,11 +404,15 @@ class Recorder:
     def end(self, opened: Open, result: Any, error: BaseException | None = None) -> None:
         """Close a call, and whatever was left open beneath it."""
         stack = self.stack()
-        while stack and stack[-1] is not opened:
-            self._close(stack[-1], None, error)
-            stack.pop()
+        self._unwind(stack, opened, error)
         self._close(opened, result, error)
         if stack:
+            stack.pop()
+
+    def _unwind(self, stack: list[Open], until: Open | None, error: BaseException | None) -> None:
+        """Close the calls of a stack from the innermost out, up to but without `until`."""
+        while stack and stack[-1] is not until:
+            self._close(stack[-1], None, error)
             stack.pop()
 
     def add_macs(self, count: int) -> None:
@@ -521,16 +529,14 @@ class Recorder:
     def _fail(self, error: BaseException) -> None:
         """An exception leaves the with block: close what it left open."""
         for stack in self._stacks.values():
-            while stack:
-                self._close(stack[-1], None, error)
-                stack.pop()
+            self._unwind(stack, None, error)
         if self._failure is None or self._failure[0] is not error:
             self._failed = None
         self._failure = (error, self._failing_line(error))
 
     def _frozen(self) -> Trace:
         states = self.states.frozen()
-        table = modules.describe(self.models or _models_in(self.result), self.paths, self.sources)
+        table = modules.describe(self.recorded_models(), self.paths, self.sources)
         stages, stage_of = assign_stages(self._opens, table, self._kind)
         error = None
         if self._failure is not None and self._exit_by_error():
@@ -650,10 +656,6 @@ def _require_known(grain: Any) -> None:
 def _name_error(error: BaseException) -> str:
     text = str(error).strip().split("\n")[0][:500]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _models_in(result: Any) -> tuple[nn.Module, ...]:
-    return (result,) if isinstance(result, nn.Module) else ()
 
 
 def _torchvision_version() -> str:

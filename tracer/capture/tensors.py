@@ -45,7 +45,7 @@ class _Seen:
         self.ref = weakref.ref(tensor, lambda _: forget(me()))
         self.storage = _storage(tensor)
         self.extent = _extent(tensor)
-        self.geometry = (key, tensor.dtype, tuple(tensor.shape), _strides(tensor))
+        self.geometry = (key, tensor.dtype, tuple(tensor.shape))
         self.version = version(tensor)
         self.state = -1
         self.writer: int | None = None
@@ -80,10 +80,6 @@ def _storage(tensor: torch.Tensor) -> int:
         return tensor.untyped_storage()._cdata
     except (NotImplementedError, RuntimeError):
         return 0
-
-
-def _strides(tensor: torch.Tensor) -> tuple[int, ...]:
-    return tensor.stride() if tensor.layout is torch.strided else ()
 
 
 def _extent(tensor: torch.Tensor) -> tuple[int, int]:
@@ -153,11 +149,6 @@ class TensorStates:
                 if self.store.put(f"data/{state}", tensor):
                     self.kept.add(state)
         return state
-
-    def known(self, tensor: torch.Tensor) -> bool:
-        """Whether the tensor is in a state that has a number already."""
-        seen = self._by_id.get(id(tensor))
-        return seen is not None and seen.ref() is tensor and seen.writer is None
 
     def wrote(self, tensor: torch.Tensor, call: int | None) -> None:
         """Note that `call` is writing into `tensor`'s memory: what is seen there has ended."""
