@@ -12,7 +12,7 @@ from torch import nn
 from torchvision.models.detection import fasterrcnn_resnet50_fpn
 from torchvision.ops import FrozenBatchNorm2d, box_iou
 
-from tracer.errors import WeightsError
+from tracer.errors import InputError, WeightsError
 from tracer.rcnn.demo.evaluation import pooling_level
 from tracer.rcnn.demo.lowrank import LowRank, expand, factorise, true_model
 from tracer.rcnn.demo.scenes import CLASSES, DEMO_SIZE, default_scene
@@ -205,3 +205,17 @@ def test_quantising_is_exact_to_half_a_scale_and_leaves_vectors_alone():
     assert (error <= stored["a.scale"][:, None] * 0.5001).all()
     assert torch.equal(back["b"], factors["b"])
     assert torch.equal(back["zero"], factors["zero"])
+
+
+def test_the_environment_may_ask_for_a_smaller_pass(monkeypatch):
+    monkeypatch.setenv("RCNN_TRACER_MIN_SIZE", "128")
+    small = demo_model().transform
+    assert (small.min_size, small.max_size) == ((128,), 160)
+    assert demo_model(min_size=64).transform.min_size == (64,)
+
+
+@pytest.mark.parametrize("wanted", ["small", "0", "-3", ""])
+def test_an_environment_that_asks_for_no_size_is_told_so(monkeypatch, wanted):
+    monkeypatch.setenv("RCNN_TRACER_MIN_SIZE", wanted)
+    with pytest.raises(InputError, match="RCNN_TRACER_MIN_SIZE is a number of pixels"):
+        demo_model()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -24,7 +25,7 @@ from torchvision.models.detection import FasterRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops import FrozenBatchNorm2d
 
-from tracer.errors import WeightsError
+from tracer.errors import InputError, WeightsError
 from tracer.rcnn.demo.lowrank import expand, true_model
 from tracer.rcnn.demo.scenes import CLASSES, DEMO_SIZE
 
@@ -41,7 +42,8 @@ def demo_model(
 ) -> FasterRCNN:
     """The demo's detector: the true architecture with trained weights, in eval mode.
 
-    It takes scenes of `DEMO_SIZE` as they are and scales other images to that size.
+    It takes scenes of `DEMO_SIZE` as they are and scales other images to that size. Where time is
+    short, the environment variable RCNN_TRACER_MIN_SIZE names a smaller shorter side, in pixels.
 
     Args:
         score_thresh: detections below this score are dropped (`box_score_thresh`).
@@ -52,7 +54,7 @@ def demo_model(
         WeightsError: the checkpoint or its digest is missing, damaged, or of another model.
     """
     state = load_weights(weights)
-    settings: dict[str, Any] = {"min_size": min(DEMO_SIZE), "max_size": max(DEMO_SIZE)} | options
+    settings = _sizes() | options
     model = _without_memory(box_score_thresh=score_thresh, **settings)
     try:
         model.load_state_dict(state, strict=True, assign=True)
@@ -62,6 +64,21 @@ def demo_model(
             f"{len(CLASSES)} classes; train them again with `tracer train-demo`."
         ) from error
     return model.eval()
+
+
+def _sizes() -> dict[str, Any]:
+    """How the model resizes: to `DEMO_SIZE`, or as the environment asks.
+
+    Raises:
+        InputError: what the environment asks for is no size.
+    """
+    wanted = os.environ.get("RCNN_TRACER_MIN_SIZE", str(min(DEMO_SIZE)))
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise InputError(f"RCNN_TRACER_MIN_SIZE is a number of pixels from 1; found {wanted!r}")
+    return {
+        "min_size": int(wanted),
+        "max_size": round(int(wanted) * max(DEMO_SIZE) / min(DEMO_SIZE)),
+    }
 
 
 def _without_memory(**options: Any) -> FasterRCNN:

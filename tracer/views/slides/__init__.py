@@ -1,0 +1,1 @@
+"""A teaching deck from a recording: one model of slides, one writer per format."""

@@ -1,0 +1,137 @@
+"""What a deck is, whichever file it is written to: slides of a title and a few parts, with notes.
+
+The builders make a `Deck` from a recording; the writers (`html`, `pptx`, `pdf`) lay it out. Text
+is plain text, in the language of the slide: a writer sets it as text, never as markup.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Points:
+    """A few short lines, one thought each.
+
+    Attributes:
+        lines: what they say.
+        stepwise: whether they appear one by one where the format can do that.
+    """
+
+    lines: tuple[str, ...]
+    stepwise: bool = False
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """One figure, or the steps of one, drawn for a slide.
+
+    Attributes:
+        figures: drawn at slide size, in the order in which they are shown; more than one means
+            that each replaces the one before it (a format that cannot shows the last).
+        alt: what is to be seen, for those who cannot see it.
+        caption: source and shapes, one line beneath the figure.
+    """
+
+    figures: tuple[Figure, ...]
+    alt: str
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A table.
+
+    Attributes:
+        head: names of the columns.
+        rows: as long as `head` each.
+        numbers: columns that are set flush right, from 0.
+    """
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbers: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class CodeStep:
+    """One step through the code of a slide.
+
+    Attributes:
+        lines: numbers of the highlighted lines, as in the file.
+        beside: the shapes or values after those lines, one short text a line of the column.
+    """
+
+    lines: tuple[int, ...]
+    beside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Code:
+    """A piece of source with lines to dwell on.
+
+    Attributes:
+        text: the lines of the file from `first` on, without a final newline.
+        first: the number of its first line in the file.
+        source: file and version, e.g. ``torchvision/ops/poolers.py, torchvision 0.29.2``.
+        steps: highlighted one after the other where the format can do that.
+    """
+
+    text: str
+    first: int
+    source: str
+    steps: tuple[CodeStep, ...] = ()
+
+
+Part = Points | Pictures | Cells | Code
+
+
+@dataclass(frozen=True)
+class Slide:
+    """One idea.
+
+    Attributes:
+        key: its name in outlines and links, e.g. ``fpn-merges``.
+        title: one line.
+        parts: what it shows, in reading order; two parts stand side by side, one fills the slide.
+        notes: what the speaker says, in paragraphs.
+        stage: the stage of Faster R-CNN that it belongs to, for its colour; None for none.
+        lang: ``"en"`` or ``"zh"``.
+        layout: ``"title"`` for a deck's or a part's opening, ``"content"`` else.
+        step: fragment of the page's address at the step that the slide is about, or "".
+    """
+
+    key: str
+    title: str
+    parts: tuple[Part, ...] = ()
+    notes: tuple[str, ...] = ()
+    stage: str | None = None
+    lang: str = "en"
+    layout: str = "content"
+    step: str = ""
+
+
+@dataclass(frozen=True)
+class Deck:
+    """A talk.
+
+    Attributes:
+        title: of the whole.
+        slides: in order.
+        lang: ``"en"``, ``"zh"``, or ``"both"`` where each slide comes in one and then the other.
+        theme: ``"light"`` or ``"dark"``.
+        page: the page (`tracer page`) that `Slide.step` points into, relative to the deck; or None.
+        credits: licences and sources named on the last slide and in the file's properties.
+    """
+
+    title: str
+    slides: tuple[Slide, ...]
+    lang: str = "en"
+    theme: str = "light"
+    page: Path | None = None
+    credits: tuple[str, ...] = field(default=())
