@@ -10,6 +10,7 @@ import handmade
 import pytest
 
 from tracer.cli import main
+from tracer.errors import InputError
 from tracer.stepper import Stepper
 from tracer.store import load
 from tracer.views import plain
@@ -130,6 +131,17 @@ def test_hostile_names_stay_text():
     assert "[red]not red[/red]" in "\n".join(
         plain.scripted(Stepper(handmade.hostile_pass()), "find not red\n", "x")
     )
+
+
+def test_a_cell_shows_commands_with_their_answers():
+    stepper = Stepper(handmade.tiny_pass())
+    told = plain.walk(stepper, "goto body", "a").splitlines()
+    assert told[0] == "(tracer) goto body"
+    assert told[1].startswith("> --Call-- ")
+    assert "(tracer) a" in told
+    assert stepper.position.call.path == "body"
+    with pytest.raises(InputError, match="walk, line 2: 'find nowhere'"):
+        plain.walk(stepper, "first", "find nowhere")
 
 
 def test_a_closed_pipe_ends_it_quietly(saved, script):

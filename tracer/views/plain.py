@@ -74,3 +74,12 @@ def scripted(stepper: Stepper, script: str, name: str) -> Iterator[str]:
             yield reply.text
         if reply.quit:
             return
+
+
+def walk(stepper: Stepper, *commands: str) -> str:
+    """Return commands with their answers, as a terminal would show them: for a notebook's cell.
+
+    Raises:
+        InputError: a command is wrong; says which.
+    """
+    return "\n".join(scripted(stepper, "\n".join(commands), "walk"))
