@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import sys
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 import tracer
+from tracer.checks import problems
 from tracer.errors import InputError, TracerError
 from tracer.stepper import Stepper
 
@@ -180,6 +182,40 @@ def test_q_leaves_cleanly(net):
     assert "RunLeft" not in out
     assert trace.calls[-1].start < tracer.trace(net, X, grain="line").calls[-1].start
     assert torch.isfinite(net(X)).all()
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [["q"], ["n", "n", "q"], ["s", "q"], ["until", "q"], ["r", "r", "q"]],
+    ids=lambda commands: "; ".join(commands),
+)
+def test_the_last_trace_says_that_the_run_was_left(net, commands):
+    trace, _ = told(net, commands, break_at="blocks.1")
+    last = tracer.last_trace()
+    assert last is trace
+    assert last.error is None
+    assert not any(c.error for c in last.calls)
+    assert not any(line.raised for line in last.lines)
+    assert re.fullmatch(r"the run was left at step \d+", last.notes[-1])
+    assert "RunLeft" not in last.to_json()
+    assert problems(last) == []
+    assert "the run was left at step" in last._repr_html_()
+
+
+def test_an_error_that_the_run_caught_before_it_was_left_is_none_of_the_run(net):
+    class Trying(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = net
+
+        def forward(self, x):
+            with contextlib.suppress(RuntimeError):
+                self.net(x[:3])
+            return self.net(x)
+
+    trace, _ = told(Trying(), ["q"], break_at="net#1")
+    assert trace.error is None
+    assert [c.label for c in trace.calls if c.path == "net" and c.error] == ["net#0"]
 
 
 def test_a_run_that_is_left_is_not_caught_by_the_model(net):

@@ -7,12 +7,11 @@ import io
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tracer.errors import InputError
+from tracer.errors import InputError, RunLeft
 from tracer.record import Source
 from tracer.stepper import Breakpoint, Location, Position, Reply, Stepper
 from tracer.stepper.breakpoints import read_location
@@ -30,10 +29,6 @@ if TYPE_CHECKING:
 
 Read = Callable[[], "str | None"]
 """Returns the next command, None when there is none."""
-
-
-class RunLeft(BaseException):
-    """The user leaves a run that is still under way; no `except Exception` of it may catch this."""
 
 
 def debug(
@@ -176,7 +171,7 @@ class _Session:
             with self.recorder:
                 run()
         except RunLeft:
-            return _without_leaving(self.recorder.trace)
+            return self.recorder.trace
         except Exception as error:
             if post_mortem and self.recorder.trace.error is not None:
                 self._look_back(error)
@@ -275,16 +270,6 @@ def _breakpoint(number: int, line: str, known: Known) -> Breakpoint:
     place, _, condition = line.partition(",")
     location = known.resolved(read_location(place))
     return Breakpoint(number, location, parse(condition) if condition.strip() else None)
-
-
-def _without_leaving(trace: Trace) -> Trace:
-    """Return the recording of a run that was left, which is no failure of the run."""
-    assert trace.error is not None
-    mark = f"{RunLeft.__name__}: "
-    calls = (replace(c, error="") if c.error.startswith(mark) else c for c in trace.calls)
-    lines = (replace(x, raised="") if x.raised.startswith(mark) else x for x in trace.lines)
-    notes = (*trace.notes, trace.error.message)
-    return replace(trace, calls=tuple(calls), lines=tuple(lines), notes=notes, error=None)
 
 
 # --- Python in a frame ----------------------------------------------------------------------------

@@ -31,6 +31,14 @@ class WeightsError(TracerError, RuntimeError):
     """Weights that cannot be found, downloaded or loaded into the model."""
 
 
+class RunLeft(BaseException):
+    """Raised to leave a run that is still under way: a wish of the reader, and no error.
+
+    No ``except Exception`` of the run may catch it. The recording ends there without an error; its
+    notes have this text.
+    """
+
+
 def near(name: str, known: Iterable[str], limit: int = 3) -> str:
     """Return ``"; did you mean 'a' or 'b'?"`` for the known names closest to `name`, or ``""``."""
     matches = difflib.get_close_matches(name, [str(k) for k in known], n=limit, cutoff=0.5)

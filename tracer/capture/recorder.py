@@ -26,7 +26,7 @@ from tracer.capture.sources import Sources
 from tracer.capture.summaries import Reading
 from tracer.capture.tensors import TensorStates
 from tracer.capture.values import Describer, fingerprint
-from tracer.errors import InputError, near
+from tracer.errors import InputError, RunLeft, near
 from tracer.rcnn.stages import assign_stages
 from tracer.record import Call, Failure, Line, Settings, Source, Trace, Value
 
@@ -183,7 +183,8 @@ class Recorder:
         budget: bytes of kept data that stay in memory; what is over waits on disk.
         progress: called as ``progress(calls so far, path)`` when a module begins.
         on_step: called as ``on_step(recorder, tick, frame)`` at each call start, line and call
-            end of the recording thread; it may block, and may raise to end the run.
+            end of the recording thread; it may block, and may raise to end the run (`RunLeft`
+            ends it without an error).
 
     Example:
         >>> with Recorder(model) as recorder:
@@ -499,6 +500,8 @@ class Recorder:
         return lambda tensor: see(tensor, producer, keep, blank)
 
     def _close(self, opened: Open, result: Any, error: BaseException | None) -> None:
+        if opened.end >= 0:  # on_step raised at the end of it
+            return
         if error is None:
             keep = self.keep.wants(opened.path, opened.kind, "result", opened.keeps)
             blank = opened.kind == "op" and opened.path in _ALLOCATIONS
@@ -530,6 +533,10 @@ class Recorder:
         """An exception leaves the with block: close what it left open."""
         for stack in self._stacks.values():
             self._unwind(stack, None, error)
+        if isinstance(error, RunLeft):
+            self.note(str(error))
+            self._failure = None
+            return
         if self._failure is None or self._failure[0] is not error:
             self._failed = None
         self._failure = (error, self._failing_line(error))
@@ -654,6 +661,9 @@ def _require_known(grain: Any) -> None:
 
 
 def _name_error(error: BaseException) -> str:
+    """What a call or a line says of an exception; of one by which the reader leaves, nothing."""
+    if isinstance(error, RunLeft):
+        return ""
     text = str(error).strip().split("\n")[0][:500]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
