@@ -422,6 +422,8 @@ class Trace:
         notes: what the recording could not see or had to leave out, a sentence each.
         error: how it ended, if by an exception.
         seconds: wall time of the run, recording included.
+        classes: what the detector's classes are called, by label (label 0 is the background);
+            empty where that is not known. `tracer.rcnn.classes` gives them in a language.
         blobs: arrays by name: ``preview/<state>`` uint8 [K, h, w], ``data/<state>`` the full
             values (bfloat16 widened to float32). May be read from disk only when asked for.
     """
@@ -440,6 +442,7 @@ class Trace:
     notes: tuple[str, ...] = ()
     error: Failure | None = None
     seconds: float = 0.0
+    classes: tuple[str, ...] = ()
     blobs: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:

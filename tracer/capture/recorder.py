@@ -27,6 +27,7 @@ from tracer.capture.summaries import Reading
 from tracer.capture.tensors import TensorStates
 from tracer.capture.values import Describer, fingerprint
 from tracer.errors import InputError, RunLeft, near
+from tracer.rcnn import classes as class_names
 from tracer.rcnn.stages import assign_stages
 from tracer.record import Call, Failure, Line, Settings, Source, Trace, Value
 
@@ -181,6 +182,8 @@ class Recorder:
             and those that the model's classes come from.
         previews: take small pictures and histograms.
         budget: bytes of kept data that stay in memory; what is over waits on disk.
+        classes: what the detector's classes are called, by label, the background first; if not
+            given, what a model's own attribute ``classes`` says.
         progress: called as ``progress(calls so far, path)`` when a module begins.
         on_step: called as ``on_step(recorder, tick, frame)`` at each call start, line and call
             end of the recording thread; it may block, and may raise to end the run (`RunLeft`
@@ -192,8 +195,8 @@ class Recorder:
         >>> recorder.trace
 
     Raises:
-        InputError: a grain, pattern or package that is not known, or a model that cannot be
-            hooked (scripted, compiled, replicated over devices).
+        InputError: a grain, pattern or package that is not known, a model that cannot be hooked
+            (scripted, compiled, replicated over devices), or other class names than it has classes.
     """
 
     def __init__(
@@ -205,6 +208,7 @@ class Recorder:
         packages: Iterable[str] = (),
         previews: bool = True,
         budget: int = BUDGET,
+        classes: Sequence[str] | None = None,
         progress: Progress | None = None,
         on_step: OnStep | None = None,
         builder: Callable[..., Any] | None = None,
@@ -212,6 +216,7 @@ class Recorder:
         for model in models:
             modules.require_hookable(model)
         self.models = models
+        self.classes = class_names.checked(classes, *models[:1])
         self.builder = builder
         self.grains = _grains(grain)
         self.keep = KeepRule(keep)
@@ -569,8 +574,13 @@ class Recorder:
             notes=(*self.notes, *self._late_notes()),
             error=error,
             seconds=self._seconds or time.perf_counter() - self._began,
+            classes=self._classes(),
             blobs=self.store.blobs(self.states.pictures_taken()),
         )
+
+    def _classes(self) -> tuple[str, ...]:
+        own = map(class_names.names_of, self.recorded_models())
+        return self.classes or next(filter(None, own), ())
 
     @property
     def _kind(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from torch import nn
@@ -24,6 +24,7 @@ def trace(
     packages: Iterable[str] = (),
     previews: bool = True,
     budget: int = BUDGET,
+    classes: Sequence[str] | None = None,
     progress: Progress | None = None,
     on_step: OnStep | None = None,
     **keywords: Any,
@@ -46,6 +47,7 @@ def trace(
         packages: see `Recorder`.
         previews: see `Recorder`.
         budget: see `Recorder`.
+        classes: see `Recorder`.
         progress: see `Recorder`.
         on_step: see `Recorder`.
         **keywords: its other keyword arguments.
@@ -61,6 +63,7 @@ def trace(
         "packages": packages,
         "previews": previews,
         "budget": budget,
+        "classes": classes,
         "progress": progress,
         "on_step": on_step,
     }

@@ -29,6 +29,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP
 
 from tracer.errors import InputError, MissingError, WeightsError, near
 from tracer.rcnn import checkpoint
+from tracer.rcnn.classes import classes_of
 
 DEFAULT = "fasterrcnn_resnet50_fpn"
 
@@ -85,6 +86,8 @@ def build(
 ) -> nn.Module:
     """Build a detector, in training mode as torchvision does.
 
+    Of one with published weights, the attribute ``classes`` has the classes' names.
+
     Args:
         name: one of `names`.
         weights: a torchvision weights name (``"COCO_V1"``, ``"DEFAULT"``, or with its enum's name
@@ -107,7 +110,10 @@ def build(
     if _is_path(name, weights):
         return _from_file(name, Path(str(weights)), options)
     builder, keywords = recipe(name, weights, **options)
-    return make(builder, keywords, seed=seed)
+    model = make(builder, keywords, seed=seed)
+    if weights is not None:
+        _name_classes(model, name)
+    return model
 
 
 def recipe(
@@ -244,6 +250,13 @@ def categories(name: str) -> tuple[str, ...]:
     return tuple(zoo.get_model_weights(name).DEFAULT.meta["categories"])
 
 
+def _name_classes(model: nn.Module, name: str) -> None:
+    """Keep the class names of published weights with the model, for whoever records it."""
+    found = categories(name)
+    if len(found) == classes_of(model):
+        model.classes = found  # type: ignore[assignment]
+
+
 def _name_parts(options: dict[str, Any]) -> None:
     """Put the norm layer and extra blocks in the place of their names."""
     for option, known in (("norm_layer", NORM_LAYERS), ("extra_blocks", EXTRA_BLOCKS)):
@@ -265,15 +278,6 @@ def _check_options(name: str, builder: Builder, options: dict[str, Any]) -> None
             raise InputError(f"{name} takes no option {option!r}{near(option, known)}")
     if options.get("num_classes") is not None and options["num_classes"] < 1:
         raise InputError("num_classes counts the background too: it is at least 1")
-
-
-def classes_of(model: nn.Module) -> int | None:
-    """Return how many classes a detector tells apart, background included; None if unknown."""
-    if hasattr(model, "roi_heads"):
-        score = getattr(getattr(model.roi_heads, "box_predictor", None), "cls_score", None)
-        return getattr(score, "out_features", None)
-    head = getattr(getattr(model, "head", None), "classification_head", None)
-    return getattr(head, "num_classes", None) or getattr(head, "num_columns", None)
 
 
 def _legacy(weights: Any, options: dict[str, Any]) -> Any:
@@ -332,9 +336,18 @@ def _from_file(name: str, path: Path, options: dict[str, Any]) -> nn.Module:
     model = build(name, **options)
     checkpoint.load(model, state, f"{str(path)!r}")
     _freeze(model, trainable)
-    if name in ZERO_EPS and path.name == Path(zoo.get_model_weights(name)["COCO_V1"].url).name:
-        _set_eps(model, 0.0)
+    if path.name in _published(name).values():
+        _name_classes(model, name)
+        if name in ZERO_EPS and path.name == _published(name)["COCO_V1"]:
+            _set_eps(model, 0.0)
     return model
+
+
+def _published(name: str) -> dict[str, str]:
+    """Return the file names of torchvision's weights of a model, by member."""
+    if name not in DETECTORS:
+        return {}
+    return {member.name: Path(member.url).name for member in zoo.get_model_weights(name)}
 
 
 def _trainable(options: dict[str, Any]) -> int:

@@ -16,9 +16,10 @@ import torch
 from PIL import Image, ImageDraw
 
 from tracer.errors import TracerError
+from tracer.rcnn.classes import names_in
 
 CLASSES = ("__background__", "circle", "rectangle", "triangle", "star")
-CLASSES_ZH = ("背景", "圆形", "矩形", "三角形", "五角星")
+CLASSES_ZH = names_in(CLASSES, "zh")
 
 DEMO_SIZE = (512, 640)
 """Height and width in pixels of the demo's scenes; the detector sees them unscaled."""

@@ -44,6 +44,7 @@ def demo_model(
 
     It takes scenes of `DEMO_SIZE` as they are and scales other images to that size. Where time is
     short, the environment variable RCNN_TRACER_MIN_SIZE names a smaller shorter side, in pixels.
+    Its attribute ``classes`` has the names of what it finds.
 
     Args:
         score_thresh: detections below this score are dropped (`box_score_thresh`).
@@ -63,6 +64,7 @@ def demo_model(
             "the demo weights do not fit fasterrcnn_resnet50_fpn with "
             f"{len(CLASSES)} classes; train them again with `tracer train-demo`."
         ) from error
+    model.classes = CLASSES  # type: ignore[assignment]
     return model.eval()
 
 
