@@ -224,6 +224,67 @@ def test_drawings_of_a_pass_that_kept_nothing_are_left_out(recorded):
     assert all("proposals" not in image for image in drawn)
 
 
+# --- where it opens -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "tick"),
+    [
+        ("", None),
+        ("lang=zh", None),
+        ("call=double", 24),
+        ("#call=double%231&at=end", 38),
+        ("call=(root)&line=18", 3),
+        ("call=(root)&line=18&round=2", 13),
+        ("line=pyramid.py:20", 18),
+        ("text=results.insert(0", 6),
+        ("call=(root)&text=lateral%20=&round=1", 8),
+        ("call=(root)&text=lateral = self", 3),
+        ("text=double(x * 2", 26),
+    ],
+)
+def test_a_page_opens_at_an_address(address, tick):
+    html = page(stories.pyramid_pass(), at=address)
+    assert recording_of(html)[0]["at"] == tick
+    assert f'lang="{"zh-Hans" if "lang=zh" in address else "en"}"' in html
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("call=doubel", "did you mean 'double'"),
+        ("call=double#9", "there is no 'double#9'"),
+        ("cal=double", "did you mean 'call'"),
+        ("call=double&call=double", "names 'call' twice"),
+        ("call=double&at=", "without a value"),
+        ("call=double&at=start", "'end' or left out"),
+        ("call=double&line=5&text=x", "one of line=, text= and at="),
+        ("call=(root)&line=99", "line 99 did not run in (root)#0; near it ran: 23"),
+        ("call=(root)&line=pyramid.py:18", "line= is a number beside call="),
+        ("line=18", "FILE:LINE without it"),
+        ("line=pyramids.py:18", "did you mean 'pyramid.py'"),
+        ("call=(root)&line=18&round=9", "ran 3 times; found round=9"),
+        ("call=(root)&line=18&round=x", "counts from 0; found 'x'"),
+        ("call=(root)&text=lateral = self.iner[idx](x[idx])", "did you mean 'lateral = self.inner"),
+        ("call=inner.0&text=x", "inner.0#0"),
+        ("at=end", "names a call= or a line too"),
+        ("lang=fr", "no language 'fr'"),
+    ],
+)
+def test_an_address_without_such_a_step_says_what_is_near(address, said):
+    with pytest.raises(TracerError) as refused:
+        page(stories.pyramid_pass(), at=address)
+    assert said in str(refused.value)
+
+
+def test_a_page_without_lines_opens_at_the_call(recorded):
+    place = "call=RegionProposalNetwork.filter_proposals&text=objectness"
+    data, _ = recording_of(page(recorded, budget=1, at=place))
+    lines = {line.tick: line for line in recorded.lines}
+    call = recorded.calls[lines[data["at"]].call]
+    assert call.path == "RegionProposalNetwork.filter_proposals"
+
+
 # --- bad input ------------------------------------------------------------------------------------
 
 
@@ -257,6 +318,7 @@ def test_the_command_writes_the_page_beside_the_recording(tmp_path, capsys):
         (["--lang", "fr"], "no language"),
         (["--budget", "0"], "number of megabytes"),
         (["--budget", "nan"], "number of megabytes"),
+        (["--at", "call=bodi"], "did you mean 'body'"),
         (["-o", "missing/pass.html"], "no folder"),
     ],
 )

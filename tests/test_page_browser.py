@@ -13,6 +13,7 @@ from browsers import Opened, chromium
 from tracer.errors import MissingError
 from tracer.stepper import Stepper
 from tracer.views.page import page, write_page
+from tracer.views.page.address import read, tick_at
 
 STORIES = {
     "tiny": handmade.tiny_pass,
@@ -259,6 +260,53 @@ def test_the_link_of_every_step_leads_back_to_it(browser, files, name):
             }).map(({ tick }) => tick)"""
         )
         assert wrong == []
+
+
+@pytest.mark.parametrize("name", ["tiny", "pyramid", "construction", "repeated"])
+def test_the_link_of_every_step_is_read_alike_in_python(browser, files, name):
+    trace = STORIES[name]()
+    with Opened(browser, files[name]) as opened:
+        links = opened.view.evaluate(
+            """() => tracerPage.timeline.positions.map(({ tick }) => {
+              tracerPage.go(tick);
+              return [tick, location.hash];
+            })"""
+        )
+    assert len(links) > 10
+    assert [tick for tick, link in links if tick_at(trace, read(link)) != tick] == []
+
+
+TEXTS = (
+    *("text=results.insert(0", "text=double(x * 2", "call=(root)&text=lateral%20=&round=1"),
+    *(
+        "call=double%231&text=return",
+        "text=x*2",
+        "call=(root)&line=18&round=2",
+        "line=pyramid.py:20",
+    ),
+)
+
+
+def test_a_line_named_by_its_text_is_found_alike_in_python(browser, files):
+    trace = STORIES["pyramid"]()
+    with Opened(browser, files["pyramid"]) as opened:
+        for text in TEXTS:
+            opened.view.evaluate("it => { tracerPage.go(0); tracerPage.follow('#' + it); }", text)
+            try:
+                tick = tick_at(trace, read(text))
+            except MissingError:
+                tick = 0
+            assert opened.tick == tick, text
+
+
+def test_a_page_made_to_open_at_a_step_does_and_a_link_goes_before(browser, tmp_path):
+    file = write_page(stories.pyramid_pass(), tmp_path / "at.html", at="call=double&at=end")
+    with Opened(browser, file) as opened:
+        assert opened.tick == stories.pyramid_pass().calls[4].end
+        opened.press("Home")
+        assert opened.tick == 0
+    with Opened(browser, file, "#call=(root)&line=18") as opened:
+        assert opened.tick == 3
 
 
 def test_a_link_opens_at_its_step_and_in_its_language(browser, files):

@@ -2,9 +2,10 @@
 
   tracer page pass.safetensors -o pass.html
   tracer page pass.safetensors -o pass.html --lang zh --budget 2
+  tracer page pass.safetensors --at 'call=backbone.fpn&text=inner_top_down'
 
 The page holds both languages. What does not fit into the budget is left out, the least important
-first, and the page says what.
+first, and the page says what. --at is the step that it opens at, written as in a link to it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--lang", default="en", help="that it opens in: en or zh")
     parser.add_argument(
+        "--at", default="", metavar="ADDRESS", help="the step that it opens at (the first)"
+    )
+    parser.add_argument(
         "--budget", type=float, default=6.0, metavar="MB", help="the page's size at most (6)"
     )
 
@@ -39,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--budget is a number of megabytes above 0; found {args.budget:g}")
     path = output_file(args.output or _beside(args.file))
     trace = load(args.file)
-    write_page(trace, path, lang=args.lang, budget=int(args.budget * 1e6))
+    write_page(trace, path, lang=args.lang, budget=int(args.budget * 1e6), at=args.at)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return 0
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tracer.errors import InputError, TracerError, near
 from tracer.record import Trace
+from tracer.views.page.address import read, tick_at
 from tracer.views.page.data import REDUCTIONS, Contents, contents
 from tracer.views.page.frame import HEIGHT, Page
 from tracer.views.page.pack import pack
@@ -19,7 +21,7 @@ BUDGET = 6_000_000
 __all__ = ["BUDGET", "HEIGHT", "Page", "page", "write_page"]
 
 
-def page(trace: Trace, *, lang: str = "en", budget: int = BUDGET) -> str:
+def page(trace: Trace, *, lang: str = "en", budget: int = BUDGET, at: str = "") -> str:
     """Return a recording as one self-contained HTML document.
 
     Args:
@@ -27,18 +29,25 @@ def page(trace: Trace, *, lang: str = "en", budget: int = BUDGET) -> str:
         lang: the language that it opens in, ``"en"`` or ``"zh"``; it holds both.
         budget: bytes that it may have. What does not fit is left out, the least important first,
             and the page says what. A recording too large even then gives a larger page.
+        at: the step that it opens at, as in a link to it: ``"call=backbone.fpn&line=196"``. A line
+            may be named by a part of its text, ``"call=backbone.fpn&text=inner_top_down"``: the
+            first line of that call to run that contains it. A ``lang=`` in it goes before `lang`.
 
     Raises:
-        InputError: there is no such language, or the budget is no positive number.
+        InputError: there is no such language, the budget is no positive number, or `at` is no
+            address.
+        MissingError: the recording has no such step.
         TracerError: the recording holds no call.
     """
+    address = read(at)
+    lang = address.get("lang", lang)
     if lang not in LANGUAGES:
         raise InputError(f"no language {lang!r}{near(lang, LANGUAGES)} (there are: en, zh)")
     if budget <= 0:
         raise InputError(f"a page's budget is a number of bytes from 1; found {budget}")
     if not trace.calls:
         raise TracerError("this recording holds no call, so there is nothing to show in a page")
-    everything = contents(trace)
+    everything = replace(contents(trace), at=tick_at(trace, address))
     built = _built(everything, lang)
     for name, reduction in REDUCTIONS:
         if len(built) <= budget:
@@ -60,10 +69,10 @@ def _built(it: Contents, lang: str) -> str:
     return document(pack(it.data(lang), it.arrays), title, lang)
 
 
-def write_page(trace: Trace, path: str | Path, *, lang: str = "en", budget: int = BUDGET) -> Path:
-    """Write the page to a file and return its path.
+def write_page(trace: Trace, path: str | Path, **options: Any) -> Path:
+    """Write the page to a file and return its path; the options are `page`'s.
 
     Raises:
         TracerError: it cannot be written.
     """
-    return Page(page(trace, lang=lang, budget=budget)).save(path)
+    return Page(page(trace, **options)).save(path)

@@ -1,4 +1,6 @@
-// The address of a step: #call=rpn.head.conv%233&line=77&round=1, or &at=end; lang=zh goes first.
+// The address of a step: #call=rpn.head.conv%233&line=77&round=1, or &at=end, or &text=part of the
+// line; lang=zh goes before or after. address.py reads the same text.
+import { sourceLines } from "./record.js";
 import { LANGUAGES } from "./strings.js";
 
 /** The address that shows what the page shows. */
@@ -14,15 +16,17 @@ export function toAddress(page) {
     if (round) found.set("round", round);
   }
   if (page.linkedLang) found.set("lang", page.linkedLang);
-  return `#${found}`;
+  return `#${found.toString().replaceAll("+", "%20")}`;
 }
 
 /** Stand where an address points; what it does not name, or names wrongly, stays as it is. */
 export function fromAddress(page, hash) {
-  const found = new URLSearchParams(hash.replace(/^#/, ""));
+  // A plus sign is one: the text of a line may hold it.
+  const found = new URLSearchParams(hash.replace(/^#/, "").replaceAll("+", "%2B"));
   if (LANGUAGES.includes(found.get("lang"))) page.lang = page.linkedLang = found.get("lang");
   const call = findCall(page.rec, found.get("call"));
-  const tick = call ? tickIn(page, call, found) : atLine(page, found);
+  const line = lineAt(page, call, found);
+  const tick = line?.tick ?? (found.get("at") === "end" ? call?.end : call?.start);
   if (tick != null) page.cursor.goto(tick);
 }
 
@@ -32,18 +36,18 @@ function findCall(rec, name) {
   return rec.label.get(label) ?? (/^\d+$/.test(name) ? rec.calls[Number(name)] : null) ?? null;
 }
 
-function tickIn(page, call, found) {
-  if (found.get("at") === "end") return call.end;
-  if (!found.has("line")) return call.start;
-  const rounds = page.timeline.lines(call).filter((line) => line.line === Number(found.get("line")));
-  return (rounds[Number(found.get("round") ?? 0)] ?? rounds[0])?.tick ?? call.start;
-}
-
-/** A line alone is looked up as FILE:LINE, where it ran first. */
-function atLine(page, found) {
-  const match = /^(.+):(\d+)$/.exec(found.get("line") ?? "");
-  if (!match) return null;
-  const { calls, lines } = page.rec;
-  return lines.find(({ call, line }) => line === Number(match[2])
-    && `/${calls[call].source?.file}`.endsWith(`/${match[1]}`))?.tick ?? null;
+/** A line of a call by its number, any line as FILE:LINE; or the first to run that has a text. */
+function lineAt({ rec, timeline }, call, found) {
+  const fileOf = (line) => rec.calls[line.call].source?.file;
+  const lines = call ? timeline.lines(call) : rec.lines;
+  let [file, number] = /^(?:(.+):)?(\d+)$/.exec(found.get("line") ?? "")?.slice(1) ?? [];
+  const text = found.get("text");
+  if (text) {
+    const first = lines.find((line) => (sourceLines(rec, fileOf(line))[line.line - 1] ?? "").includes(text));
+    [file, number] = first ? [fileOf(first), first.line] : [];
+  }
+  if (!number || !(call || file)) return null;
+  const rounds = lines.filter((line) => line.line === Number(number)
+    && (!file || `/${fileOf(line)}`.endsWith(`/${file}`)));
+  return rounds[Number(found.get("round") ?? 0)] ?? rounds[0];
 }

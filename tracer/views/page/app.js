@@ -36,6 +36,7 @@ class Page {
     this.describe = (position) => describe(this, position);
     this.applyScheme();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.applyScheme());
+    if (rec.data.at != null) this.cursor.goto(rec.data.at);
     this.follow(location.hash);
     this.build();
     addEventListener("hashchange", () => { if (location.hash !== this.written) { this.follow(location.hash); this.refresh(); } });

@@ -29,6 +29,7 @@ class Contents:
         scenes: what can be drawn on the picture, see `scenes.scenes`.
         told: the commentary, see `told.told`.
         left_out: what was left out, keys of the page's own texts.
+        at: the tick that the page opens at, None for the first.
     """
 
     trace: Trace
@@ -36,6 +37,7 @@ class Contents:
     scenes: Mapping[str, Any] = field(default_factory=dict, repr=False)
     told: Mapping[str, Any] | None = field(default=None, repr=False)
     left_out: tuple[str, ...] = ()
+    at: int | None = None
 
     def data(self, lang: str) -> dict[str, Any]:
         """Return the JSON part."""
@@ -48,6 +50,7 @@ class Contents:
             "scenes": self.scenes,
             "told": self.told,
             "left_out": list(self.left_out),
+            "at": self.at,
         }
 
 

@@ -159,6 +159,12 @@ function number(value) {
   return { nan: NaN, inf: Infinity, "-inf": -Infinity }[value.float];
 }
 
+/** The lines of a recorded file's text, split once. */
+export function sourceLines(trace, file) {
+  const source = trace.sources.get(file);
+  return source ? source.lines ??= source.text.split("\n") : [];
+}
+
 /** Yield [path, leaf] of every tensor, scalar and opaque leaf of a value, depth first. */
 export function* leaves(value, path = "") {
   if (!value) return;

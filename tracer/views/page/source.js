@@ -1,5 +1,6 @@
 // Middle: the source that ran, with the line at hand, what changed beside it, and breakpoints.
 import { el, visible } from "./dom.js";
+import { sourceLines } from "./record.js";
 import { reveal } from "./tree.js";
 import { brief, callName, clip, count } from "./text.js";
 
@@ -72,7 +73,7 @@ export class SourceView {
       lines.push(line);
       chunk.append(line);
     }
-    return { name, element, lines, texts: text.split("\n") };
+    return { name, element, lines, texts: sourceLines(this.page.rec, name) };
   }
 
   line(n, parts, times) {

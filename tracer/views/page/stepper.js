@@ -1,7 +1,7 @@
 // The cursor over a recording: the same moves and stops as tracer/stepper, held equal by the cases
 // in tests/cases. The state at a position depends on the position alone.
 import { evaluate, parse, Refused, truth } from "./evaluate.js";
-import { tensorsOf } from "./record.js";
+import { sourceLines, tensorsOf } from "./record.js";
 
 /** How many items of a list, sorted by `key`, are not beyond `bound`. */
 function countUpTo(items, bound, key) {
@@ -429,7 +429,7 @@ export class Cursor {
     if (kind === "end") return "";
     if (kind === "line") {
       const place = this.timeline.place(call, tick);
-      return this.trace.sources.get(place?.file)?.text.split("\n")[place.line - 1]?.trim() ?? "";
+      return sourceLines(this.trace, place?.file)[place?.line - 1]?.trim() ?? "";
     }
     const shapes = tensorsOf(call.result).map((state) => this.trace.tensors[state].summary.shape.join("x"));
     return [call.label, call.type, ...shapes].join(" ");

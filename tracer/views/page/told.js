@@ -1,5 +1,6 @@
 // Commentary on the stage, the function and the line at hand, in the language of the page.
 import { el, prose } from "./dom.js";
+import { sourceLines } from "./record.js";
 
 export class Commentary {
   constructor(page) {
@@ -33,7 +34,7 @@ export class Commentary {
     const notes = said[6].filter(([first]) => first <= place?.line);
     if (!notes.length) return null;
     const note = notes.reduce((a, b) => (b[0] >= a[0] ? b : a));
-    const lines = (this.page.rec.sources.get(place.file)?.text ?? "").split("\n").slice(note[0] - 1, place.line);
+    const lines = sourceLines(this.page.rec, place.file).slice(note[0] - 1, place.line);
     const indent = (text) => (text.trim() ? text.length - text.trimStart().length : -1);
     return lines.every((text) => indent(text) >= indent(lines[0])) ? note : null;
   }
