@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracer.capture.summaries import BINS, SAMPLE, develop, read, unseen
+from tracer.capture.summaries import BINS, SAMPLE, develop, read, settle, unseen
 
 FLOATS = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
 INTEGERS = [torch.int64, torch.int32, torch.uint8, torch.bool]
@@ -21,7 +21,9 @@ numbers = st.one_of(
 
 
 def summary(tensor, at_once):
-    return read(tensor, at_once=at_once).finish().summary
+    reading = read(tensor, at_once=at_once)
+    settle([reading])
+    return reading.summary
 
 
 @pytest.mark.parametrize("at_once", [True, False])
@@ -120,7 +122,7 @@ def test_the_histogram_counts_equal_bins_from_min_to_max():
     ],
 )
 def test_tensors_that_cannot_be_read_have_a_shape_only(tensor):
-    found = read(tensor).finish().summary
+    found = summary(tensor, None)
     assert (found.min, found.max, found.mean, found.std) == (None,) * 4
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from tracer.capture.summaries import Reading, read
+from tracer.capture.summaries import Reading, read, settle
 from tracer.record import ParameterRecord
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def _reader(found: dict[str, Reading], name: str) -> Callable[[nn.Parameter], No
 
 def describe(recorder: Recorder) -> tuple[ParameterRecord, ...]:
     """Every parameter of the recorded models, with its gradient if a backward pass left one."""
+    settle(recorder.gradients.values())
     found = []
     for model in recorder.recorded_models():
         for name, parameter in model.named_parameters():
@@ -56,7 +57,7 @@ def describe(recorder: Recorder) -> tuple[ParameterRecord, ...]:
                     tuple(parameter.shape),
                     str(parameter.dtype).removeprefix("torch."),
                     parameter.requires_grad,
-                    reading.finish().summary if reading is not None else None,
+                    reading.summary if reading is not None else None,
                 )
             )
     return tuple(found)

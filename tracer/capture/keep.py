@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
+import math
+import re
 import shutil
 import tempfile
 import weakref
@@ -34,20 +36,27 @@ _NUMPY = frozenset(
 
 ROLES = ("args", "within", "result")
 
-# What the anatomy of the two-stage detectors is read from.
+_LIMIT = re.compile(r"<(\d+(?:\.\d+)?)(kB|MB|GB)$")
+_UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
+
+# What the anatomy of the detectors is read from. The limits leave out, of an image of 800 pixels,
+# the finest level of the pyramid and its lateral, which alone are larger than all else together; of
+# smaller images and of coarser backbones every map stays.
 PRESETS: dict[str, tuple[str, ...]] = {
     "anatomy": (
-        # the picture, and boxes between its two sizes
+        # the picture as it was given and as a batch, and boxes between its two sizes
+        "args:transform<8MB",
+        "args:*.transform<8MB",
         "transform",
         "*.transform",
         "resize_boxes",
         "args:resize_boxes",
-        # two maps before a ReLU; the pyramid without its finest level, which alone would be as
-        # large as all else together
+        # two maps before a ReLU, laterals, and what the heads and RoIAlign take
         "*body.layer4.[12].bn2",
-        "*fpn.inner_blocks.[2-9]",
-        "*fpn.layer_blocks.[1-9]",
-        "*fpn.extra_blocks.p[67]",
+        "*fpn.inner_blocks.*<6MB",
+        "args:head<24MB",
+        "args:*.head<24MB",
+        "args:*.box_roi_pool<24MB",
         # anchors, scores and deltas, and each step of the filter
         "within:AnchorGenerator.set_cell_anchors",
         "*rpn.head.cls_logits",
@@ -57,8 +66,10 @@ PRESETS: dict[str, tuple[str, ...]] = {
         "args:clip_boxes_to_image",
         "remove_small_boxes",
         "batched_nms",
-        # levels, scores and detections
+        # levels, the two layers of the head, scores and detections
         "LevelMapper.__call__",
+        "*.box_head.fc6<24MB",
+        "*.box_head<24MB",
         "*roi_heads.box_predictor",
         "softmax",
         "*.postprocess_detections",
@@ -79,52 +90,78 @@ class KeepRule:
 
     A pattern is ``PATH`` (the results of matching calls), ``args:PATH`` (their arguments) or
     ``within:PATH`` (everything in and beneath them: arguments, results, locals). PATH may have the
-    wildcards of `fnmatch`. A predicate is called as ``keep(path, kind, role)`` with kind
+    wildcards of `fnmatch`. With ``<20MB`` behind it (or ``kB``, ``GB``; a MB is 1,000,000 bytes)
+    it keeps only tensors of fewer bytes: ``"backbone.fpn.layer_blocks.*<20MB"`` leaves the finest
+    level of a large image out and keeps all levels of a small one. A predicate is called as ``keep(path, kind, role)`` with kind
     ``"module"``, ``"function"`` or ``"op"`` and role ``"args"``, ``"result"`` or ``"locals"``.
 
     Raises:
-        InputError: a preset or a prefix that is not known, or another type.
+        InputError: a prefix or a limit that is not known, or another type.
     """
 
     def __init__(self, keep: Keep) -> None:
         self.predicate = keep if callable(keep) else None
         self.patterns = () if callable(keep) else _patterns(keep)
-        self._by_role: dict[str, list[str]] = {role: [] for role in ROLES}
+        self._by_role: dict[str, list[tuple[str, float]]] = {role: [] for role in ROLES}
         for pattern in self.patterns:
-            role, _, path = pattern.rpartition(":")
-            self._by_role[role or "result"].append(path)
-        self._cache: dict[tuple[str, str], bool] = {}
+            whole, limit = _without_limit(pattern)
+            role, _, path = whole.rpartition(":")
+            self._by_role[role or "result"].append((path, limit))
+        self._cache: dict[tuple[str, str], float] = {}
 
     @property
     def described(self) -> tuple[str, ...]:
         """The patterns, for the record."""
         return ("<predicate>",) if self.predicate else self.patterns
 
-    def wants(self, path: str, kind: str, role: str, within: bool) -> bool:
-        """Whether tensors in this `role` of this call are kept.
+    def wants(self, path: str, kind: str, role: str, within: float) -> float:
+        """Below how many bytes tensors in this `role` of this call are kept; 0 for none.
 
         Args:
             path: of the call.
             kind: of the call.
             role: ``"args"``, ``"result"`` or ``"locals"``.
-            within: whether the call lies in or is one that ``within:`` names.
+            within: what `opens` said of this call and those around it, at most.
         """
         if self.predicate is not None:
-            return bool(self.predicate(path, kind, role))
-        return within or (role != "locals" and self._matches(role, path))
+            return math.inf if self.predicate(path, kind, role) else 0.0
+        return within if role == "locals" else max(within, self._limit(role, path))
 
-    def opens(self, path: str) -> bool:
-        """Whether everything in and beneath a call of this path is kept."""
-        return bool(self._by_role["within"]) and self._matches("within", path)
+    def opens(self, path: str) -> float:
+        """Below how many bytes tensors in and beneath a call of this path are kept; 0 for none."""
+        return self._limit("within", path)
 
-    def _matches(self, role: str, path: str) -> bool:
+    def _limit(self, role: str, path: str) -> float:
         patterns = self._by_role[role]
         if not patterns:
-            return False
+            return 0.0
         key = (role, path)
         if key not in self._cache:
-            self._cache[key] = any(fnmatch.fnmatchcase(path, p) for p in patterns)
+            fitting = (limit for p, limit in patterns if fnmatch.fnmatchcase(path, p))
+            self._cache[key] = max(fitting, default=0.0)
         return self._cache[key]
+
+
+def _without_limit(pattern: str) -> tuple[str, float]:
+    """Split the limit in bytes off a pattern; infinite without one.
+
+    Raises:
+        InputError: what looks like a limit is none.
+    """
+    found = _LIMIT.search(pattern)
+    if found is None:
+        if re.search(r"<\s*\d", pattern):
+            raise InputError(
+                f"keep pattern {pattern!r} has a limit that is not understood: write it like <20MB "
+                "(kB, MB or GB) at the end"
+            )
+        return pattern, math.inf
+    return pattern[: found.start()], float(found[1]) * _UNITS[found[2]]
+
+
+def below(tensor: torch.Tensor, limit: float) -> bool:
+    """Whether a tensor has fewer bytes than a limit."""
+    return limit > 0 and (limit == math.inf or tensor.numel() * tensor.element_size() < limit)
 
 
 def _patterns(keep: bool | str | Iterable[str] | None) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from tracer.capture import frames, gradients, hooks, modules, ops
-from tracer.capture.keep import Keep, KeepRule, Store
+from tracer.capture.keep import Keep, KeepRule, Store, below
 from tracer.capture.only import OnlyRule
 from tracer.capture.sources import Sources
 from tracer.capture.summaries import Reading
@@ -93,7 +93,7 @@ class Open:
         self.error = ""
         self.thread = 0
         self.owner: Any = None  # the module, builder or code object that a frame belongs to
-        self.keeps = False  # whether everything in and beneath it is kept
+        self.keeps = 0.0  # tensors of fewer bytes in and beneath it are kept
         self.outside = False  # whether `only` leaves it out (a root is recorded all the same)
         self.before: BaseException | None = None  # being handled when the call began
         self.frame: FrameType | None = None
@@ -385,7 +385,7 @@ class Recorder:
         if not chosen and not (parent is None and kind == "module"):
             return None
         opened = Open(len(self._opens), kind, path, type_name)
-        opened.keeps = (parent is not None and parent.keeps) or self.keep.opens(path)
+        opened.keeps = max(parent.keeps if parent else 0.0, self.keep.opens(path))
         opened.nth = self._nth[kind, path]
         self._nth[kind, path] += 1
         opened.parent = parent.id if parent is not None else None
@@ -499,10 +499,10 @@ class Recorder:
     # -- building the trace ------------------------------------------------------------------------
 
     def _seer(
-        self, producer: int | None, keep: bool, blank: bool = False
+        self, producer: int | None, keep: float, blank: bool = False
     ) -> Callable[[torch.Tensor], int]:
         see = self.states.see
-        return lambda tensor: see(tensor, producer, keep, blank)
+        return lambda tensor: see(tensor, producer, below(tensor, keep), blank)
 
     def _close(self, opened: Open, result: Any, error: BaseException | None) -> None:
         if opened.end >= 0:  # on_step raised at the end of it

@@ -1,14 +1,17 @@
 """Statistics of tensors, read while the pass runs.
 
-On the CPU they are computed at once, by the reductions that read memory fastest: `aminmax`, `sum`
-and `dot`, in chunks that a cache holds. On an accelerator they are computed there and fetched
-together at the end (`Reading.finish`), so that recording never waits for the device in between.
+What a write would destroy is taken at once, and no more than that. A small tensor's values are
+copied; of a large one on the CPU the numbers are computed by the reductions that read memory
+fastest (`aminmax`, `sum` and `dot`, in chunks that a cache holds), and a sample is copied. What
+can be computed from the copies is computed later for many tensors together (`settle`, `develop`):
+a kernel of its own for each would cost more than all the values. On an accelerator everything
+stays there until then, so that recording never waits for the device in between.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 
@@ -19,7 +22,7 @@ from tracer.record import Preview, TensorSummary
 
 CHUNK = 1 << 20  # elements; 4 MB of float32
 SAMPLE = 1 << 11  # elements that `zeros` and `histogram` of a larger tensor are taken from
-FEW = 32  # elements: a tensor of no more is read without kernels, and has no histogram
+FEW = 32  # elements: no more than these have no histogram
 BINS = 32
 PREVIEW_SIDE = 48  # pixels
 PREVIEW_CHANNELS = 3
@@ -32,6 +35,9 @@ _DTYPE_NAMES = {
     if isinstance(value, torch.dtype)
 }
 _FLOATS = frozenset({torch.float32, torch.float64}) | _NARROW
+
+# min, max, mean, std, nan, inf
+_Numbers = tuple[float | None, float | None, float | None, float | None, int, int]
 
 
 class unseen:
@@ -69,46 +75,168 @@ def shape_only(tensor: torch.Tensor) -> TensorSummary:
 
 @dataclass
 class Reading:
-    """Statistics of one tensor that may still be on its device.
+    """Statistics of one tensor, of which a part may still have to be computed.
 
     Attributes:
-        summary: complete once `finish` ran.
-        preview, picture: the small picture and how to read it, once `finish` ran; None without.
-        numbers: float64 [8] on the device: min, max, sum, squares, nan, inf, zeros, finite count.
+        summary: complete once `settle` saw the reading; before, shape, dtype and device.
+        preview, picture: the small picture and how to read it, once `develop` did; None without.
+        sample: all values of a small tensor, or `SAMPLE` of a large one, [n]: on the host or
+            still on the device; None once settled.
+        numbers: of a large tensor: its numbers, or float64 [7] on the device: min, max, sum,
+            squares, nan, inf, finite count.
+        histogram: whether one is wanted.
         planes: float32 [1 + K, h, w] on the device: the channel mean, then the K channels listed
             in `channels` (int64 [K]).
-        counts: histogram [BINS] on the device.
     """
 
     summary: TensorSummary
     preview: Preview | None = None
     picture: np.ndarray | None = None
-    numbers: torch.Tensor | None = None
+    sample: np.ndarray | torch.Tensor | None = None
+    numbers: _Numbers | torch.Tensor | None = None
+    histogram: bool = False
     planes: torch.Tensor | None = None
     channels: torch.Tensor | None = None
-    counts: torch.Tensor | None = None
     image: int = -1
     stride: int = 1
 
-    def finish(self) -> Reading:
-        """Fetch what is still on the device, but for the picture (see `develop`)."""
-        if self.numbers is not None:
-            low, high, total, squares, nan, inf, zeros, n = self.numbers.tolist()
-            spread = squares - total * total / n if n else 0.0
-            self.summary = replace(
-                self.summary,
-                min=low if n else None,
-                max=high if n else None,
-                mean=total / n if n else None,
-                std=math.sqrt(max(spread, 0.0) / (n - 1)) if n > 1 else None,
-                zeros=zeros / self.summary.numel,
-                nan=int(nan),
-                inf=int(inf),
-                sampled=self.counts is not None and self.summary.numel > SAMPLE,
-                histogram=tuple(self.counts.tolist()) if self.counts is not None else (),
-            )
-            self.numbers = self.counts = None
-        return self
+
+def settle(readings: Iterable[Reading]) -> None:
+    """Complete the summaries of many readings: one fetch from the device, then numpy for all."""
+    waiting = list({id(r): r for r in readings if r.sample is not None}.values())
+    _fetch([r for r in waiting if isinstance(r.sample, torch.Tensor)])
+    floats = [r for r in waiting if _values(r).dtype.kind == "f"]
+    integers = [r for r in waiting if _values(r).dtype.kind != "f"]
+    for group in (floats, integers):
+        small = [r for r in group if r.numbers is None]
+        for reading, numbers in zip(small, _of_all([_values(r) for r in small]), strict=True):
+            reading.numbers = numbers
+        _complete(group)
+
+
+def _values(reading: Reading) -> np.ndarray:
+    assert isinstance(reading.sample, np.ndarray)
+    return reading.sample
+
+
+def _fetch(readings: Sequence[Reading]) -> None:
+    """Bring samples and numbers from their devices to the host."""
+    numbers = [r for r in readings if isinstance(r.numbers, torch.Tensor)]
+    if numbers:
+        fetched = torch.stack([r.numbers for r in numbers if r.numbers is not None]).tolist()  # type: ignore[misc]
+        for reading, seven in zip(numbers, fetched, strict=True):
+            reading.numbers = _from_sums(*seven)
+    by_place: dict[tuple[torch.device, torch.dtype], list[Reading]] = {}
+    for reading in readings:
+        assert isinstance(reading.sample, torch.Tensor)
+        by_place.setdefault((reading.sample.device, reading.sample.dtype), []).append(reading)
+    for group in by_place.values():
+        samples = [r.sample for r in group if isinstance(r.sample, torch.Tensor)]
+        together = _on_host(torch.cat(samples))
+        ends = np.cumsum([len(s) for s in samples])
+        for reading, part in zip(group, np.split(together, ends[:-1]), strict=True):
+            reading.sample = part
+
+
+def _from_sums(
+    low: float, high: float, total: float, squares: float, nan: float, inf: float, n: float
+) -> _Numbers:
+    if not n:
+        return None, None, None, None, int(nan), int(inf)
+    spread = max(squares - total * total / n, 0.0)
+    return low, high, total / n, math.sqrt(spread / (n - 1)) if n > 1 else None, int(nan), int(inf)
+
+
+def _of_all(tensors: Sequence[np.ndarray]) -> list[_Numbers]:
+    """The numbers of many small tensors, each given with all its values, in double precision."""
+    if not tensors:
+        return []
+    lengths = np.array([t.size for t in tensors])
+    starts = lengths.cumsum() - lengths
+    values = np.concatenate(tensors)
+    exact = values.astype(np.float64)
+    finite = np.isfinite(exact)
+    n = np.add.reduceat(finite, starts, dtype=np.int64)
+    nan = np.add.reduceat(np.isnan(exact), starts, dtype=np.int64)
+    if values.dtype.kind == "f":
+        low = np.minimum.reduceat(np.where(finite, exact, np.inf), starts)
+        high = np.maximum.reduceat(np.where(finite, exact, -np.inf), starts)
+    else:  # large integers are no doubles
+        values = values.astype(np.int64)
+        low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        mean = np.add.reduceat(np.where(finite, exact, 0), starts) / n
+        mean = np.where(low == high, low, mean)
+        apart = np.where(finite, exact - np.repeat(mean, lengths), 0)
+        std = np.sqrt(np.add.reduceat(apart * apart, starts) / (n - 1))
+    columns = (a.tolist() for a in (low, high, mean, std, nan, lengths - n - nan, n))
+    return [
+        (
+            *((a, b, c) if count else (None, None, None)),
+            d if count > 1 and math.isfinite(d) else None,
+            e,
+            f,
+        )
+        for a, b, c, d, e, f, count in zip(*columns, strict=True)
+    ]
+
+
+def _complete(group: Sequence[Reading]) -> None:
+    """Write the summaries of readings whose numbers are known: zeros and histograms are left."""
+    if not group:
+        return
+    samples = [_values(r) for r in group]
+    lengths = np.array([s.size for s in samples])
+    zeros = np.add.reduceat(np.concatenate(samples) == 0, lengths.cumsum() - lengths, dtype=int)
+    shares = (zeros / lengths).tolist()
+    drawn = [i for i, r in enumerate(group) if _has_histogram(r)]
+    counts = dict(zip(drawn, _histograms([group[i] for i in drawn]), strict=True))
+    for i, reading in enumerate(group):
+        known = reading.summary
+        assert isinstance(reading.numbers, tuple)
+        low, high, mean, std, nan, inf = reading.numbers
+        reading.summary = TensorSummary(
+            known.shape,
+            known.dtype,
+            known.device,
+            low,
+            high,
+            mean,
+            std,
+            shares[i],
+            nan,
+            inf,
+            known.numel > SAMPLE,
+            counts.get(i, ()),
+        )
+        reading.sample = reading.numbers = None
+
+
+def _has_histogram(reading: Reading) -> bool:
+    assert isinstance(reading.numbers, tuple)
+    low, high, *_ = reading.numbers
+    if not reading.histogram or low is None or high is None or _values(reading).size <= FEW:
+        return False
+    return math.isfinite(float(high) - float(low))
+
+
+def _histograms(readings: Sequence[Reading]) -> list[tuple[int, ...]]:
+    """Count each sample's finite values in equal bins from that tensor's min to its max."""
+    if not readings:
+        return []
+    lengths = [_values(r).size for r in readings]
+    numbers = np.array([r.numbers[:2] for r in readings if isinstance(r.numbers, tuple)], float)
+    low, width = numbers[:, 0], numbers[:, 1] - numbers[:, 0]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        scale = np.where(width > 0, BINS / width, 0)
+        first = np.where(width > 0, 0, BINS // 2)  # all values equal: the bin in the middle
+        values = np.concatenate([_values(r) for r in readings]).astype(np.float64)
+        place = (values - np.repeat(low, lengths)) * np.repeat(scale, lengths)
+    finite = np.isfinite(values) & np.isfinite(place)
+    bins = np.where(finite, place, 0).astype(np.int64).clip(0, BINS - 1)
+    bins += np.repeat(np.arange(len(readings)) * BINS + first, lengths)
+    counts = np.bincount(bins[finite], minlength=len(readings) * BINS)
+    return [tuple(row) for row in counts.reshape(-1, BINS).tolist()]
 
 
 def develop(readings: Iterable[Reading]) -> None:
@@ -143,7 +271,7 @@ def _eight_bit(planes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def read(tensor: torch.Tensor, pictures: bool = True, at_once: bool | None = None) -> Reading:
-    """Take a tensor's statistics, and its small picture if it is a map.
+    """Take what `settle` needs of a tensor for its statistics, and the picture of a map.
 
     Args:
         tensor: any tensor; one whose values cannot be read (meta, sparse, complex, …) yields its
@@ -151,24 +279,21 @@ def read(tensor: torch.Tensor, pictures: bool = True, at_once: bool | None = Non
         pictures: also take the histogram and the preview.
         at_once: compute on the CPU now (default for CPU tensors), else on the tensor's device.
     """
-    if not _readable(tensor) or tensor.numel() == 0:
-        reading = Reading(shape_only(tensor))
-        if tensor.numel() == 0 and tensor.dtype in _FLOATS | _INTEGERS:
-            reading.summary = replace(reading.summary, nan=0, inf=0)
+    reading = Reading(shape_only(tensor), histogram=pictures)
+    if not _readable(tensor):
+        return reading
+    if tensor.numel() == 0:
+        reading.summary = replace(reading.summary, nan=0, inf=0)
         return reading
     if at_once is None:
         at_once = tensor.device.type == "cpu"
     with unseen():
         plain = tensor.detach()
-        if at_once and plain.numel() <= FEW:
-            return Reading(_summary_of_few(plain))
         flat = _flat(plain)
-        if at_once:
-            reading = Reading(_summary_now(tensor, flat, pictures))
-        else:
-            reading = Reading(shape_only(tensor))
-            reading.numbers = _numbers(flat)
-            reading.counts = _histogram_there(_sample(flat)) if pictures else None
+        sample = _sample(flat)
+        reading.sample = _on_host(sample) if at_once else sample
+        if flat.numel() > SAMPLE:
+            reading.numbers = _numbers(flat) if at_once else _numbers_there(flat)
         if pictures:
             _take_planes(reading, plain)
     return reading
@@ -193,76 +318,21 @@ def _flat(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _sample(flat: torch.Tensor) -> torch.Tensor:
-    """At most SAMPLE values: 64 runs, evenly spread (all of a smaller tensor)."""
+    """A copy of at most SAMPLE values: 64 runs, evenly spread (all of a smaller tensor)."""
     if flat.numel() <= SAMPLE:
-        return flat
+        return flat.clone()
     runs = flat[: flat.numel() // 64 * 64].view(64, -1)
     return runs[:, : SAMPLE // 64].reshape(-1)
 
 
-# min, max, mean, std, nan, inf
-_Numbers = tuple[float | None, float | None, float | None, float | None, int, int]
+def _on_host(values: torch.Tensor) -> np.ndarray:
+    """The same as an array; numpy lacks the narrow types."""
+    return (values.float() if values.dtype in _NARROW else values).cpu().numpy()
 
 
-def _summary_now(tensor: torch.Tensor, flat: torch.Tensor, histogram: bool) -> TensorSummary:
-    """All of a CPU tensor's numbers, at once."""
-    sample = _sample(flat)
-    integers = flat.dtype in _INTEGERS
-    numbers = _integer_statistics(flat) if integers else _float_statistics(flat)
-    low, high, mean, std, nan, inf = numbers
-    counts: tuple[int, ...] = ()
-    if histogram and low is not None and high is not None and sample.numel() > 1:
-        counts = _histogram(sample, float(low), float(high), gaps=bool(nan or inf))
-    return TensorSummary(
-        tuple(tensor.shape),
-        _DTYPE_NAMES[tensor.dtype],
-        str(tensor.device),
-        low,
-        high,
-        mean,
-        std,
-        1 - int(torch.count_nonzero(sample)) / sample.numel(),
-        nan,
-        inf,
-        sample.numel() < flat.numel(),
-        counts,
-    )
-
-
-def _summary_of_few(tensor: torch.Tensor) -> TensorSummary:
-    """The same of a handful of values, in plain Python: one fetch instead of ten kernels."""
-    values = tensor.flatten().tolist()
-    finite = [v for v in values if math.isfinite(v)]
-    nan = sum(v != v for v in values)
-    low = high = mean = std = None
-    if finite:
-        low, high = min(finite), max(finite)
-        mean = math.fsum(finite) / len(finite)
-    if len(finite) > 1 and mean is not None:
-        std = math.sqrt(math.fsum((v - mean) ** 2 for v in finite) / (len(finite) - 1))
-    if tensor.dtype is torch.bool:
-        low, high = int(low or 0), int(high or 0)
-    return TensorSummary(
-        tuple(tensor.shape),
-        _DTYPE_NAMES[tensor.dtype],
-        str(tensor.device),
-        low,
-        high,
-        mean,
-        std,
-        sum(v == 0 for v in values) / len(values),
-        nan,
-        len(values) - len(finite) - nan,
-    )
-
-
-def _histogram(sample: torch.Tensor, low: float, high: float, gaps: bool) -> tuple[int, ...]:
-    if not math.isfinite(high - low):
-        return ()
-    sample = sample.float() if sample.dtype != torch.float64 else sample
-    if gaps:
-        sample = sample[torch.isfinite(sample)]
-    return tuple(map(int, torch.histc(sample, BINS, low, high).tolist()))
+def _numbers(flat: torch.Tensor) -> _Numbers:
+    """All of a large CPU tensor's numbers, at once."""
+    return _integer_statistics(flat) if flat.dtype in _INTEGERS else _float_statistics(flat)
 
 
 def _integer_statistics(flat: torch.Tensor) -> _Numbers:
@@ -329,8 +399,8 @@ def _with_gaps(flat: torch.Tensor) -> _Numbers:
     return low.item(), high.item(), *_exact_moments(finite), nan, inf
 
 
-def _numbers(flat: torch.Tensor) -> torch.Tensor:
-    """The eight numbers of `Reading.numbers`, computed on the tensor's own device."""
+def _numbers_there(flat: torch.Tensor) -> torch.Tensor:
+    """The seven numbers of `Reading.numbers`, computed on the tensor's own device."""
     values = flat if flat.dtype in _FLOATS else flat.double()
     finite = torch.isfinite(values)
     some = values.where(finite, 0)
@@ -339,26 +409,12 @@ def _numbers(flat: torch.Tensor) -> torch.Tensor:
     high = values.where(finite, -infinity).amax()
     total = some.sum(dtype=torch.float64)
     n = finite.sum()
-    # squares about the mean keep their digits; add back so that `finish` reads plain sums
+    # squares about the mean keep their digits; add back so that `_from_sums` reads plain sums
     mean = total / n.clamp(min=1)
     spread = (some.double() - mean).where(finite, 0).square().sum()
     squares = spread + n * mean * mean
-    zeros = (values == 0).sum()
-    parts = (low, high, total, squares, torch.isnan(values).sum(), torch.isinf(values).sum())
-    return torch.stack([p.double() for p in (*parts, zeros, n)])
-
-
-def _histogram_there(sample: torch.Tensor) -> torch.Tensor:
-    """A histogram between the sample's own extremes, without a wait for the device."""
-    values = sample.float()
-    finite = torch.isfinite(values)
-    infinity = torch.full((), math.inf, device=values.device)
-    low = values.where(finite, infinity).amin()
-    high = values.where(finite, -infinity).amax()
-    width = (high - low).where(high > low, torch.ones_like(high))
-    bins = ((values - low) * (BINS / width)).nan_to_num(0, 0, 0).long().clamp_(0, BINS - 1)
-    counts = torch.zeros(BINS, dtype=torch.int64, device=values.device)
-    return counts.scatter_add_(0, bins, finite.long())
+    parts = (low, high, total, squares, torch.isnan(values).sum(), torch.isinf(values).sum(), n)
+    return torch.stack([p.double() for p in parts])
 
 
 def _take_planes(reading: Reading, tensor: torch.Tensor) -> None:

@@ -17,8 +17,10 @@ import numpy as np
 import torch
 
 from tracer.capture.keep import Store
-from tracer.capture.summaries import Reading, develop, read, shape_only, unseen
+from tracer.capture.summaries import Reading, develop, read, settle, shape_only, unseen
 from tracer.record import TensorState
+
+BATCH = 4096  # readings that may wait to be completed: tens of megabytes
 
 # producer, previous, base, name: see `TensorState`
 _Origin = tuple[int | None, int | None, int | None, str]
@@ -163,23 +165,28 @@ class TensorStates:
 
     def frozen(self) -> tuple[TensorState, ...]:
         """The table so far, with everything fetched from the device."""
-        develop(self.readings)
-        return tuple(
-            TensorState(
-                number,
-                reading.finish().summary,
-                producer,
-                previous,
-                self.ended.get(number),
-                base,
-                name,
-                reading.preview,
-                number in self.kept,
-            )
-            for number, ((producer, previous, base, name), reading) in enumerate(
-                zip(self.origins, self.readings, strict=True)
-            )
+        self._settle(self.readings)
+        return tuple(self._row(number) for number in range(len(self.origins)))
+
+    def _row(self, number: int) -> TensorState:
+        producer, previous, base, name = self.origins[number]
+        reading = self.readings[number]
+        return TensorState(
+            number,
+            reading.summary,
+            producer,
+            previous,
+            self.ended.get(number),
+            base,
+            name,
+            reading.preview,
+            number in self.kept,
         )
+
+    def state(self, number: int) -> TensorState:
+        """One row of that table, without its picture."""
+        settle([self.readings[number]])
+        return self._row(number)
 
     def pictures_taken(self) -> Iterator[tuple[str, np.ndarray]]:
         """(blob name, uint8 [K, h, w]) of every preview; after `frozen`."""
@@ -237,7 +244,13 @@ class TensorStates:
         number = len(self.origins)
         self.readings.append(reading)
         self.origins.append((producer, previous, base, name))
+        if len(self.readings) % BATCH == 0:
+            self._settle(self.readings[-BATCH:])
         return number
+
+    def _settle(self, readings: list[Reading]) -> None:
+        settle(readings)
+        develop(readings)
 
     def _relative(self, seen: _Seen) -> _Seen | None:
         """The first live tensor whose memory the new one looks into."""

@@ -316,17 +316,7 @@ class _Tensors:
         self._states = states
 
     def __getitem__(self, number: int) -> TensorState:
-        producer, previous, base, name = self._states.origins[number]
-        return TensorState(
-            number,
-            self._states.readings[number].finish().summary,
-            producer,
-            previous,
-            self._states.ended.get(number),
-            base,
-            name,
-            kept=number in self._states.kept,
-        )
+        return self._states.state(number)
 
 
 class Watcher:
