@@ -1,0 +1,517 @@
+"""Why a tensor has the shape that it has: the arithmetic of the steps that led to it.
+
+A tensor is followed backwards from what a call gave to what went into it: each step is the op (or,
+where ops were not recorded, the module) that made a state out of the one before. What a step does
+to the sizes is read off its recorded settings. Boxes have no such arithmetic, their number is what
+limits and thresholds leave; those calls of a detector are explained from its settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tracer import query
+from tracer.record import Call, Trace, Value
+
+Shape = tuple[int, ...]
+SHOWN = 6
+"""So many steps are told in full; of a longer way only those that change height or width, and the
+last that changes the channels."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One op, or module without recorded ops, on the way to a tensor.
+
+    Attributes:
+        call: what ran.
+        name: of the module that it ran in, relative to the call asked about; else the op's name.
+        before, after: the shapes of what it read and of what it made.
+        added: the shape that a term of the sum had before it was resized, if this is a sum of
+            which one term was.
+    """
+
+    call: Call
+    name: str
+    before: Shape
+    after: Shape
+    added: Shape | None = None
+
+
+def reasons(trace: Trace, call: Call, state: int, lang: str) -> tuple[str, ...]:
+    """Return why a tensor that a call gave has its shape, a sentence each.
+
+    Args:
+        trace: the recording.
+        call: what gave the tensor.
+        state: the tensor's state.
+        lang: ``"en"`` or ``"zh"``.
+    """
+    for explain in (_batch, _anchors, _pooled, _boxes):
+        told = explain(trace, call, state, lang)
+        if told:
+            return tuple(told)
+    return tuple(_told(trace, list(steps(trace, call, state)), lang))
+
+
+def shape_of(trace: Trace, value: Value | int) -> Shape:
+    """Return a tensor's shape; of no tensor, the empty one."""
+    state = value.tensor if isinstance(value, Value) else value
+    return () if state is None else trace.tensors[state].summary.shape
+
+
+def times(shape: Shape) -> str:
+    """Write a shape: ``"1×256×16×20"``; of a single number, ``"()"``."""
+    return "×".join(str(n) for n in shape) if shape else "()"
+
+
+def _say(lang: str, en: str, zh: str) -> str:
+    return zh if lang == "zh" else en
+
+
+# --- the way back ---------------------------------------------------------------------------------
+
+
+def steps(trace: Trace, call: Call, state: int) -> Iterator[Step]:
+    """Yield the steps within a call that led to a tensor, the last one first."""
+    given = set(call.args.tensors())
+    seen: set[int] = set()
+    while state not in given and state not in seen:
+        seen.add(state)
+        maker = query.producer(trace, state)
+        if maker is None or not call.start <= maker.start <= maker.end <= call.end:
+            return
+        source = _read_from(trace, maker)
+        if source is None:
+            return
+        shapes = shape_of(trace, source), shape_of(trace, state)
+        yield Step(maker, _name(trace, call, maker), *shapes, _resized_term(trace, maker))
+        state = source
+
+
+def _read_from(trace: Trace, maker: Call) -> int | None:
+    """The first tensor among the arguments that is no parameter or buffer of the model."""
+    return next((s for s in maker.args.tensors() if not trace.tensors[s].name), None)
+
+
+def _module_of(trace: Trace, maker: Call) -> Call | None:
+    around = (maker, *query.ancestors(trace, maker))
+    return next((call for call in around if call.kind == "module"), None)
+
+
+def _name(trace: Trace, call: Call, maker: Call) -> str:
+    """``layer2.0.conv2`` within ``backbone.body``; an op of no small module by its own name."""
+    module = _module_of(trace, maker)
+    inner = module is not None and not trace.modules[module.path].children
+    if module is None or not inner:
+        return maker.path
+    if call.kind != "module" or not module.path.startswith(f"{call.path}.") or not call.path:
+        return module.path
+    inside = module.path[len(call.path) + 1 :]
+    return f"{call.path.rpartition('.')[2]}.{inside}" if inside[0].isdecimal() else inside
+
+
+def _resized_term(trace: Trace, maker: Call) -> Shape | None:
+    """For ``lateral + upsampled``: the size that the upsampled one had before."""
+    if maker.kind != "op" or maker.path.strip("_") not in ("add", "iadd"):
+        return None
+    for state in list(maker.args.tensors())[1:]:
+        made_by = query.producer(trace, state)
+        if made_by is not None and made_by.path == "interpolate":
+            source = _read_from(trace, made_by)
+            return None if source is None else shape_of(trace, source)
+    return None
+
+
+# --- what a step does to the sizes ----------------------------------------------------------------
+
+
+def _told(trace: Trace, way: list[Step], lang: str) -> list[str]:
+    """The steps that can be told, in the order in which they ran."""
+    told = [(step, _of_step(trace, step, lang)) for step in reversed(way)]
+    known = [(step, text) for step, text in told if text]
+    if not way:
+        return [_say(lang, "handed on as it came in.", "原样传出，与输入相同。")]
+    if not known or way[0].after == ():
+        return [_plainly(way, lang)]
+    return [text for step, text in known if len(known) <= SHOWN or step in _decisive(known)]
+
+
+def _decisive(known: list[tuple[Step, str]]) -> list[Step]:
+    """The steps that change height or width, and the last one that changes the channels."""
+    steps = [step for step, _ in known]
+    spatial = [s for s in steps if s.before[2:] != s.after[2:] or s.added is not None]
+    channels = [s for s in steps if s.before[:2] != s.after[:2]]
+    return spatial + channels[-1:]
+
+
+def _plainly(way: list[Step], lang: str) -> str:
+    """Nothing is known of the steps but their names and what they did to the shape."""
+    if way[0].after == ():
+        return _say(
+            lang,
+            "a single number: all values were added up or averaged.",
+            "单个数：所有取值已求和或取平均。",
+        )
+    names = list(dict.fromkeys(step.name for step in reversed(way)))[:4]
+    if way[0].after == way[-1].before:
+        return _say(
+            lang,
+            f"{', '.join(names)}: value by value, so the shape stays as it came in.",
+            f"{'、'.join(names)}：逐个取值计算，所以形状与输入相同。",
+        )
+    went = " → ".join(times(s) for s in (way[-1].before, way[0].after))
+    return _say(lang, f"{', '.join(names)}: {went}.", f"{'、'.join(names)}：{went}。")
+
+
+def _of_step(trace: Trace, step: Step, lang: str) -> str:
+    name = step.call.path if step.call.kind == "op" else step.call.type
+    for words, explain in _EXPLAINED.items():
+        if name in words:
+            return explain(trace, step, lang)
+    return ""
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a kernel moves: (vertical, horizontal) each."""
+
+    kernel: Shape
+    stride: Shape
+    padding: Shape
+    dilation: Shape
+    ceil: bool = False
+
+
+def _window(trace: Trace, step: Step) -> Window | None:
+    """The settings of the module that a convolution or pooling ran in, else the op's own."""
+    module = _module_of(trace, step.call)
+    settings = dict(trace.modules[module.path].settings) if module is not None else {}
+    if "kernel_size" not in settings:
+        return _window_of_op(trace, step.call)
+    pairs = [_pair(settings.get(name, default)) for name, default in _WINDOW]
+    extra = trace.modules[module.path].extra if module is not None else ""
+    return _made(pairs, "ceil_mode=True" in extra)
+
+
+def _made(pairs: list[Shape | None], ceil: bool) -> Window | None:
+    kernel, stride, padding, dilation = pairs
+    if kernel is None or stride is None or padding is None or dilation is None:
+        return None
+    return Window(kernel, stride, padding, dilation, ceil)
+
+
+_WINDOW = (("kernel_size", ""), ("stride", "1"), ("padding", "0"), ("dilation", "1"))
+
+
+def _window_of_op(trace: Trace, op: Call) -> Window | None:
+    """A pooling without a module, as in the level that the FPN adds: its numbers by name."""
+    if op.path != "max_pool2d" or len(op.args.items) < 2:
+        return None
+    named = [op.args.get(name) for name in ("stride", "padding", "dilation")]
+    ceil = op.args.get("ceil_mode")
+    pairs = [_pair_of(value) for value in (op.args.items[1][1], *named)]
+    return _made(pairs, bool(ceil and ceil.scalar))
+
+
+def _pair(text: str) -> Shape | None:
+    """``"3×3"`` or ``"3"`` as (3, 3)."""
+    parts = text.split("×")
+    if not all(part.isdecimal() for part in parts) or len(parts) > 2:
+        return None
+    return (int(parts[0]), int(parts[-1]))
+
+
+def _pair_of(value: Value | None) -> Shape | None:
+    if value is None:
+        return None
+    scalars = [item.scalar for _, item in value.items] or [value.scalar]
+    numbers = [n for n in scalars if isinstance(n, int)]
+    return (numbers[0], numbers[-1]) if len(numbers) == len(scalars) else None
+
+
+def _axis(window: Window, axis: int, size: int, after: int) -> str:
+    """``⌊(128 + 2·1 − 3) / 2⌋ + 1 = 64``; only the result where the formula does not give it."""
+    kernel, stride = window.kernel[axis], window.stride[axis]
+    padding, reach = window.padding[axis], window.dilation[axis] * (window.kernel[axis] - 1) + 1
+    over = size + 2 * padding - reach
+    rounded = -(-over // stride) if window.ceil else over // stride
+    if rounded + 1 != after:
+        return f"{size} → {after}"
+    pad = f" + 2·{padding}" if padding else ""
+    wide = f"{reach}" if reach == kernel else f"({window.dilation[axis]}·({kernel} − 1) + 1)"
+    left, right = "⌈⌉" if window.ceil else "⌊⌋"
+    return f"{left}({size}{pad} − {wide}) / {stride}{right} + 1 = {after}"
+
+
+def _sizes(window: Window, step: Step, lang: str) -> str:
+    (h, w), (new_h, new_w) = step.before[-2:], step.after[-2:]
+    same = all(
+        (window.kernel[i], window.stride[i], window.padding[i]) == (1, 1, 0) for i in range(2)
+    )
+    if same:
+        return _say(lang, f"each cell by itself, {h}×{w} stays", f"逐格计算，{h}×{w} 不变")
+    down, across = _axis(window, 0, h, new_h), _axis(window, 1, w, new_w)
+    return _say(lang, f"height {down}, width {across}", f"高 {down}，宽 {across}")
+
+
+def _named(window: Window, step: Step, lang: str) -> str:
+    """``layer2.0.conv2 (3×3, stride 2, padding 1)``."""
+    kernel = times(window.kernel)
+    stride, padding = (_one(pair) for pair in (window.stride, window.padding))
+    settings = _say(
+        lang,
+        f"({kernel}, stride {stride}, padding {padding})",
+        f"（{kernel}，步长 {stride}，填充 {padding}）",
+    )
+    return f"{step.name}{' ' if lang == 'en' else ''}{settings}"
+
+
+def _one(pair: Shape) -> str:
+    return str(pair[0]) if pair[0] == pair[1] else times(pair)
+
+
+def _convolution(trace: Trace, step: Step, lang: str) -> str:
+    window = _window(trace, step)
+    if window is None or len(step.after) != 4:
+        return ""
+    channels, name = step.after[1], _named(window, step, lang)
+    sizes = _sizes(window, step, lang)
+    return _say(
+        lang,
+        f"{name}: {sizes}; {channels} filters give {channels} channels (from {step.before[1]}).",
+        f"{name}：{sizes}；{channels} 个卷积核给出 {channels} 个通道（输入 {step.before[1]} 个）。",
+    )
+
+
+def _pooling(trace: Trace, step: Step, lang: str) -> str:
+    window = _window(trace, step)
+    if window is None or len(step.after) != 4:
+        return ""
+    name, sizes = _named(window, step, lang), _sizes(window, step, lang)
+    return _say(
+        lang,
+        f"{name}: {sizes}; pooling looks at each channel by itself, {step.after[1]} stay.",
+        f"{name}：{sizes}；池化逐通道进行，通道数 {step.after[1]} 不变。",
+    )
+
+
+def _linear(trace: Trace, step: Step, lang: str) -> str:
+    ins, outs, rows = step.before[-1], step.after[-1], step.after[0]
+    return _say(
+        lang,
+        f"{step.name}: a matrix of {outs}×{ins} turns each of the {rows:,} rows of {ins:,} "
+        f"numbers into {outs:,}.",
+        f"{step.name}：{outs}×{ins} 的矩阵把 {rows:,} 行各 {ins:,} 个数变成 {outs:,} 个。",
+    )
+
+
+def _flattening(trace: Trace, step: Step, lang: str) -> str:
+    if len(step.after) != 2 or step.after[0] != step.before[0] or len(step.before) < 3:
+        return ""
+    product = "·".join(str(n) for n in step.before[1:])
+    return _say(
+        lang,
+        f"{step.name}: all but the first axis in one row, {product} = {step.after[-1]:,}.",
+        f"{step.name}：第一维以外全部排成一行，{product} = {step.after[-1]:,}。",
+    )
+
+
+def _resizing(trace: Trace, step: Step, lang: str) -> str:
+    before, after = times(step.before[-2:]), times(step.after[-2:])
+    return _say(
+        lang,
+        f"{step.name}: resized from {before} to {after}; the {step.after[1]} channels stay.",
+        f"{step.name}：由 {before} 缩放到 {after}；{step.after[1]} 个通道不变。",
+    )
+
+
+def _summing(trace: Trace, step: Step, lang: str) -> str:
+    if step.added is None:
+        return ""
+    before, after = times(step.added[-2:]), times(step.after[-2:])
+    return _say(
+        lang,
+        f"the map of the level above is upsampled from {before} to {after} and added: a sum has "
+        "the shape of its terms.",
+        f"上一层的图由 {before} 上采样到 {after} 后相加：和的形状与各项相同。",
+    )
+
+
+_EXPLAINED: dict[tuple[str, ...], Callable[[Trace, Step, str], str]] = {
+    ("conv2d", "Conv2d"): _convolution,
+    ("max_pool2d", "MaxPool2d", "avg_pool2d", "AvgPool2d"): _pooling,
+    ("linear", "Linear"): _linear,
+    ("flatten",): _flattening,
+    ("interpolate",): _resizing,
+    ("add", "add_", "__add__", "__iadd__"): _summing,
+}
+
+
+# --- parts of a detector --------------------------------------------------------------------------
+
+
+def _function(trace: Trace, call: Call, name: str) -> Call | None:
+    """The call itself if it has that name, else the first of that name in it."""
+    if call.path == name:
+        return call
+    inside = (c for c in trace.calls[call.id :] if c.start <= call.end)
+    return next((c for c in inside if c.kind == "function" and c.path == name), None)
+
+
+def _batch(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
+    """The padded batch of the transform: sizes of each image, then the largest, rounded up."""
+    result = call.result
+    images = None if result is None else (result.get(0) or result)
+    if images is None or images.get("image_sizes") is None or images["tensors"].tensor != state:
+        return []
+    given, sizes = call.args.get("images"), images["image_sizes"]
+    told = []
+    for (i, size), (_, before) in zip(sizes.items, given.items if given else (), strict=False):
+        old, new = times(shape_of(trace, before)[-2:]), times(_pair_of(size) or ())
+        scale = (_pair_of(size) or (0, 0))[0] / shape_of(trace, before)[-2]
+        told.append(_resized(i, old, new, scale, lang))
+    return [*told, _padded(trace, call, state, lang)]
+
+
+def _resized(i: str, old: str, new: str, scale: float, lang: str) -> str:
+    return _say(
+        lang,
+        f"image {i}: {old}, times {scale:.3g}, is {new}: the shorter side goes to min_size, unless "
+        "the longer one would pass max_size.",
+        f"图像 {i}：{old} 乘以 {scale:.3g} 得 {new}：短边缩放到 min_size，"
+        "除非长边会超过 max_size。",
+    )
+
+
+def _padded(trace: Trace, call: Call, state: int, lang: str) -> str:
+    shape = shape_of(trace, state)
+    batching = _function(trace, call, "GeneralizedRCNNTransform.batch_images")
+    value = None if batching is None else batching.args.get("size_divisible")
+    by = f" {value.scalar}" if value is not None and value.scalar else ""
+    rows, columns = shape[-2:]
+    return _say(
+        lang,
+        f"the batch takes the largest height and the largest width, each rounded up to a multiple "
+        f"of{by or ' size_divisible'}: {rows} and {columns}; smaller images are padded with zeros.",
+        f"整批取最大的高和最大的宽，各自向上取整到{by or ' size_divisible'} 的倍数：{rows} 和 "
+        f"{columns}；较小的图像用零填充。",
+    )
+
+
+def _anchors(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
+    """Anchors: cells times anchors per cell, level by level."""
+    laying = _function(trace, call, "AnchorGenerator.grid_anchors")
+    if laying is None or call.type != "AnchorGenerator" or laying.result is None:
+        return []
+    grids = [_pair_of(v) or (0, 0) for _, v in laying.args["grid_sizes"].items]
+    counts = [shape_of(trace, v)[0] for _, v in laying.result.items]
+    parts = [
+        f"{h}·{w}·{count // (h * w)} = {count:,}"
+        for (h, w), count in zip(grids, counts, strict=False)
+        if h * w
+    ]
+    each = ", ".join(parts) if lang == "en" else "，".join(parts)
+    return [
+        _say(
+            lang,
+            f"each cell of each level has its anchors (height · width · per cell): {each}; in all "
+            f"{sum(counts):,}, four numbers each.",
+            f"每层每个单元都有自己的锚框（高·宽·每格个数）：{each}；共 {sum(counts):,} 个，"
+            "每个四个数。",
+        )
+    ]
+
+
+def _pooled(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
+    """RoIAlign's output: boxes of all images, the maps' channels, the bins."""
+    shape, boxes = shape_of(trace, state), call.args.get("boxes")
+    if call.type != "MultiScaleRoIAlign" or boxes is None or len(shape) != 4:
+        return []
+    counts = [shape_of(trace, v)[0] for _, v in boxes.items]
+    total = " + ".join(f"{n:,}" for n in counts)
+    total = total if len(counts) == 1 else f"{total} = {sum(counts):,}"
+    bins, channels = times(shape[-2:]), shape[1]
+    return [
+        _say(
+            lang,
+            f"one row per box, of all images in the batch: {total}.",
+            f"每个框一行，整批图像的框排在一起：{total}。",
+        ),
+        _say(
+            lang,
+            f"each box becomes {bins} bins (output_size), however large it is, of the level's "
+            f"{channels} channels.",
+            f"不论框多大，都划成 {bins} 个格（output_size），取所在层的 {channels} 个通道。",
+        ),
+    ]
+
+
+_BOXES = (
+    "rpn",
+    "roi_heads",
+    "RegionProposalNetwork.filter_proposals",
+    "RoIHeads.postprocess_detections",
+    "(root)",
+)
+
+
+def _boxes(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
+    """Proposals and detections: how many there are is what the filter leaves."""
+    name = call.path.rpartition(".")[2] if call.kind == "module" else call.path
+    if (name or "(root)") not in _BOXES or len(shape_of(trace, state)) not in (1, 2):
+        return []
+    if name in ("rpn", "RegionProposalNetwork.filter_proposals"):
+        return _proposals(trace, call, state, lang)
+    return _detections(trace, call, state, lang)
+
+
+def _own(trace: Trace, call: Call, function: str) -> dict[str, object]:
+    """The numbers that a function's own object held: thresholds, limits."""
+    found = _function(trace, call, function)
+    own = None if found is None else found.args.get("self")
+    return {} if own is None else {name: value.scalar for name, value in own.items}
+
+
+def _proposals(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
+    own = _own(trace, call, "RegionProposalNetwork.filter_proposals")
+    limit = _function(trace, call, "RegionProposalNetwork.post_nms_top_n")
+    if not own or limit is None or limit.result is None:
+        return []
+    left, most = shape_of(trace, state)[0], limit.result.scalar
+    return [
+        _say(
+            lang,
+            f"no kernel decides here: {left:,} boxes of this image are left after NMS at IoU "
+            f"{own['nms_thresh']:g} and the limit post_nms_top_n = {most}.",
+            f"这里不由卷积核决定：这幅图经 IoU 为 {own['nms_thresh']:g} 的 NMS 和上限 "
+            f"post_nms_top_n = {most} 之后，剩下 {left:,} 个框。",
+        ),
+        *_columns(trace, state, lang),
+    ]
+
+
+def _detections(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
+    own = _own(trace, call, "RoIHeads.postprocess_detections")
+    if not own:
+        return []
+    left = shape_of(trace, state)[0]
+    limits = (
+        f"score > {own['score_thresh']:g}, NMS {own['nms_thresh']:g}, "
+        f"detections_per_img = {own['detections_per_img']}"
+    )
+    return [
+        _say(
+            lang,
+            f"no kernel decides here: {left:,} detections of this image come through ({limits}).",
+            f"这里不由卷积核决定：这幅图有 {left:,} 个检测通过了筛选（{limits}）。",
+        ),
+        *_columns(trace, state, lang),
+    ]
+
+
+def _columns(trace: Trace, state: int, lang: str) -> list[str]:
+    if shape_of(trace, state)[1:] != (4,):
+        return []
+    return [_say(lang, "four columns: x1, y1, x2, y2.", "四列：x1、y1、x2、y2。")]
