@@ -43,11 +43,13 @@ def watch(recorder: Recorder) -> Iterator[None]:
         )
         yield
         return
-    sys.settrace(_SetTrace(frames).on_call)
+    recorder.trace_function = _SetTrace(frames).on_call
+    sys.settrace(recorder.trace_function)
     try:
         yield
     finally:
         sys.settrace(None)
+        recorder.trace_function = None
 
 
 class _Frames:

@@ -149,13 +149,17 @@ def _old_objects_at_rest() -> Iterator[None]:
 class _AtWork:
     """While the recorder itself runs: one thread at a time, and nothing of it is recorded."""
 
-    __slots__ = ("guard", "recorder", "worker")
+    __slots__ = ("guard", "recorder", "trace", "worker")
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
 
     def __enter__(self) -> None:
         self.recorder.lock.acquire()
+        # A trace function is called for every call of Python code, the recorder's own included.
+        self.trace = sys.gettrace()
+        if self.trace is not None and self.trace is self.recorder.trace_function:
+            sys.settrace(None)
         self.worker = self.recorder.worker
         self.recorder.worker = threading.get_ident()
         self.guard = torch._C.DisableTorchFunction()
@@ -164,6 +168,8 @@ class _AtWork:
     def __exit__(self, *error: Any) -> None:
         self.guard.__exit__(*error)
         self.recorder.worker = self.worker
+        if self.trace is not None and self.trace is self.recorder.trace_function:
+            sys.settrace(self.trace)
         self.recorder.lock.release()
 
 
@@ -239,6 +245,7 @@ class Recorder:
         self.result: nn.Module | None = None
         self.lock = threading.RLock()
         self.worker: int | None = None  # the thread in which the recorder is at work
+        self.trace_function: Any = None  # the recorder's own, while it is set
         self._opens: list[Open] = []
         self._lines: list[Line] = []
         self._tick = 0
