@@ -114,6 +114,9 @@ def _csv_cell(cell: Cell) -> Cell:
 
 # --- html -----------------------------------------------------------------------------------------
 
+# Jupyter's own rules for tables (text to the right, stripes) have the weight of two classes.
+_WEIGHTY = ("div.tracer-report", "div.tracer-report.tracer-report")
+
 STYLE = """\
 div.tracer-report { overflow-x: auto; font: 13px/1.45 system-ui, sans-serif; }
 div.tracer-report table { border-collapse: collapse; border: 0; margin: .6em 0;
@@ -133,7 +136,7 @@ div.tracer-report tfoot td { border-top: 2px solid #8888; font-weight: 600; }
 div.tracer-report .error { color: #d33; }
 div.tracer-report .overwritten .first { font-style: italic; }
 div.tracer-report p { margin: .2em 0; opacity: .75; overflow-wrap: anywhere; }
-"""
+""".replace(*_WEIGHTY)
 """Colours with an alpha are readable on a light ground and on a dark one."""
 
 PAGE_STYLE = """\
@@ -141,7 +144,7 @@ PAGE_STYLE = """\
 body { margin: 1.5em; background: Canvas; color: CanvasText; }
 div.tracer-report { overflow: visible; }
 div.tracer-report thead th { position: sticky; top: 0; background: Canvas; }
-"""
+""".replace(*_WEIGHTY)
 
 
 LONG = 160
