@@ -6,9 +6,12 @@ import importlib.util
 
 import pytest
 import torch
+from torch import nn
 
-from tracer.errors import InputError
+import tracer
+from tracer.errors import InputError, MissingError
 from tracer.rcnn import models, onnx
+from tracer.views.exported import detections_beside, graph
 
 BOXES = torch.tensor([[0.0, 0, 10, 10], [5, 5, 20, 20], [1, 1, 9, 9]])
 FOUND = {"boxes": BOXES, "labels": torch.tensor([1, 2, 1]), "scores": torch.tensor([0.9, 0.8, 0.7])}
@@ -68,6 +71,117 @@ def test_onnxruntime_detects_what_torch_detects(exported, model, images):
         assert a.keys() == b.keys()
         assert torch.allclose(a["scores"], b["scores"], atol=onnx.SCORE_TOLERANCE)
     assert exported.box_error <= onnx.BOX_TOLERANCE
+
+
+@pytest.fixture(scope="module")
+def nodes(exported, model):
+    return onnx.read_graph(exported.path, model)
+
+
+@pytest.fixture(scope="module")
+def recording(model, images):
+    modes = [module.training for module in model.modules()]
+    model.eval()
+    with torch.no_grad():
+        trace = tracer.trace(model, images, grain="module")
+    for module, mode in zip(model.modules(), modes, strict=True):
+        module.training = mode
+    return trace
+
+
+def test_every_node_is_of_a_call_that_the_pass_made(nodes, recording):
+    labels = {call.label for call in recording.calls}
+    assert {node.label for node in nodes} <= labels
+    layers = ("Conv2d", "ReLU", "MaxPool2d", "Linear")
+    left = {call.label for call in recording.calls if call.type in layers}
+    assert left <= {node.label for node in nodes}
+
+
+def test_a_node_is_of_the_module_whose_weights_it_takes(exported, nodes):
+    import onnx as package
+
+    content = package.load(exported.path).graph
+    weights = {each.name for each in content.initializer}
+    taken = [
+        (node.path, name.removesuffix(".weight"))
+        for node, raw in zip(nodes, content.node, strict=True)
+        for name in raw.input
+        if name in weights and name.endswith(".weight") and raw.op_type in ("Conv", "Gemm")
+    ]
+    assert (
+        len(taken) == 8 + 3 * 5 + 4
+    )  # pyramid, RPN head, box head; the body's are folded with its norms
+    assert all(path == owner for path, owner in taken)
+
+
+def test_a_module_that_runs_once_per_level_has_its_nodes_counted(nodes):
+    convs = [n.label for n in nodes if n.op == "Conv" and n.path == "rpn.head.conv.0.0"]
+    assert convs == [f"rpn.head.conv.0.0#{nth}" for nth in range(5)]
+
+
+class Twice(nn.Module):
+    """Calls its modules again and again, and one of them has a name like a second call's."""
+
+    def __init__(self):
+        super().__init__()
+        self.relu_1 = nn.ReLU()
+        self.inner = nn.Sequential(nn.Sequential(nn.Conv2d(3, 3, 1), nn.Sigmoid()))
+        self.blocks = nn.ModuleList([nn.Conv2d(3, 3, 1)])
+
+    def forward(self, x):
+        x = self.inner(self.relu_1(self.inner(x)))
+        return self.blocks[0](self.relu_1(self.blocks[0](x))) * 2
+
+
+def exported_simply(model, path):
+    model.eval()
+    onnx._write(model, torch.rand(1, 3, 4, 4), path, 11, ["out"])
+    return [(node.op, node.label) for node in onnx.read_graph(path, model)]
+
+
+def test_calls_of_a_module_are_told_apart(tmp_path):
+    found = exported_simply(Twice(), tmp_path / "twice.onnx")
+    assert found == [
+        *[("Conv", "inner.0.0#0"), ("Sigmoid", "inner.0.1#0"), ("Relu", "relu_1#0")],
+        *[("Conv", "inner.0.0#1"), ("Sigmoid", "inner.0.1#1")],
+        *[("Conv", "blocks.0#0"), ("Relu", "relu_1#1"), ("Conv", "blocks.0#1")],
+        *[("Constant", "(root)#0"), ("Mul", "(root)#0")],
+    ]
+
+
+def test_a_graph_of_another_model_is_refused(exported):
+    with pytest.raises(onnx.OnnxError, match="is of no module of this model: export it again"):
+        onnx.read_graph(exported.path, Twice())
+
+
+def test_the_graph_as_a_table_adds_up(nodes, recording):
+    whole = graph(nodes, recording)
+    assert whole.column("module") == ["(root)", "transform", "backbone", "rpn", "roi_heads"]
+    assert sum(whole.column("nodes")) == whole.totals[1] == len(nodes)
+    head = graph(nodes, recording, path="rpn.head", lang="zh").records()
+    assert {row["module"] for row in head} == {
+        *("rpn.head.conv", "rpn.head.cls_logits", "rpn.head.bbox_pred")
+    }
+    assert head[0]["operators"] == "Conv 5, Relu 5"
+    assert head[1]["calls"] == 5
+    assert head[1]["output"].startswith("2×3×")
+    with pytest.raises(MissingError, match=r"no node of 'rpn.haed'; did you mean 'rpn\.head'"):
+        graph(nodes, recording, path="rpn.haed")
+
+
+def test_detections_side_by_side():
+    moved = {"boxes": BOXES.flip(0) + 0.25, "labels": FOUND["labels"], "scores": FOUND["scores"]}
+    pairs = onnx.pairs(FOUND, moved | {"scores": FOUND["scores"].flip(0)})
+    assert [pair.box_error for pair in pairs] == [0.25] * 3
+    assert [pair.other_score for pair in pairs] == [pair.score for pair in pairs]
+    none = onnx.pairs(FOUND, {key: value[[0, 2]] for key, value in FOUND.items()})
+    assert [pair.other_score is None for pair in none] == [False, True, False]
+    nothing = onnx.pairs(FOUND, {key: value[:0] for key, value in FOUND.items()})
+    assert [pair.box_error for pair in nothing] == [None] * 3
+    table = detections_beside(pairs, names=["none", "cat", "dog"])
+    assert table.column("class") == ["cat", "dog", "cat"]
+    assert table.column("box")[1] == "5.0, 5.0, 20.0, 20.0"
+    assert table.column("onnx_score") == table.column("torch_score")
 
 
 def test_only_the_finished_file_is_left(exported):

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,48 @@ class Export:
     matched: tuple[int, ...] = ()
     box_error: float = 0.0
     score_error: float = 0.0
+
+
+@dataclass(frozen=True)
+class GraphNode:
+    """One node of an exported graph, and the call of a module that it was written down in.
+
+    Attributes:
+        name: in the file, ``"/rpn/head/conv/conv.0/conv.0.0_3/Conv"``.
+        op: the ONNX operator, ``"Conv"``.
+        path: the innermost module, as in ``named_modules``, ``"rpn.head.conv.0.0"``; ``""`` for
+            the model itself.
+        nth: which call of that module, from 0, counted among those that left a node.
+    """
+
+    name: str
+    op: str
+    path: str
+    nth: int
+
+    @property
+    def label(self) -> str:
+        """``rpn.head.conv.0.0#3``, as a recorded call of the same pass is called."""
+        return f"{self.path or '(root)'}#{self.nth}"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A detection of torch's, and onnxruntime's nearest of the same label.
+
+    Attributes:
+        label: the class.
+        box: x1, y1, x2, y2 in pixels of the image.
+        score: 0-1.
+        other_score: onnxruntime's; None where it found none of this label.
+        box_error: how far apart the corners are at most, in pixels; None likewise.
+    """
+
+    label: int
+    box: tuple[float, ...]
+    score: float
+    other_score: float | None
+    box_error: float | None
 
 
 def export(
@@ -123,6 +166,48 @@ def detect(path: str | Path, images: Sequence[Tensor]) -> Detections:
     return detections
 
 
+def read_graph(path: str | Path, model: nn.Module) -> tuple[GraphNode, ...]:
+    """Read the nodes of an exported file, in their order, each with the module it comes from.
+
+    The exporter names a node after the modules that were running: ``/rpn/head/cls_logits_3/Conv``
+    is the fourth call of ``rpn.head.cls_logits``. A scripted function's nodes (those of the larger
+    of torchvision's two NMS) bear no such name; they belong with the node before them. Nodes within
+    an ``If`` are part of it.
+
+    Raises:
+        OnnxError: a package is missing, or the file was not exported from this model.
+    """
+    _need("onnx")
+    import onnx
+
+    paths = {name for name, _ in model.named_modules()}
+    nodes: list[GraphNode] = []
+    for node in onnx.load(os.fspath(path), load_external_data=False).graph.node:
+        scoped = node.name.startswith("/")
+        before = (nodes[-1].path, nodes[-1].nth) if nodes else ("", 0)
+        place = _module(node.name, paths) if scoped else before
+        nodes.append(GraphNode(node.name, node.op_type, *place))
+    return tuple(nodes)
+
+
+def _module(name: str, paths: Set[str]) -> tuple[str, int]:
+    """Return the module's path, and which call of it, that a node's name tells.
+
+    Children of a Sequential are written with its name in front: ``/layer1/layer1.0/conv1/Conv``.
+    """
+    parts = [""]
+    for part in name.split("/")[1:-1]:
+        repeats = part.startswith(f"{parts[-1]}.")
+        parts = [*parts[:-1], part] if repeats else [*parts, part]
+    path = ".".join(parts[1:])
+    if path in paths:
+        return path, 0
+    again = re.fullmatch(r"(.*)_(\d+)", path)
+    if again is None or again[1] not in paths:
+        raise OnnxError(f"the file's node {name!r} is of no module of this model: export it again")
+    return again[1], int(again[2])
+
+
 def _need(package: str) -> None:
     if importlib.util.find_spec(package) is None:
         raise OnnxError(f"ONNX export needs {package}: pip install 'rcnn-tracer[onnx]'")
@@ -186,17 +271,46 @@ def _numbers(counts: Sequence[int]) -> str:
     return ", ".join(map(str, counts))
 
 
+def pairs(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> tuple[Pair, ...]:
+    """Set each of torch's detections of an image beside onnxruntime's nearest of its label.
+
+    Args:
+        expected: ``boxes`` [N, 4], ``labels`` [N], ``scores`` [N], as the model gives them.
+        found: the same of onnxruntime, as `detect` gives them.
+    """
+    index, gaps = _nearest(expected, found)
+    there = gaps.isfinite().all(1).tolist()
+    return tuple(
+        Pair(
+            int(expected["labels"][i]),
+            tuple(expected["boxes"][i].tolist()),
+            float(expected["scores"][i]),
+            float(found["scores"][index[i]]) if there[i] else None,
+            float(gaps[i, 0]) if there[i] else None,
+        )
+        for i in range(len(there))
+    )
+
+
 def _gaps(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> Tensor:
     """Return [N, 2]: how far the nearest found detection of its label is, in box and score.
 
-    Infinitely far where there is none. Matched by nearness, not by place: the order may differ
-    where scores are nearly equal.
+    Infinitely far where there is none.
+    """
+    return _nearest(expected, found)[1]
+
+
+def _nearest(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Return [N] and [N, 2]: which found detection of its label is nearest, and how far.
+
+    Matched by nearness, not by place: the order may differ where scores are nearly equal.
     """
     if not len(found["boxes"]):
-        return torch.full((len(expected["boxes"]), 2), float("inf"))
+        none = torch.zeros(len(expected["boxes"]), dtype=torch.int64)
+        return none, torch.full((len(none), 2), float("inf"))
     boxes = torch.cdist(expected["boxes"].cpu(), found["boxes"], p=float("inf"))
     scores = (expected["scores"].cpu()[:, None] - found["scores"]).abs()
     other = expected["labels"].cpu()[:, None] != found["labels"]
-    pairs = torch.stack([boxes, scores]).masked_fill(other, float("inf"))
-    nearest = (pairs[0] / BOX_TOLERANCE).maximum(pairs[1] / SCORE_TOLERANCE).argmin(1)
-    return pairs[:, torch.arange(len(nearest)), nearest].T
+    gaps = torch.stack([boxes, scores]).masked_fill(other, float("inf"))
+    nearest = (gaps[0] / BOX_TOLERANCE).maximum(gaps[1] / SCORE_TOLERANCE).argmin(1)
+    return nearest, gaps[:, torch.arange(len(nearest)), nearest].T

@@ -54,6 +54,15 @@ WORDS: dict[str, tuple[str, str]] = {
     "builders": ("Built by", "由谁建成"),
     "added": ("Params added", "新增参数量"),
     "total": ("Total", "合计"),
+    # an exported graph
+    "graph_nodes": ("Nodes", "节点数"),
+    "operators": ("Operators", "算子"),
+    "title_graph": ("{count} nodes of the graph", "计算图的 {count} 个节点"),
+    "class": ("Class", "类别"),
+    "box": ("Box in torch: x1, y1, x2, y2", "torch 的框：x1, y1, x2, y2"),
+    "torch_score": ("Score in torch", "torch 得分"),
+    "onnx_score": ("Score in onnxruntime", "onnxruntime 得分"),
+    "box_gap": ("Corners differ by, pixels", "框角相差（像素）"),
     # the board
     "step": ("Step", "步骤"),
     "what": ("What it is", "说明"),
