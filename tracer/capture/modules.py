@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
 from tracer.capture.sources import Sources
-from tracer.capture.values import count_parameters
 from tracer.errors import InputError
 from tracer.record import Module, Source
 
@@ -89,21 +88,48 @@ def describe(
     if not paths:
         paths = paths_of(models)
     seen: set[int] = set()
+    parameters: dict[int, dict[int, nn.Parameter]] = {}
     found = {}
     for model in models:
+        _parameters_beneath(model, parameters)
         for module in model.modules():
             path = paths.get(id(module))
             if path is not None:
-                found[path] = _describe(path, module, paths, sources, seen)
+                beneath = parameters[id(module)].values()
+                found[path] = _describe(path, module, beneath, paths, sources, seen)
     return found
 
 
+def _parameters_beneath(
+    module: nn.Module, found: dict[int, dict[int, nn.Parameter]]
+) -> dict[int, nn.Parameter]:
+    """Add to `found`, by `id` of each module from here down, its parameters and those beneath it.
+
+    Each parameter counts once, however often it is shared; one pass over the model, where
+    `nn.Module.parameters` would walk down again from every module.
+    """
+    if id(module) not in found:
+        beneath = found[id(module)] = {id(p): p for p in _own_parameters(module)}
+        for child in module._modules.values():
+            if child is not None:
+                beneath.update(_parameters_beneath(child, found))
+    return found[id(module)]
+
+
+def _own_parameters(module: nn.Module) -> list[nn.Parameter]:
+    lazy = nn.parameter.UninitializedParameter
+    return [p for p in module._parameters.values() if p is not None and not isinstance(p, lazy)]
+
+
 def _describe(
-    path: str, module: nn.Module, paths: Mapping[int, str], sources: Sources, seen: set[int]
+    path: str,
+    module: nn.Module,
+    beneath: Collection[nn.Parameter],
+    paths: Mapping[int, str],
+    sources: Sources,
+    seen: set[int],
 ) -> Module:
-    total, trainable = count_parameters(module)
-    own = [p for p in module.parameters(recurse=False) if id(p) not in seen]
-    own = [p for p in own if not isinstance(p, nn.parameter.UninitializedParameter)]
+    own = [p for p in _own_parameters(module) if id(p) not in seen]
     seen.update(id(p) for p in own)
     children = [(n, paths.get(id(c), n)) for n, c in module._modules.items() if c is not None]
     # A child that is None is printed, though it is no module: then, too, the text has to be kept.
@@ -114,8 +140,8 @@ def _describe(
         extra=_safely(module.extra_repr),
         custom_repr=_safely(module.__repr__) if custom else "",
         children=tuple(children),
-        params=total,
-        trainable=trainable,
+        params=sum(p.numel() for p in beneath),
+        trainable=sum(p.numel() for p in beneath if p.requires_grad),
         own_params=sum(p.numel() for p in own),
         own_trainable=sum(p.numel() for p in own if p.requires_grad),
         settings=_settings(module),

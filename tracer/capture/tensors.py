@@ -18,6 +18,7 @@ import torch
 
 from tracer.capture.keep import Store
 from tracer.capture.summaries import Reading, develop, read, settle, shape_only, unseen
+from tracer.capture.values import is_parameter
 from tracer.record import TensorState
 
 BATCH = 4096  # readings that may wait to be completed: tens of megabytes
@@ -239,7 +240,7 @@ class TensorStates:
         if reading is None:
             # weights are shown by shape here: reading 41 million of them would cost as much as
             # a stage of the pass, and they do not change in it
-            lean = bool(name) or isinstance(tensor, torch.nn.Parameter)
+            lean = bool(name) or is_parameter(tensor)
             reading = Reading(shape_only(tensor)) if lean else read(tensor, self.pictures)
         number = len(self.origins)
         self.readings.append(reading)

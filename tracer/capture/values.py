@@ -97,7 +97,7 @@ class Describer:
         if tensor.is_nested:  # it has no shape
             return Value("opaque", "Tensor", text=f"nested tensor of {tensor.size(0)} parts")
         params = None
-        if isinstance(tensor, nn.Parameter):
+        if is_parameter(tensor):
             params = (tensor.numel(), tensor.numel() if tensor.requires_grad else 0)
         return Value("tensor", type(tensor).__name__, tensor=see(tensor), params=params)
 
@@ -136,6 +136,11 @@ class Describer:
             (k, self.describe(v, see, depth + 1)) for k, v in list(public.items())[:ITEMS]
         )
         return Value("object", name, items)
+
+
+def is_parameter(tensor: torch.Tensor) -> bool:
+    """Whether it is an `nn.Parameter`; a plain tensor is not asked at length."""
+    return type(tensor) is not torch.Tensor and isinstance(tensor, nn.Parameter)
 
 
 def _scalar(value: Any) -> Value:
