@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tracer.record import Call, TensorSummary, Trace, Value
@@ -109,9 +109,11 @@ def read(name: str, here: Here) -> str | None:
     return None if found is None else _plain(found)
 
 
-def fill(template: str, here: Here) -> str | None:
-    """Fill a sentence's placeholders; None if one of them is missing."""
-    values = {name: read(name, here) for name in PLACEHOLDER.findall(template)}
+def fill(template: str, here: Here, more: Mapping[str, str | None] | None = None) -> str | None:
+    """Fill a sentence's placeholders, from `more` first; None if one of them is missing."""
+    known = more or {}
+    names = PLACEHOLDER.findall(template)
+    values = {name: known[name] if name in known else read(name, here) for name in names}
     if any(value is None for value in values.values()):
         return None
     filled = PLACEHOLDER.sub(lambda match: str(values[match[1]]), template)

@@ -76,7 +76,7 @@ class Code:
     """A piece of source with lines to dwell on.
 
     Attributes:
-        text: the lines of the file from `first` on, without a final newline.
+        text: the lines of the file from `first` on, moved left together, without a final newline.
         first: the number of its first line in the file.
         source: file and version, e.g. ``torchvision/ops/poolers.py, torchvision 0.29.2``.
         steps: highlighted one after the other where the format can do that.
@@ -127,6 +127,7 @@ class Deck:
         theme: ``"light"`` or ``"dark"``.
         page: the page (`tracer page`) that `Slide.step` points into, relative to the deck; or None.
         credits: licences and sources named on the last slide and in the file's properties.
+        left_out: slides that were asked for and could not be made, with the reason, a line each.
     """
 
     title: str
@@ -135,3 +136,4 @@ class Deck:
     theme: str = "light"
     page: Path | None = None
     credits: tuple[str, ...] = field(default=())
+    left_out: tuple[str, ...] = field(default=())

@@ -1,0 +1,223 @@
+"""From a recording to a deck: each entry of an outline becomes a slide in a language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tracer.errors import InputError, MissingError, near
+from tracer.record import Trace
+from tracer.views.slides.design import BESIDE, FIGURE, stage_title
+from tracer.views.slides.model import Cells, Deck, Part, Pictures, Points, Slide
+from tracer.views.slides.outline import Entry, Grid, Outline, chosen, read_outline
+from tracer.views.slides.source import code
+from tracer.views.slides.subject import Subject, credits_of
+from tracer.views.slides.tables import table
+
+LANGUAGES = {"en": ("en",), "zh": ("zh",), "both": ("en", "zh")}
+THEMES = ("light", "dark")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How slides are made.
+
+    Attributes:
+        subjects: the recording, once for each language of the deck.
+        theme: of the figures.
+        folder: that an outline's pictures and notebooks are looked for in.
+    """
+
+    subjects: tuple[Subject, ...]
+    theme: str
+    folder: Path
+
+
+def deck(
+    trace: Trace,
+    *,
+    lang: str = "en",
+    theme: str = "light",
+    stages: Iterable[str] = (),
+    outline: str | Path | None = None,
+    strict: bool = False,
+    page: str | Path | None = None,
+    image: int = 0,
+) -> Deck:
+    """Make a deck from a recording.
+
+    Args:
+        trace: the recording; figures need a pass recorded with ``keep="anatomy"``.
+        lang: ``"en"``, ``"zh"`` or ``"both"``.
+        theme: ``"light"`` or ``"dark"``.
+        stages: only these parts of the walkthrough (`design.STAGES`).
+        outline: a file that chooses, orders and adds slides.
+        strict: whether a slide that the recording cannot fill is an error.
+        page: the page that slides link into, relative to the deck.
+        image: which one of the batch is shown.
+
+    Returns:
+        The deck; `Deck.left_out` says which slides it lacks, and why.
+
+    Raises:
+        InputError: an unknown language or theme, or an outline that cannot be used.
+        MissingError: there is no such stage; nothing could be shown; with `strict`, a slide lacks
+            something.
+    """
+    _one_of("language", lang, LANGUAGES)
+    _one_of("theme", theme, THEMES)
+    stages = tuple(stages)
+    asked = _asked(outline, stages)
+    named = ((one, _title(asked, stages, trace, one)) for one in LANGUAGES[lang])
+    subjects = tuple(Subject(trace, one, title, image) for one, title in named)
+    plan = Plan(subjects, theme, asked.folder)
+    entries = asked.entries if outline else _fitting(asked.entries, subjects[0])
+    slides, left_out = _slides(plan, entries, strict)
+    if not any(slide.layout == "content" for slide in slides):
+        reason = left_out[0] if left_out else "no slide of it fits this recording"
+        raise MissingError(f"there is nothing to make a deck of: {reason}")
+    return Deck(
+        subjects[0].title, tuple(slides), lang, theme,
+        Path(page) if page is not None else None, credits_of(trace), left_out,
+    )  # fmt: skip
+
+
+def _one_of(what: str, chosen: str, known: Iterable[str]) -> None:
+    if chosen not in known:
+        raise InputError(
+            f"there is no {what} {chosen!r}{near(chosen, known)} (one of {', '.join(known)})"
+        )
+
+
+def _asked(outline: str | Path | None, stages: tuple[str, ...]) -> Outline:
+    there = chosen(stages)
+    if outline is None:
+        return Outline(there)
+    read = read_outline(outline)
+    if not stages:
+        return read
+    kept = tuple(e for e in read.entries if e.stage in stages or e.layout == "title")
+    return replace(read, entries=kept)
+
+
+def _fitting(entries: Iterable[Entry], subject: Subject) -> tuple[Entry, ...]:
+    """The slides that go with a recording of this kind: no losses for a pass in eval mode."""
+    return tuple(e for e in entries if all(subject.has(need) for need in e.needs))
+
+
+def _slides(
+    plan: Plan, entries: Iterable[Entry], strict: bool
+) -> tuple[list[Slide], tuple[str, ...]]:
+    slides: list[Slide] = []
+    left_out: list[str] = []
+    for entry in entries:
+        try:
+            for subject in plan.subjects:
+                slides += _made(plan, entry, subject)
+        except MissingError as error:
+            where = f" ({entry.place})" if entry.place else ""
+            reason = f"slide {entry.key!r}{where}: {error}"
+            if strict:
+                raise MissingError(reason) from error
+            left_out.append(reason)
+    return slides, tuple(left_out)
+
+
+def _title(asked: Outline, stages: tuple[str, ...], trace: Trace, lang: str) -> str:
+    """Of the outline, of the lecture's stages, or of the whole walkthrough."""
+    which = lang == "zh"
+    if any(asked.title):
+        return asked.title[which]
+    if stages:
+        return (", ", "、")[which].join(stage_title(stage, lang) for stage in stages)
+    return ("{} step by step", "逐步读懂 {}")[which].format(trace.subject)
+
+
+# --- one slide ------------------------------------------------------------------------------------
+
+
+def _made(plan: Plan, entry: Entry, subject: Subject) -> Iterator[Slide]:
+    if entry.notebook:
+        from tracer.views.slides.notebook import slides_of
+
+        yield from slides_of(plan.folder / entry.notebook, entry, subject, plan.theme)
+        return
+    parts, said, step = _parts(plan, entry, subject)
+    notes = [told for text in entry.notes if (told := subject.told(text)) is not None]
+    for name in entry.about:
+        notes += _about(entry, subject, name)
+    yield Slide(
+        key=entry.key,
+        title=_filled(entry.title, subject),
+        parts=parts,
+        notes=tuple(_plain(note) for note in [*notes, *said] if note),
+        stage=entry.stage or None,
+        lang=subject.lang,
+        layout=entry.layout,
+        step=(subject.address(entry.link) if entry.link else "") or step,
+    )
+
+
+def _about(entry: Entry, subject: Subject, name: str) -> tuple[str, ...]:
+    try:
+        return subject.about(name)
+    except KeyError as error:
+        raise InputError(f"{entry.place}: the commentary has nothing about {name!r}") from error
+
+
+def _filled(text: tuple[str, str], subject: Subject) -> str:
+    """Text with its numbers; as it stands where one of them is not known.
+
+    Raises:
+        MissingError: a number of the catalogue's own text is not in the recording.
+    """
+    told = subject.told(text)
+    return subject.choose(text) if told is None else told
+
+
+def _plain(text: str) -> str:
+    """Without the backquotes that mark code in the commentary."""
+    return text.replace("`", "")
+
+
+def _parts(plan: Plan, entry: Entry, subject: Subject) -> tuple[tuple[Part, ...], list[str], str]:
+    """Return the parts, what is to be said of them, and the step that they show."""
+    points = tuple(told for text in entry.points if (told := subject.told(text)) is not None)
+    shown: list[Part] = []
+    said: list[str] = []
+    step = ""
+    if entry.figure or entry.picture:
+        shown.append(_pictures(plan, entry, subject, BESIDE if points else FIGURE))
+        said.append(shown[-1].alt if isinstance(shown[-1], Pictures) and entry.figure else "")
+    if entry.table:
+        shown.append(_table(entry, subject))
+    if entry.code:
+        piece, step = code(subject, entry.code, entry.at)
+        shown.append(piece)
+    if points:
+        shown.append(Points(points, entry.stepwise))
+    return tuple(shown), said, step
+
+
+def _pictures(plan: Plan, entry: Entry, subject: Subject, size: tuple[float, float]) -> Pictures:
+    from tracer.views.slides import pictures
+
+    caption = subject.told(entry.caption) or ""
+    if entry.picture:
+        file = plan.folder / entry.picture
+        figure = pictures.from_file(file, theme=plan.theme, size=size, place=entry.place)
+        return Pictures(
+            (figure,), subject.choose(entry.alt) or _filled(entry.title, subject), caption
+        )
+    found = pictures.drawn(
+        subject, entry.figure, theme=plan.theme, size=size, zoom=entry.zoom, options=entry.options
+    )
+    return replace(found, caption=caption, alt=subject.choose(entry.alt) or found.alt)
+
+
+def _table(entry: Entry, subject: Subject) -> Cells:
+    if not isinstance(entry.table, Grid):
+        return table(subject, entry.table)
+    rows = tuple(tuple(_filled(cell, subject) for cell in row) for row in entry.table.rows)
+    return Cells(tuple(map(subject.choose, entry.table.head)), rows)

@@ -1,0 +1,190 @@
+"""The recording that a deck is made from, and what every slide asks of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from urllib.parse import urlencode
+
+from tracer.errors import MissingError
+from tracer.query import find_call
+from tracer.rcnn import texts
+from tracer.rcnn.anatomy import Anatomy, anatomy
+from tracer.rcnn.facts import Here, fill
+from tracer.rcnn.narration import commentary, questions
+from tracer.record import Trace
+from tracer.views.cells import count
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One recording, told in one language.
+
+    Attributes:
+        trace: the recording.
+        lang: ``"en"`` or ``"zh"``.
+        title: of the deck, in that language.
+        image: which one of the batch is shown.
+    """
+
+    trace: Trace
+    lang: str
+    title: str = ""
+    image: int = 0
+
+    def say(self, en: str, zh: str) -> str:
+        """Return the text in the language."""
+        return zh if self.lang == "zh" else en
+
+    def choose(self, text: tuple[str, str]) -> str:
+        """Return the text in the language."""
+        return self.say(*text)
+
+    @cached_property
+    def parts(self) -> Anatomy:
+        """The parts of the pass.
+
+        Raises:
+            MissingError: the recording holds no pass of a detector.
+        """
+        return anatomy(self.trace)
+
+    def has(self, need: str) -> bool:
+        """Whether the recording is what a slide needs (`outline.NEEDS`)."""
+        try:
+            return _NEEDS[need](self.parts)
+        except MissingError:
+            return False
+
+    # --- sentences ---
+
+    def told(self, text: tuple[str, str]) -> str | None:
+        """Return a text with the recording's numbers in it; None where one is missing."""
+        return fill(self.choose(text), Here(self.trace, lang=self.lang), self._more)
+
+    @cached_property
+    def _more(self) -> dict[str, str | None]:
+        return {name: self._fact(read) for name, read in FACTS.items()}
+
+    def _fact(self, read: Callable[[Subject], str]) -> str | None:
+        try:
+            return read(self)
+        except (LookupError, ValueError):
+            return None
+
+    def about(self, name: str) -> tuple[str, ...]:
+        """Return what the commentary says: ``"stage.fpn"``, ``"function.…"``, ``"question.…"``.
+
+        Raises:
+            KeyError: it says nothing of that name.
+        """
+        where, _, key = name.partition(".")
+        entry = texts.entries()[where, key]
+        if where == "question":
+            asked = {q.key: q for q in questions(self.lang, self.trace)}[key]
+            return (*asked.text, *asked.here)
+        if where == "construction":
+            return entry.text(self.lang)
+        named = {where: key}
+        said = commentary(lang=self.lang, trace=self.trace, **named)  # type: ignore[arg-type]
+        return (*said.text, *said.here) if said else entry.text(self.lang)
+
+    # --- places ---
+
+    def address(self, call: str, line: int | None = None) -> str:
+        """Return the fragment of the page's address at a call, ``""`` if it did not run."""
+        try:
+            label = find_call(self.trace, call).label
+        except MissingError:
+            return ""
+        place = {"call": label} if line is None else {"call": label, "line": str(line)}
+        return "#" + urlencode({**place, "lang": self.lang})
+
+
+def _resnet(parts: Anatomy) -> bool:
+    return parts.backbone.resnet
+
+
+def _fpn(parts: Anatomy) -> bool:
+    return len(parts.pyramid.merges) > 1
+
+
+_NEEDS: dict[str, Callable[[Anatomy], bool]] = {
+    "pass": lambda parts: True,
+    "two-stage": lambda parts: not parts.one_stage,
+    "resnet": _resnet,
+    "fpn": _fpn,
+    "training": lambda parts: parts.training,
+    "eval": lambda parts: not parts.training,
+    "targets": lambda parts: any(p.targets is not None for p in parts.pictures),
+}
+
+
+# --- numbers that the commentary has no names for -------------------------------------------------
+
+
+def _depths(subject: Subject) -> str:
+    """How many blocks each stage of the ResNet has: ``"3, 4, 6, 3"``."""
+    blocks = subject.parts.backbone.blocks
+    stages = [sum(f".layer{n}." in f".{path}" for path in blocks) for n in range(1, 5)]
+    if not blocks:
+        raise LookupError("blocks")
+    return ", ".join(map(str, stages))
+
+
+def _funnel(step: int) -> Callable[[Subject], str]:
+    def read(subject: Subject) -> str:
+        funnel = subject.parts.rpn.proposals(subject.image).funnel
+        levels = len(subject.parts.rpn.levels)
+        return f"{int(funnel.counts(levels)[step].sum()):,}"
+
+    return read
+
+
+def _kinds(kind: str) -> Callable[[Subject], str]:
+    return lambda subject: count(sum(call.kind == kind for call in subject.trace.calls))
+
+
+def _best(subject: Subject) -> str:
+    found = subject.parts.detections[subject.image]
+    return f"{len(found):,}"
+
+
+def _environment(name: str) -> Callable[[Subject], str]:
+    return lambda subject: subject.trace.environment[name]
+
+
+def _mode(subject: Subject) -> str:
+    mode = subject.trace.environment["mode"]
+    return subject.say(mode, {"train": "训练", "eval": "评估"}.get(mode, mode))
+
+
+def credits_of(trace: Trace) -> tuple[str, ...]:
+    """Return the packages whose source is shown, with their licences."""
+    packages = {
+        f"{source.package} ({source.licence})" if source.licence else source.package
+        for source in trace.sources.values()
+        if source.package
+    }
+    return tuple(sorted(packages))
+
+
+FACTS: dict[str, Callable[[Subject], str]] = {
+    "deck": lambda subject: subject.title,
+    "subject": lambda subject: subject.trace.subject,
+    "credits": lambda subject: ", ".join(credits_of(subject.trace)),
+    "mode": _mode,
+    "torch": _environment("torch"),
+    "torchvision": _environment("torchvision"),
+    "module_count": lambda subject: count(len(subject.trace.modules)),
+    "module_calls": _kinds("module"),
+    "function_calls": _kinds("function"),
+    "op_calls": _kinds("op"),
+    "line_count": lambda subject: count(len(subject.trace.lines)),
+    "depths": _depths,
+    "anchors": _funnel(0),
+    "kept_proposals": _funnel(-1),
+    "found": _best,
+}
+"""Numbers of a recording by the names that slides' texts have for them."""

@@ -1,0 +1,222 @@
+"""The tables of a deck: sizes, counts and parameters of a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from tracer.errors import MissingError, near
+from tracer.rcnn.board import Board, Map, read_board
+from tracer.rcnn.classes import class_name
+from tracer.rcnn.narration import stage_title
+from tracer.record import Call, Module, Stage, TensorSummary, Trace, Value
+from tracer.views.cells import count, fraction, macs, number
+from tracer.views.slides.model import Cells
+from tracer.views.slides.subject import Subject
+from tracer.views.values import dims
+
+MOST_ROWS = 11
+"""What a slide has room for."""
+
+
+def table(subject: Subject, name: str) -> Cells:
+    """Return one of `TABLES`.
+
+    Raises:
+        MissingError: there is no such table, or the recording lacks what it shows.
+    """
+    if name not in TABLES:
+        raise MissingError(
+            f"there is no table {name!r}{near(name, TABLES)} (there is {', '.join(TABLES)})"
+        )
+    return TABLES[name](subject)
+
+
+def _cells(head: Iterable[str], rows: Iterable[Iterable[str]], numbers: Iterable[int]) -> Cells:
+    kept = tuple(tuple(row) for row in rows)[:MOST_ROWS]
+    return Cells(tuple(head), kept, frozenset(numbers))
+
+
+def _board(subject: Subject) -> Board:
+    board = read_board(subject.trace)
+    if board is None:
+        raise MissingError("the recording holds no pass of a torchvision detector: no such table")
+    return board
+
+
+# --- the whole ------------------------------------------------------------------------------------
+
+
+def in_and_out(subject: Subject) -> Cells:
+    """What the model was given, and what it gave back."""
+    run = subject.parts.run.model
+    given = [(f"images[{i}]", v) for i, (_, v) in enumerate(_given(run)) if v.tensor is not None]
+    found = list(run.result.leaves()) if run.result is not None else []
+    rows = [_tensor_row(subject.trace, name, value) for name, value in given[:3]]
+    rows += [_tensor_row(subject.trace, _python(n), v) for n, v in found if v.tensor is not None]
+    head = subject.say("name, shape, dtype, from, to", "名称, 形状, 类型, 最小, 最大").split(", ")
+    return _cells(head, rows, (3, 4))
+
+
+def _given(run: Call) -> tuple[tuple[str, Value], ...]:
+    images = run.args.get("images") or run.args.get("x")
+    return images.items if images is not None else ()
+
+
+def _python(path: str) -> str:
+    """``0.boxes`` as one writes it in Python: ``out[0]["boxes"]``."""
+    parts = path.split(".")
+    return "out" + "".join(f"[{p}]" if p.isdecimal() else f'["{p}"]' for p in parts)
+
+
+def _tensor_row(trace: Trace, name: str, value: Value) -> tuple[str, ...]:
+    summary = trace.tensors[value.tensor or 0].summary
+    return (name, dims(summary.shape), summary.dtype, *_range(summary))
+
+
+def _range(summary: TensorSummary) -> tuple[str, str]:
+    low, high = summary.min, summary.max
+    return ("–" if low is None else number(low)), ("–" if high is None else number(high))
+
+
+def parts_of_model(subject: Subject) -> Cells:
+    """The model's main parts with their parameters."""
+    modules = subject.trace.modules
+    if "" not in modules:
+        raise MissingError("the recording holds no modules: there is nothing to count")
+    rows = [_module_row(module) for module in _main_parts(modules[""], subject.trace)]
+    rows.append(_module_row(modules[""]))
+    head = subject.say("part, class, parameters, trainable", "部分, 类, 参数量, 可训练").split(", ")
+    return _cells(head, rows, (2, 3))
+
+
+def _main_parts(root: Module, trace: Trace) -> list[Module]:
+    """The root's children; of a backbone its own."""
+    found: list[Module] = []
+    for name, path in root.children:
+        module = trace.modules[path]
+        inside = [trace.modules[p] for _, p in module.children]
+        found += inside if name == "backbone" and 0 < len(inside) <= 4 else [module]
+    return found
+
+
+def _module_row(module: Module) -> tuple[str, ...]:
+    return (
+        module.path or "(model)",
+        module.type,
+        count(module.params),
+        count(module.trainable),
+    )
+
+
+def work(subject: Subject) -> Cells:
+    """The multiply-adds of each stage."""
+    trace = subject.trace
+    total = sum(call.macs for call in trace.calls if call.parent is None)
+    if not total:
+        raise MissingError("no multiply-adds were counted in this recording: record with ops")
+    rows = [_work_row(subject, stage, total) for stage in trace.stages]
+    head = subject.say("stage, multiply-adds, share", "阶段, 乘加次数, 占比").split(", ")
+    return _cells(head, rows, (1, 2))
+
+
+def _work_row(subject: Subject, stage: Stage, total: int) -> tuple[str, ...]:
+    done = sum(subject.trace.calls[call].macs for call in stage.calls)
+    title = stage_title(stage.name, subject.lang, subject.trace.kind).partition(":")[0]
+    short = title.partition("：")[0]
+    return short, macs(done), fraction(done / total)
+
+
+# --- backbone and pyramid -------------------------------------------------------------------------
+
+
+def resnet(subject: Subject) -> Cells:
+    """C1 to C5: blocks, output, stride, parameters."""
+    maps = [m for m in _board(subject).stages if m.name.startswith("C")]
+    if not maps or not subject.parts.backbone.resnet:
+        raise MissingError(f"the backbone of {subject.trace.subject} is no ResNet")
+    head = subject.say(
+        "map, made by, blocks, C×H×W, stride, parameters", "特征图, 由, 块数, C×H×W, 步幅, 参数量"
+    ).split(", ")
+    return _cells(head, [_resnet_row(subject, m) for m in maps], (2, 4, 5))
+
+
+def _resnet_row(subject: Subject, feature: Map) -> tuple[str, ...]:
+    module = _module_named(subject.trace, feature.place)
+    blocks = str(len(module.children)) if module and module.type == "Sequential" else "–"
+    params = count(module.params) if module else "–"
+    place = "conv1, bn1, relu" if feature.name == "C1" else feature.place
+    if feature.name == "C1":
+        stem = [_module_named(subject.trace, name) for name in ("conv1", "bn1")]
+        params = count(sum(m.params for m in stem if m))
+    return (
+        feature.name,
+        place,
+        blocks,
+        dims(feature.shape[1:]),
+        str(feature.stride or "–"),
+        params,
+    )
+
+
+def _module_named(trace: Trace, name: str) -> Module | None:
+    """The first module whose path ends so: a backbone may lie anywhere."""
+    return next((m for p, m in trace.modules.items() if p == name or p.endswith(f".{name}")), None)
+
+
+def anchors(subject: Subject) -> Cells:
+    """The anchors of each level."""
+    found = subject.parts.anchors
+    rows = [
+        (
+            level.name,
+            dims(level.map.shape[-2:]),
+            str(step[0]),
+            str(len(base)),
+            ", ".join(sorted({str(round(_side(box))) for box in base.tolist()}, key=int)),
+            count(amount),
+        )
+        for level, base, step, amount in zip(
+            found.levels, found.base, found.steps, found.counts, strict=True
+        )
+    ]
+    total = (subject.say("all", "合计"), "", "", "", "", count(len(found)))
+    head = subject.say(
+        "level, cells, step (px), per cell, √area (px), anchors",
+        "层, 单元, 间隔（px）, 每单元, √面积（px）, 锚框数",
+    ).split(", ")
+    return _cells(head, [*rows, total], range(2, 6))
+
+
+def _side(box: list[float]) -> float:
+    return ((box[2] - box[0]) * (box[3] - box[1])) ** 0.5
+
+
+# --- what comes out -------------------------------------------------------------------------------
+
+
+def detections(subject: Subject) -> Cells:
+    """The best detections of the image."""
+    found = subject.parts.detections[subject.image]
+    names = subject.trace.classes
+    boxes = found.boxes.xyxy.tolist()
+    rows = [
+        (
+            class_name(names, int(label), subject.lang),
+            f"{score:.3f}",
+            *(f"{side:.1f}" for side in box),
+        )
+        for label, score, box in zip(found.labels, found.scores, boxes, strict=True)
+    ]
+    head = subject.say("class, score, x1, y1, x2, y2", "类别, 得分, x1, y1, x2, y2").split(", ")
+    return _cells(head, rows[:8], range(1, 6))
+
+
+TABLES: dict[str, Callable[[Subject], Cells]] = {
+    "in-and-out": in_and_out,
+    "model": parts_of_model,
+    "work": work,
+    "resnet": resnet,
+    "anchors": anchors,
+    "detections": detections,
+}
+"""The tables that an outline can name."""
