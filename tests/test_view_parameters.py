@@ -6,7 +6,7 @@ import pytest
 from handmade import WEIGHTS, hostile_pass, tiny_pass
 
 from tracer.errors import MissingError
-from tracer.views.parameters import parameters
+from tracer.views.parameters import gradients, parameters
 
 
 def test_one_line_per_parameter():
@@ -62,3 +62,27 @@ def test_a_real_backward_pass(rcnn, two_images, two_targets):
     assert found["rpn.head.cls_logits.weight"]["grad_max"] == pytest.approx(
         weight.grad.max().item()
     )
+    parts = {record["module"]: record for record in gradients(recorder.trace).records()}
+    assert parts["backbone.body.conv1"]["learning"] == 0
+    assert parts["backbone.body.conv1"]["grad_norm"] is None
+    layer4 = [p.grad.flatten() for p in model.backbone.body.layer4.parameters()]
+    norm = torch.cat(layer4).double().norm().item()
+    assert parts["backbone.body.layer4"]["grad_norm"] == pytest.approx(norm, rel=1e-4)
+
+
+def test_parts_that_learn():
+    found = gradients(tiny_pass(gradients=True), depth=2)
+    assert found.column("module") == ["body.conv", "body.bn", "head"]
+    assert found.column("params") == [108, 8, 10]
+    assert found.column("frozen") == [0, 8, 0]
+    assert found.totals[1:3] == (126, 8)
+    learning = dict(zip(found.column("module"), found.column("learning"), strict=True))
+    assert learning["body.bn"] == 0
+    assert learning["body.conv"] == 108
+
+
+def test_without_a_backward_pass_nothing_learns():
+    found = gradients(tiny_pass(), lang="zh")
+    assert set(found.column("learning")) == {0}
+    assert set(found.column("grad_norm")) == {None}
+    assert found.columns[3].title == "得到梯度"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from tracer.errors import MissingError, near
-from tracer.record import ParameterRecord, Trace
+from tracer.record import ParameterRecord, TensorSummary, Trace
 from tracer.views.calls import Names, several
 from tracer.views.names import title
 from tracer.views.report import Cell, Column, Row, Table
@@ -46,6 +48,49 @@ def parameters(trace: Trace, *, path: Names | None = None, lang: str = "en") -> 
     totals: list[Cell] = [word("total", lang), None, None, *map(sum, counts)]
     totals += [None] * (len(columns) - len(totals))
     return Table(columns, rows, title(trace, lang), totals=tuple(totals), lang=lang)
+
+
+def gradients(trace: Trace, *, depth: int = 3, lang: str = "en") -> Table:
+    """Return one line per part of the model: what of it learns, and how strongly.
+
+    Args:
+        trace: a recording with a backward pass in it; without one no part has a gradient.
+        depth: how many levels of the parameters' names tell the parts apart.
+        lang: ``"en"`` or ``"zh"``.
+    """
+    parts: dict[str, list[ParameterRecord]] = {}
+    for parameter in trace.parameters:
+        module = parameter.name.split(".")[:-1]
+        parts.setdefault(".".join(module[:depth]) or "(root)", []).append(parameter)
+    columns = (
+        Column("module", word("line", lang), floor=36),
+        Column("params", word("params", lang), "count"),
+        Column("frozen", word("frozen", lang), "count"),
+        Column("learning", word("learning", lang), "count"),
+        Column("grad_norm", word("grad_norm", lang), "number"),
+    )
+    rows = tuple(Row((name, *_learning(found))) for name, found in parts.items())
+    totals: tuple[Cell, ...] = (word("total", lang), *_learning(trace.parameters))
+    return Table(columns, rows, title(trace, lang), totals=totals, lang=lang)
+
+
+def _learning(parameters: Iterable[ParameterRecord]) -> tuple[Cell, ...]:
+    """Parameters, how many are frozen, how many got a gradient, and the norm of all of that."""
+    sizes = [(p, math.prod(p.shape)) for p in parameters]
+    squares = [_square_sum(p.gradient) for p, _ in sizes if p.gradient is not None]
+    return (
+        sum(size for _, size in sizes),
+        sum(size for p, size in sizes if not p.trainable),
+        sum(size for p, size in sizes if p.gradient is not None),
+        math.sqrt(sum(squares)) if squares else None,
+    )
+
+
+def _square_sum(gradient: TensorSummary) -> float:
+    """Put the sum of squares together again from mean and (unbiased) standard deviation."""
+    count = gradient.numel - (gradient.nan or 0) - (gradient.inf or 0)
+    mean, std = gradient.mean or 0.0, gradient.std or 0.0
+    return max(count - 1, 0) * (0.0 if math.isnan(std) else std) ** 2 + count * mean**2
 
 
 def _chosen(trace: Trace, path: Names | None) -> list[ParameterRecord]:

@@ -51,6 +51,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "built_frozen": ("Frozen", "冻结参数量"),
     "name": ("Name", "名称"),
     "gradient": ("Gradient {what}", "梯度{what}"),
+    "learning": ("With a gradient", "得到梯度"),
+    "grad_norm": ("Gradient norm", "梯度范数"),
     "builders": ("Built by", "由谁建成"),
     "added": ("Params added", "新增参数量"),
     "total": ("Total", "合计"),
