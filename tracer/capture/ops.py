@@ -96,7 +96,11 @@ class _Ops(TorchFunctionMode):
         name = getattr(func, "__name__", "") or str(func)
         if name in _QUESTIONS or not self.recorder.stack():
             return func(*args, **kwargs)
-        return self._record(func, name, args, kwargs)
+        paused = self.recorder.pause_frames()  # an op is a leaf
+        try:
+            return self._record(func, name, args, kwargs)
+        finally:
+            self.recorder.resume_frames(paused)
 
     def _record(
         self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -156,10 +156,7 @@ class _AtWork:
 
     def __enter__(self) -> None:
         self.recorder.lock.acquire()
-        # A trace function is called for every call of Python code, the recorder's own included.
-        self.trace = sys.gettrace()
-        if self.trace is not None and self.trace is self.recorder.trace_function:
-            sys.settrace(None)
+        self.trace = self.recorder.pause_frames()
         self.worker = self.recorder.worker
         self.recorder.worker = threading.get_ident()
         self.guard = torch._C.DisableTorchFunction()
@@ -168,8 +165,7 @@ class _AtWork:
     def __exit__(self, *error: Any) -> None:
         self.guard.__exit__(*error)
         self.recorder.worker = self.worker
-        if self.trace is not None and self.trace is self.recorder.trace_function:
-            sys.settrace(self.trace)
+        self.recorder.resume_frames(self.trace)
         self.recorder.lock.release()
 
 
@@ -363,6 +359,23 @@ class Recorder:
         """Whether this thread is inside the recorder's own code, or a callback of it."""
         return self.worker == threading.get_ident()
 
+    def pause_frames(self) -> Any:
+        """Take this thread's trace function away, if it is the recorder's; return it.
+
+        The interpreter calls it for every call of Python code, the recorder's own and torch's
+        included: where nothing of that is recorded, it only costs.
+        """
+        function = sys.gettrace()
+        if function is None or function is not self.trace_function:
+            return None
+        sys.settrace(None)
+        return function
+
+    def resume_frames(self, function: Any) -> None:
+        """Put back what `pause_frames` took."""
+        if function is not None:
+            sys.settrace(function)
+
     # -- what hooks, modes and frames report ------------------------------------------------------
 
     def stack(self) -> list[Open]:
@@ -387,6 +400,8 @@ class Recorder:
         """Open a call; None if `only` leaves it out."""
         stack = self.stack()
         parent = stack[-1] if stack else None
+        if parent is not None and parent.kind == "op":
+            return None  # ops are leaves
         inside = parent is not None and not parent.outside
         chosen = inside or self.only.matches(path)
         if not chosen and not (parent is None and kind == "module"):

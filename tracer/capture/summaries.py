@@ -11,7 +11,7 @@ stays there until then, so that recording never waits for the device in between.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 
@@ -24,6 +24,7 @@ CHUNK = 1 << 20  # elements; 4 MB of float32
 SAMPLE = 1 << 11  # elements that `zeros` and `histogram` of a larger tensor are taken from
 FEW = 32  # elements: no more than these have no histogram
 BINS = 32
+BLOCK = 1 << 16  # elements; 512 kB of float64
 PREVIEW_SIDE = 48  # pixels
 PREVIEW_CHANNELS = 3
 
@@ -107,11 +108,25 @@ def settle(readings: Iterable[Reading]) -> None:
     _fetch([r for r in waiting if isinstance(r.sample, torch.Tensor)])
     floats = [r for r in waiting if _values(r).dtype.kind == "f"]
     integers = [r for r in waiting if _values(r).dtype.kind != "f"]
-    for group in (floats, integers):
+    for group in (*_blocks(floats), *_blocks(integers)):
         small = [r for r in group if r.numbers is None]
         for reading, numbers in zip(small, _of_all([_values(r) for r in small]), strict=True):
             reading.numbers = numbers
         _complete(group)
+
+
+def _blocks(readings: Sequence[Reading]) -> Iterator[list[Reading]]:
+    """Split so that the values of each part fit into a cache."""
+    block: list[Reading] = []
+    count = 0
+    for reading in readings:
+        block.append(reading)
+        count += _values(reading).size
+        if count >= BLOCK:
+            yield block
+            block, count = [], 0
+    if block:
+        yield block
 
 
 def _values(reading: Reading) -> np.ndarray:
