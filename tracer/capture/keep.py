@@ -221,6 +221,11 @@ class Store:
             self._arrays[name] = self._spill(name, array)
         return True
 
+    def get(self, name: str) -> np.ndarray | None:
+        """Return what was put under a name; None if nothing was."""
+        array = self._arrays.get(name)
+        return array.read() if isinstance(array, _OnDisk) else array
+
     def blobs(self, pictures: Iterable[tuple[str, np.ndarray]]) -> Mapping[str, np.ndarray]:
         """Everything put so far and the pictures, as one mapping."""
         return Blobs({**self._arrays, **dict(pictures)}, self)

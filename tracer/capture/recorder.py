@@ -29,7 +29,7 @@ from tracer.capture.values import Describer, fingerprint
 from tracer.errors import InputError, RunLeft, near
 from tracer.rcnn import classes as class_names
 from tracer.rcnn.stages import assign_stages
-from tracer.record import Call, Failure, Line, Settings, Source, Trace, Value
+from tracer.record import Call, Failure, Line, Module, Settings, Source, Trace, Value
 
 GRAINS = ("module", "function", "op", "line")
 BUDGET = 2 << 30  # bytes of kept data that stay in memory
@@ -242,8 +242,8 @@ class Recorder:
         self.lock = threading.RLock()
         self.worker: int | None = None  # the thread in which the recorder is at work
         self.trace_function: Any = None  # the recorder's own, while it is set
-        self._opens: list[Open] = []
-        self._lines: list[Line] = []
+        self.opens: list[Open] = []
+        self.lines: list[Line] = []
         self._tick = 0
         self._nth: Counter[tuple[str, str]] = Counter()
         self._stacks: dict[int, list[Open]] = {}
@@ -254,6 +254,7 @@ class Recorder:
         self._exit: ExitStack | None = None
         self._calm: ExitStack | None = None
         self._trace: Trace | None = None
+        self._described: dict[str, Module] | None = None
         self._began = 0.0
         self._seconds = 0.0
 
@@ -347,6 +348,12 @@ class Recorder:
         with self.at_work():
             return self._frozen()
 
+    def described_modules(self) -> dict[str, Module]:
+        """The modules by path; those of a pass are described once, as they do not change in it."""
+        if self._described is None or self.builder is not None:
+            self._described = modules.describe(self.recorded_models(), self.paths, self.sources)
+        return self._described
+
     def recorded_models(self) -> tuple[nn.Module, ...]:
         """The models that run, or the one that was built."""
         return self.models or ((self.result,) if self.result is not None else ())
@@ -406,7 +413,7 @@ class Recorder:
         chosen = inside or self.only.matches(path)
         if not chosen and not (parent is None and kind == "module"):
             return None
-        opened = Open(len(self._opens), kind, path, type_name)
+        opened = Open(len(self.opens), kind, path, type_name)
         opened.keeps = max(parent.keeps if parent else 0.0, self.keep.opens(path))
         opened.nth = self._nth[kind, path]
         self._nth[kind, path] += 1
@@ -418,10 +425,10 @@ class Recorder:
         opened.start = self.tick()
         keep = self.keep.wants(path, kind, "args", opened.keeps)
         opened.args = self.describer.arguments(args, self._seer(None, keep))
-        self._opens.append(opened)
+        self.opens.append(opened)
         stack.append(opened)
         if kind == "module" and self.progress is not None:
-            self.progress(len(self._opens), path)
+            self.progress(len(self.opens), path)
         self._step(opened.start, None)
         return opened
 
@@ -465,8 +472,8 @@ class Recorder:
         self._finish_line(opened, frame)
         tick = self.tick()
         opened.line = Line(tick, opened.id, number)
-        opened.line_at = len(self._lines)
-        self._lines.append(opened.line)
+        opened.line_at = len(self.lines)
+        self.lines.append(opened.line)
         self._step(tick, frame)
 
     def raised(self, opened: Open, error: BaseException) -> None:
@@ -490,7 +497,7 @@ class Recorder:
 
     def _settle_line(self, opened: Open) -> None:
         if opened.line is not None:
-            self._lines[opened.line_at] = opened.line
+            self.lines[opened.line_at] = opened.line
             opened.line = None
 
     def _changes(
@@ -570,8 +577,8 @@ class Recorder:
 
     def _frozen(self) -> Trace:
         states = self.states.frozen()
-        table = modules.describe(self.recorded_models(), self.paths, self.sources)
-        stages, stage_of = assign_stages(self._opens, table, self._kind)
+        table = self.described_modules()
+        stages, stage_of = assign_stages(self.opens, table, self._kind)
         error = None
         if self._failure is not None and self._exit_by_error():
             error = self._described_failure()
@@ -587,7 +594,7 @@ class Recorder:
             ),
             environment=self._environment(),
             calls=self._calls(stage_of),
-            lines=tuple(self._lines),
+            lines=tuple(self.lines),
             tensors=states,
             modules=table,
             parameters=gradients.describe(self),
@@ -610,7 +617,7 @@ class Recorder:
 
     def _exit_by_error(self) -> bool:
         """Whether the exception that ended a call also ended the run (it was not caught)."""
-        roots = [o for o in self._opens if o.parent is None]
+        roots = [o for o in self.opens if o.parent is None]
         return bool(self._failed is None or (roots and roots[-1].error))
 
     def _described_failure(self) -> Failure:
@@ -622,11 +629,11 @@ class Recorder:
 
     def _calls(self, stages: Sequence[str]) -> tuple[Call, ...]:
         macs = Counter(self._own_macs)
-        for opened in reversed(self._opens):
+        for opened in reversed(self.opens):
             macs[opened.parent] += macs[opened.id]
         now = self._tick
         calls: list[Call] = []
-        for opened in reversed(self._opens):
+        for opened in reversed(self.opens):
             end, seconds = opened.end, opened.seconds
             if end < 0:  # still under way: a snapshot
                 end, seconds = now, time.perf_counter() - opened.since

@@ -229,7 +229,7 @@ class Present:
             for i, c in enumerate(chain)
         ]
         if self._modules is None:
-            self._modules = self._recorder.snapshot().modules
+            self._modules = self._recorder.described_modules()
         kind = "pass" if self._recorder.builder is None else "construction"
         return assign_stages(named, self._modules, kind)[1][-1]  # type: ignore[arg-type]
 
@@ -268,7 +268,7 @@ class Present:
 
     def _lines_of(self, call: Any) -> Iterable[Any]:
         """Yield the lines of a call so far, the latest first."""
-        for line in reversed(self._recorder._lines):
+        for line in reversed(self._recorder.lines):
             if line.tick < call.start:
                 return
             if line.call == call.id:
@@ -287,16 +287,16 @@ class _Unfinished:
     @property
     def calls(self) -> Any:
         """The calls so far; they have the names of `Call`."""
-        return self._recorder._opens
+        return self._recorder.opens
 
     @property
     def modules(self) -> Mapping[str, Module]:
         """The modules of the model."""
-        return self._recorder.snapshot().modules
+        return self._recorder.described_modules()
 
     def data(self, state: int) -> Any:
         """The values of a tensor state, where they are kept."""
-        return self._recorder.snapshot().data(state)
+        return self._recorder.store.get(f"data/{state}")
 
     def successors(self) -> Mapping[int, int]:
         """Which state took the place of which."""
