@@ -14,6 +14,8 @@ FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 FACTS = {  # what a chapter's cells have found out, by how many pictures it shows
+    "01": (2, [r"\[pool\]", "loss_objectness", "^0.9.. (star|五角星)", "got torch.Size", "^True$"]),
+    "02": (1, ["is_trained = False", "^53 .*with 53,120", "^conv1 .* 0 of ", "64, 128, 256, 512"]),
     "05": (3, ["largest difference: .*e-0[67]", "^True$", r"sum (\S+)  √\(a² \+ b²\) = ", "add#"]),
 }
 
