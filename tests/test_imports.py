@@ -54,6 +54,7 @@ HEAVY: dict[str, set[str]] = {
     "tracer.rcnn.onnx": TORCH | {"onnx", "onnxruntime"},
     "tracer.rcnn.demo": TORCH,
     "tracer.views.figures": {"matplotlib"},
+    "tracer.views.widgets": {"matplotlib"},
     "tracer.views.slides.pictures": {"matplotlib"},
 }
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from tracer.views.page import Page
     from tracer.views.report import Table
+    from tracer.views.widgets.explorer import Explorer
 
 Scalar = None | bool | int | float | str
 
@@ -546,6 +547,23 @@ class Trace:
         from tracer.views.page import Page, page
 
         return Page(page(self, lang=lang, **options), height)
+
+    def explore(self, name: str, *, lang: str = "en", **options: Any) -> Explorer:
+        """Return an explorer, controls and what they show; a notebook displays it.
+
+        Args:
+            name: ``"steps"``, ``"pyramid"``, ``"anchors"``, ``"proposals"``, ``"roi_align"``,
+                ``"quiz"``, ``"compare"`` or ``"keep"``; see `tracer.views.widgets.EXPLORERS`.
+            lang: of its texts, ``"en"`` or ``"zh"``.
+            options: the explorer's own, such as where its controls start.
+
+        Raises:
+            InputError: there is no such explorer or option.
+            MissingError: the recording lacks what it shows; says how to record it.
+        """
+        from tracer.views.widgets import explore
+
+        return explore(self, name, lang=lang, **options)
 
     def _repr_html_(self) -> str:
         """What a notebook shows of the recording."""

@@ -108,8 +108,10 @@ def _name(trace: Trace, call: Call, maker: Call) -> str:
         return maker.path
     if call.kind != "module" or not module.path.startswith(f"{call.path}.") or not call.path:
         return module.path
-    inside = module.path[len(call.path) + 1 :]
-    return f"{call.path.rpartition('.')[2]}.{inside}" if inside[0].isdecimal() else inside
+    start = len(call.path) + 1
+    while module.path[start].isdecimal() and start:
+        start = module.path.rfind(".", 0, start - 1) + 1
+    return module.path[start:]
 
 
 def _resized_term(trace: Trace, maker: Call) -> Shape | None:

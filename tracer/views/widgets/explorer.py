@@ -1,0 +1,271 @@
+"""What every explorer is: controls with values, and a function that draws what they say.
+
+An explorer needs no notebook: ``explorer.set(level="P4")`` returns what it shows, a picture and a
+text. A notebook makes widgets of the controls (`tracer.views.widgets.live`) and, beside them, puts
+a still picture into the cell's output, which is what is seen where no kernel runs.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tracer.errors import InputError, near
+
+INSTALL = (
+    "ipywidgets is not installed, so this picture stands still: pip install ipywidgets",
+    "没有安装 ipywidgets，所以这里只有静态图：pip install ipywidgets",
+)
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A number in a range.
+
+    Attributes:
+        name: the keyword that it sets.
+        en, zh: what is written beside it.
+        low, high, step: the range, both ends included. A step of type float makes it a float.
+        value: where it starts.
+    """
+
+    name: str
+    en: str
+    zh: str
+    low: float
+    high: float
+    value: float
+    step: float = 1
+
+    def check(self, value: Any) -> float:
+        """Return the value.
+
+        Raises:
+            InputError: it is no number, or out of range.
+        """
+        known = f"{self.name} goes from {self.low:g} to {self.high:g}"
+        whole = isinstance(self.step, int)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise InputError(f"{known}; found {value!r}")
+        if not self.low <= value <= self.high or (whole and value != int(value)):
+            raise InputError(f"{known}{' in whole numbers' if whole else ''}; found {value!r}")
+        return int(value) if whole else float(value)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few.
+
+    Attributes:
+        name, en, zh: as for `Slider`.
+        options: what is written, and the value that it stands for.
+        value: where it starts.
+        buttons: whether all options are seen at once.
+    """
+
+    name: str
+    en: str
+    zh: str
+    options: tuple[tuple[str, Any], ...]
+    value: Any
+    buttons: bool = False
+
+    def check(self, value: Any) -> Any:
+        """Return the value.
+
+        Raises:
+            InputError: it is not among the options.
+        """
+        return _known(self.name, self.options, value)
+
+
+@dataclass(frozen=True)
+class Several:
+    """Any number of many.
+
+    Attributes:
+        name, en, zh, options: as for `Choice`.
+        value: those that are chosen at the start.
+        rows: how many are seen at once.
+    """
+
+    name: str
+    en: str
+    zh: str
+    options: tuple[tuple[str, Any], ...]
+    value: tuple[Any, ...] = ()
+    rows: int = 12
+
+    def check(self, value: Any) -> tuple[Any, ...]:
+        """Return the values.
+
+        Raises:
+            InputError: one is not among the options.
+        """
+        if isinstance(value, str):
+            value = (value,)
+        return tuple(_known(self.name, self.options, each) for each in value)
+
+
+Control = Slider | Choice | Several
+
+
+def _known(name: str, options: tuple[tuple[str, Any], ...], value: Any) -> Any:
+    for _, known in options:
+        if known == value:
+            return known
+    there = [str(known) for _, known in options]
+    some = ", ".join(there[:8]) + (", …" if len(there) > 8 else "")
+    raise InputError(f"there is no {name} {value!r}{near(str(value), there)} (there is {some})")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What an explorer shows for some values.
+
+    Attributes:
+        html: the text beside the picture.
+        picture: JPEG, or nothing where there is only text.
+        width: of the picture in pixels.
+    """
+
+    html: str
+    picture: bytes = b""
+    width: int = 0
+
+
+class Explorer:
+    """Controls, and what they show; a notebook displays it.
+
+    Attributes:
+        name: ``"anchors"``.
+        lang: ``"en"`` or ``"zh"``.
+        controls: by name.
+        values: where each stands.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        lang: str,
+        controls: tuple[Control, ...],
+        draw: Callable[..., Shown],
+        still: Callable[[Mapping[str, Any]], Mapping[str, str | bytes]],
+        adapt: Callable[[Mapping[str, Any]], Mapping[str, Control]] | None = None,
+    ) -> None:
+        """Make an explorer.
+
+        Args:
+            name: of it.
+            lang: of its texts.
+            controls: in the order in which they are shown.
+            draw: called with a keyword for each control; works alone.
+            still: returns, for values, what to show without a kernel, by MIME type.
+            adapt: returns, for values, those controls whose options depend on others.
+        """
+        self.name = name
+        self.lang = lang
+        self.controls: dict[str, Control] = {control.name: control for control in controls}
+        self.values: dict[str, Any] = {control.name: control.value for control in controls}
+        self._draw, self._still, self._adapt = draw, still, adapt
+        self._live: Any = None
+
+    def __repr__(self) -> str:
+        """One line: what it is and where its controls stand."""
+        set_to = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
+        return f"<Explorer {self.name}: {set_to}>"
+
+    def set(self, **changes: Any) -> Shown:
+        """Move controls, and return what they show then; widgets on the screen follow.
+
+        Raises:
+            InputError: there is no such control, or it cannot stand there.
+        """
+        self._move(changes)
+        shown = self.shown()
+        if self._live is not None:
+            self._live.follow(shown)
+        return shown
+
+    def shown(self) -> Shown:
+        """Return what is shown as the controls stand."""
+        return self._draw(**self.values)
+
+    def _move(self, changes: Mapping[str, Any]) -> None:
+        """Take new values over; a control whose options change with them starts anew."""
+        for name in changes:
+            if name not in self.controls:
+                there = ", ".join(self.controls)
+                raise InputError(
+                    f"{self.name} has no control {name!r}{near(name, self.controls)} (there is "
+                    f"{there})"
+                )
+        first = {n: v for n, v in changes.items() if n not in self._adapted()}
+        moved = {name: self.controls[name].check(value) for name, value in first.items()}
+        values = {**self.values, **moved}
+        controls = dict(self.controls)
+        for name, control in (self._adapt(values) if self._adapt else {}).items():
+            controls[name] = control
+            if name in changes:
+                values[name] = control.check(changes[name])
+            elif control != self.controls[name]:
+                values[name] = control.value
+        self.controls, self.values = controls, values
+
+    def _adapted(self) -> tuple[str, ...]:
+        return tuple(self._adapt(self.values)) if self._adapt else ()
+
+    # --- in a notebook ---
+
+    @property
+    def widget(self) -> Any:
+        """The widgets, an `ipywidgets.Box`; made when first asked for.
+
+        Raises:
+            ImportError: ipywidgets is not installed.
+        """
+        if self._live is None:
+            from tracer.views.widgets.live import Live
+
+            self._live = Live(self)
+        return self._live.box
+
+    def close(self) -> None:
+        """Take the widgets away and let go of everything; ipywidgets holds them until then."""
+        if self._live is not None:
+            self._live.close()
+            self._live = None
+
+    def still(self) -> dict[str, str | bytes]:
+        """Return what is seen without a kernel, by MIME type."""
+        return dict(self._still(self.values))
+
+    def bundle(self) -> dict[str, Any]:
+        """Return the output of a cell by MIME type: the widgets if there can be any, the still."""
+        still = {
+            kind: base64.b64encode(content).decode() if isinstance(content, bytes) else content
+            for kind, content in self.still().items()
+        }
+        return {"text/plain": repr(self), **still, **self._view()}
+
+    def _view(self) -> dict[str, Any]:
+        if not self.controls or not widgets_installed():
+            return {}
+        view = "application/vnd.jupyter.widget-view+json"
+        return {view: {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}}
+
+    def _ipython_display_(self) -> None:
+        """Show the bundle, and beneath it what to install where only the still is seen."""
+        from IPython.display import display
+
+        display(self.bundle(), raw=True)
+        if self.controls and not widgets_installed():
+            display({"text/plain": INSTALL[self.lang == "zh"]}, raw=True)
+
+
+def widgets_installed() -> bool:
+    """Whether ipywidgets can be imported."""
+    return importlib.util.find_spec("ipywidgets") is not None
