@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -14,10 +15,14 @@ from torchvision.models.detection.rpn import AnchorGenerator
 from torchvision.ops import MultiScaleRoIAlign
 
 import tracer
+from tracer.capture.keep import PRESETS
 from tracer.rcnn import models
 from tracer.record import Trace
 
 KEEP = ("anatomy", "roi_heads.box_roi_pool")
+LARGE = tuple(re.sub(r"<\d+MB", "<0.5MB", pattern) for pattern in PRESETS["anatomy"])
+"""What the preset keeps of a large image: of the pyramid P4, P5 and P6, no laterals of P2 and P3,
+and no original picture of more than half a megabyte."""
 SIZES = ((80, 120), (100, 70))  # height, width of the two images
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from anatomy_passes import KEEP, SIZES, Recorded, boxes_of_targets, pictures, recorded
+from anatomy_passes import KEEP, LARGE, SIZES, Recorded, boxes_of_targets, pictures, recorded
 from torchvision.models.detection import _utils as det_utils
 from torchvision.models.detection.roi_heads import fastrcnn_loss
 from torchvision.models.detection.transform import resize_boxes
@@ -145,7 +145,8 @@ def test_merges_are_lateral_plus_upsampled_then_3x3():
 
 def test_planes_of_a_merge_add_up_also_where_only_previews_are():
     _, whole = parts(keep=True)
-    _, found = parts()
+    _, found = parts(keep=LARGE)
+    assert [merge.lateral.kept for merge in found.pyramid.merges] == [True, True, False, False]
     for exact, ours in zip(whole.pyramid.merges[1:], found.pyramid.merges[1:], strict=True):
         wanted = exact.planes()
         np.testing.assert_allclose(wanted[0].values + wanted[1].values, wanted[2].values, atol=1e-5)
@@ -161,7 +162,7 @@ def test_p6_takes_every_second_cell_of_p5():
 
 
 def test_previews_are_of_image_0_and_say_so():
-    _, found = parts()
+    _, found = parts(keep=LARGE)
     finest = found.pyramid.levels[0].map
     assert not finest.kept
     assert finest.mean(0).values.shape == (40, 40)
@@ -346,11 +347,22 @@ def test_levels_and_pooled_boxes(name, image):
         assert not pooling.assigned[image].any()
 
 
+@pytest.mark.parametrize("name", TWO_STAGE)
+def test_the_preset_keeps_what_roi_align_takes_and_the_picture(name):
+    case, found = parts(name, keep="anatomy")
+    pooling = found.roi_heads.box
+    assert all(level.map.kept for level in pooling.levels)
+    for level, theirs in zip(pooling.levels, case.forward[1].values(), strict=False):
+        same(level.map.data(), theirs)
+    for picture, image in zip(found.pictures, pictures(), strict=True):
+        same(picture.original, image)
+
+
 @pytest.mark.parametrize("image", IMAGES)
 @torch.no_grad()
 def test_roi_align_on_the_kept_map_is_roi_align(image):
     """Without the recorded output, the grid laid over the kept map gives the same values."""
-    _, found = parts(keep=("anatomy", "backbone.fpn.layer_blocks.0"))
+    _, found = parts(keep="anatomy")
     pooling = found.roi_heads.box
     for index in range(0, len(pooling.boxes[image]), 25):
         level = pooling.level_of(index, image)

@@ -499,6 +499,34 @@ def test_keep_patterns_keep_results_arguments_or_everything_within(block, image)
     assert {c.label for c in trace.calls} - kept_paths(trace) == {"(root)#0", "1#0"}
 
 
+@pytest.mark.parametrize(
+    ("keep", "paths"),
+    [
+        # the block's tensors are all [1, 3, 8, 8] float32: 768 bytes each
+        ("*<0.769kB", {"conv1", "bn1", "relu", "conv2", "bn2", "(root)"}),
+        ("*<0.768kB", set()),
+        ("bn?<1GB", {"bn1", "bn2"}),
+        (["bn?<10kB", "bn1<0.1kB", "conv1<0kB"], {"bn1", "bn2"}),
+        ("args:bn2<1MB", {"conv2"}),
+        (["within:conv2<1MB", "within:conv?<0.1kB"], {"relu", "conv2"}),  # its argument, its result
+    ],
+)
+def test_a_keep_pattern_may_have_a_limit(block, image, keep, paths):
+    trace = tracer.trace(block, image, keep=keep, grain="module")
+    assert {label.partition("#")[0] for label in kept_paths(trace)} == paths
+    assert trace.settings.keep == ((keep,) if isinstance(keep, str) else tuple(keep))
+
+
+def test_a_limit_holds_for_each_tensor_of_a_value():
+    class Several(nn.Module):
+        def forward(self, x):
+            return {"small": x.clone(), "large": x.repeat(9), "bool": x.repeat(9) > 0}
+
+    trace = tracer.trace(Several(), torch.zeros(10), keep="*<0.1kB")
+    kept = {name: trace.tensors[v.tensor].kept for name, v in trace.calls[0].result.items}
+    assert kept == {"small": True, "large": False, "bool": True}
+
+
 def test_keep_takes_a_predicate(block, image):
     asked = []
 
@@ -515,7 +543,14 @@ def test_keep_takes_a_predicate(block, image):
 
 @pytest.mark.parametrize(
     ("keep", "said"),
-    [("arg:x", "did you mean 'args:'"), (3, "found int"), ([3], "found int")],
+    [
+        ("arg:x", "did you mean 'args:'"),
+        (3, "found int"),
+        ([3], "found int"),
+        ("conv1<20mb", "write it like <20MB"),
+        ("conv1<20", "write it like <20MB"),
+        ("conv1 < 20MB.", "write it like <20MB"),
+    ],
 )
 def test_a_wrong_keep_is_refused(block, keep, said):
     with pytest.raises(InputError, match=said):

@@ -45,15 +45,15 @@ _UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
 PRESETS: dict[str, tuple[str, ...]] = {
     "anatomy": (
         # the picture as it was given and as a batch, and boxes between its two sizes
-        "args:transform<8MB",
-        "args:*.transform<8MB",
+        "args:transform<4MB",
+        "args:*.transform<4MB",
         "transform",
         "*.transform",
         "resize_boxes",
         "args:resize_boxes",
-        # two maps before a ReLU, laterals, and what the heads and RoIAlign take
-        "*body.layer4.[12].bn2",
-        "*fpn.inner_blocks.*<6MB",
+        # a map before a ReLU, laterals, and what the heads and RoIAlign take
+        "*body.layer4.1.bn1",
+        "*fpn.inner_blocks.*<2MB",
         "args:head<24MB",
         "args:*.head<24MB",
         "args:*.box_roi_pool<24MB",
@@ -92,7 +92,9 @@ class KeepRule:
     ``within:PATH`` (everything in and beneath them: arguments, results, locals). PATH may have the
     wildcards of `fnmatch`. With ``<20MB`` behind it (or ``kB``, ``GB``; a MB is 1,000,000 bytes)
     it keeps only tensors of fewer bytes: ``"backbone.fpn.layer_blocks.*<20MB"`` leaves the finest
-    level of a large image out and keeps all levels of a small one. A predicate is called as ``keep(path, kind, role)`` with kind
+    level of a large image out and keeps all levels of a small one.
+
+    A predicate is called as ``keep(path, kind, role)`` with kind
     ``"module"``, ``"function"`` or ``"op"`` and role ``"args"``, ``"result"`` or ``"locals"``.
 
     Raises:

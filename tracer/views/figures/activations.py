@@ -151,7 +151,7 @@ def fig_dead_channels(s: Sheet, parts: Anatomy, image: int) -> None:
     if not maps:
         raise MissingError(
             "no map that goes into a ReLU was kept: record with "
-            'keep=["anatomy", "backbone.body.layer4.*.bn2"]'
+            'keep=["anatomy", "backbone.body.layer4.*.bn1"]'
         )
     ax = s.panel()
     notes = []
