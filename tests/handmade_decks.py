@@ -87,7 +87,7 @@ def slides(lang: str, theme: str = "light") -> tuple[Slide, ...]:
             "fpn",
             lang,
             "title" if key == "opening" else "content",
-            "call=backbone.fpn%230" if key == "figure" else "",
+            "#call=backbone.fpn%230" if key == "figure" else "",
         )
         for key, parts in made.items()
     )

@@ -353,14 +353,16 @@ def _title(slide: Slide, step: str) -> Text:
 
 
 def _link_text(lang: str) -> str:
-    return "在页面中打开这一步" if lang == "zh" else "Open this step in the page"
+    return "在网页里打开这一步" if lang == "zh" else "In the page, at this step"
 
 
 def _address(deck: Deck, slide: Slide) -> str:
     if deck.page is None or not slide.step:
         return ""
+    page = deck.page.as_posix()
+    page = deck.page.as_uri() if deck.page.is_absolute() else quote(page, errors="replace")
     fragment = quote(slide.step.removeprefix("#"), safe="%/=&:.~-_,;+@!$'()*?", errors="replace")
-    return f"{quote(deck.page.as_posix(), safe='/:', errors='replace')}#{fragment}"
+    return f"{page}#{fragment}"
 
 
 def _text(

@@ -1,0 +1,306 @@
+"""The PDF writer, without a browser and with one; PDFium, which is Chrome's own, reads the text."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections import Counter
+
+import handmade_decks as decks
+import numpy as np
+import pytest
+
+from tracer.errors import InputError, MissingError
+from tracer.views.figures.fonts import ChineseFontMissing
+from tracer.views.slides import browser, measure, pages, pdf
+from tracer.views.slides.model import Deck, Pictures, Points, Slide
+from tracer.views.slides.pdf import set_pdf, write_pdf
+
+pypdf = pytest.importorskip("pypdf", reason="pypdf is not installed: pip install pypdf")
+pdfium = pytest.importorskip(
+    "pypdfium2", reason="pypdfium2 is not installed: pip install pypdfium2"
+)
+pytest.importorskip("fpdf", reason="fpdf2 is not installed: pip install fpdf2")
+
+
+@pytest.fixture(scope="module")
+def written():
+    """The decks of both languages, light and dark, set without a browser."""
+    return {lang: set_pdf(decks.deck(lang, theme)) for lang, theme in THEMES.items()}
+
+
+THEMES = {"en": "light", "zh": "dark", "both": "light"}
+
+
+def text_of(data: bytes) -> list[str]:
+    """What one would copy from each page, in lines."""
+    document = pdfium.PdfDocument(data)
+    return [page.get_textpage().get_text_range().replace("\r\n", "\n") for page in document]
+
+
+def plain(text: str) -> str:
+    return "".join(text.split())
+
+
+def fonts_of(data: bytes) -> list[dict]:
+    """All fonts of a file, those within figures too."""
+    reader = pypdf.PdfReader(io.BytesIO(data))
+    every = (reader.get_object(n) for n in range(1, len(reader.xref[0]) + 1))
+    return [o for o in every if isinstance(o, dict) and o.get("/Type") == "/Font"]
+
+
+def colours(data: bytes, page: int, scale: float = 0.5) -> Counter:
+    """How often each colour is on a page."""
+    image = pdfium.PdfDocument(data)[page].render(scale=scale).to_pil().convert("RGB")
+    found, counts = np.unique(np.asarray(image).reshape(-1, 3), axis=0, return_counts=True)
+    return Counter(dict(zip(map(tuple, found.tolist()), counts.tolist(), strict=True)))
+
+
+# --- without a browser ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lang", ["en", "zh", "both"])
+def test_every_text_can_be_copied(written, lang):
+    placed = pages.pages(decks.deck(lang, THEMES[lang]))
+    shown = text_of(written[lang])
+    assert len(shown) == len(placed)
+    for text, page in zip(shown, placed, strict=True):
+        assert plain(page.title.paragraphs[0].text) in plain(text)
+        for part in page.slide.parts:
+            for want in wanted(part):
+                assert plain(want) in plain(text), f"{page.slide.key}: {want!r}"
+
+
+def wanted(part) -> list[str]:
+    if isinstance(part, Points):
+        return list(part.lines)
+    if isinstance(part, Pictures):
+        return [part.caption]
+    if hasattr(part, "head"):
+        return [*part.head, *(cell for row in part.rows for cell in row)]
+    return [*filter(None, part.text.split("\n")), part.source]
+
+
+def test_text_in_figures_is_text(written):
+    found = text_of(written["zh"])[2]
+    assert "从四张特征图到五个层级 1" in found.replace("  ", " ")
+    assert "0.4" in found
+
+
+def test_figures_are_drawn_with_lines(written):
+    page = pypdf.PdfReader(io.BytesIO(written["en"])).pages[2]
+    forms = [f.get_object() for f in page["/Resources"]["/XObject"].values()]
+    assert [form["/Subtype"] for form in forms] == ["/Form"]
+    assert "/Image" not in str(forms[0]["/Resources"].get("/XObject", ""))
+    assert colours(written["en"], 2, 3.0)[(31, 119, 180)] > 20, (
+        "the line in matplotlib's first colour"
+    )
+
+
+def test_a_figure_says_what_it_shows(written):
+    data = pypdf.PdfReader(io.BytesIO(written["zh"])).pages[2].get_contents().get_data()
+    assert "一条上升的线。".encode("utf-16-be").hex().encode() in data
+
+
+def test_a_figure_seen_on_several_pages_is_there_once():
+    figure = decks.figure("x")
+    parts = (decks.code(), Pictures((figure,), "A line."))
+    reader = pypdf.PdfReader(io.BytesIO(set_pdf(Deck("d", (Slide("s", "t", parts),)))))
+    names = [list(page["/Resources"]["/XObject"]) for page in reader.pages]
+    assert names == [names[0]] * 2
+    assert len(names[0]) == 1
+
+
+def test_fonts_are_embedded_as_subsets_and_all_name_their_letters(written):
+    for data in written.values():
+        fonts = fonts_of(data)
+        assert len(fonts) > 5
+        for font in fonts:
+            if font["/Subtype"] in ("/Type0", "/Type3"):
+                assert "/ToUnicode" in font
+            if font["/Subtype"].startswith("/CIDFont"):
+                assert "+" in font["/BaseFont"]
+                assert {"/FontFile2", "/FontFile3"} & set(font["/FontDescriptor"])
+        assert len(data) < 400_000, "whole Chinese fonts would be 20 MB"
+
+
+def test_steps_are_pages_and_slides_are_entries_of_the_contents(written):
+    reader = pypdf.PdfReader(io.BytesIO(written["en"]))
+    assert len(reader.pages) == 10
+    assert len(reader.outline) == 8
+    assert reader.get_destination_page_number(reader.outline[3]) == 4
+
+
+def test_the_step_is_a_link_into_the_page(written):
+    reader = pypdf.PdfReader(io.BytesIO(written["en"]))
+    linked = [(n, a.get_object()["/A"]["/URI"]) for n, page in enumerate(reader.pages)
+              for a in page.get("/Annots", ())]  # fmt: skip
+    assert linked == [(n, "my%20pages/page.html#call=backbone.fpn%230") for n in (2, 3)]
+
+
+def test_properties(written):
+    reader = pypdf.PdfReader(io.BytesIO(written["zh"]))
+    assert reader.metadata.title == "逐步看懂 Faster R-CNN"
+    assert reader.metadata.subject == "torchvision, BSD"
+    assert reader.trailer["/Root"]["/Lang"] == "zh-CN"
+    box = reader.pages[0].mediabox
+    assert box.width * 9 == box.height * 16
+
+
+@pytest.mark.parametrize(("lang", "paper"), [("en", (255, 255, 255)), ("zh", (20, 23, 31))])
+def test_themes_are_the_projects_colours(written, lang, paper):
+    for page in range(10):
+        assert colours(written[lang], page).most_common(1)[0][0] == paper
+    assert colours(written[lang], 0)[(0, 114, 178)] > 50, "the bar in the colour of the FPN"
+
+
+def test_lines_that_a_step_dwells_on_are_marked(written):
+    here = (255, 243, 207)
+    first, second = (colours(written["en"], page)[here] for page in (6, 7))
+    assert 0 < second < first < 2.5 * second, "two lines, then one"
+    assert colours(written["en"], 5)[here] == 0
+
+
+def test_hostile_text_stays_text():
+    shown = text_of(set_pdf(decks.hostile()))
+    said = r"</a:t><script>alert(1)</script> & \x00\x1b[31m\ud800\u202e"
+    assert [plain(text).count(plain(said)) >= 2 for text in shown] == [True] * 4
+
+
+def test_text_ends_where_the_page_does():
+    """PDFium says where each line stands: none leaves the page or its own place."""
+    import test_slides_pptx
+
+    for lang in ("en", "zh"):
+        deck = test_slides_pptx.crowded(lang)
+        document = pdfium.PdfDocument(set_pdf(deck))
+        for number, page in enumerate(document):
+            text = page.get_textpage()
+            for index in range(text.count_rects()):
+                left, bottom, right, top = text.get_rect(index)
+                assert 30 <= left <= right <= pages.WIDTH - 20, (lang, number)
+                assert 0 <= bottom <= top <= pages.HEIGHT, (lang, number)
+
+
+# --- what may go wrong ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_chinese(monkeypatch):
+    """A machine without a Chinese font."""
+    from tracer.views.figures import fonts
+
+    caches = (measure.fonts, measure._font_of, measure._advances, pdf._note)
+    monkeypatch.setattr(fonts, "chinese_family", lambda: None)
+    for each in caches:
+        each.cache_clear()
+    yield
+    for each in caches:
+        each.cache_clear()
+
+
+def test_without_a_chinese_font_it_says_so_once(no_chinese):
+    slides = tuple(Slide("s", "四张图", (decks.points("zh"),), lang="zh") for _ in range(2))
+    with pytest.warns(ChineseFontMissing, match="no font on this machine has Chinese") as said:
+        shown = text_of(set_pdf(Deck("四张图", slides, "zh")))
+    assert len(said) == 1
+    assert "P5" in shown[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        set_pdf(Deck("Four maps", (Slide("s", "Four maps"),)))
+
+
+def test_a_target_that_cannot_be_written_is_one_clear_error(tmp_path):
+    deck = Deck("d", (Slide("s", "t"),))
+    with pytest.raises(InputError, match="cannot be written: No such file or directory"):
+        write_pdf(deck, tmp_path / "nowhere" / "deck.pdf", browser=False)
+    (tmp_path / "deck.pdf").mkdir()
+    with pytest.raises(InputError, match="cannot be written: Is a directory"):
+        write_pdf(deck, tmp_path / "deck.pdf", browser=False)
+    assert [p.name for p in tmp_path.iterdir()] == ["deck.pdf"], "nothing half-written"
+
+
+@pytest.mark.parametrize(("module", "package"), [("fpdf", "fpdf2"), ("pypdf", "pypdf")])
+def test_without_a_library_it_says_what_to_install(module, package, monkeypatch, tmp_path):
+    monkeypatch.setitem(__import__("sys").modules, module, None)
+    with pytest.raises(MissingError, match=rf"needs {package}: pip install 'rcnn-tracer\[slides"):
+        write_pdf(Deck("d", ()), tmp_path / "deck.pdf", browser=False)
+
+
+def test_without_a_browser_it_sets_the_pages_itself(monkeypatch, tmp_path):
+    monkeypatch.setattr(browser, "find", lambda: None)
+    deck = Deck("d", (Slide("s", "A title"),))
+    assert text_of(write_pdf(deck, tmp_path / "deck.pdf").read_bytes()) == ["A title\n1"]
+    with pytest.raises(MissingError, match="no browser that prints was found"):
+        write_pdf(deck, tmp_path / "other.pdf", browser=True)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [("exit 3", "printed nothing: exit code 3"), ("echo no display >&2", "nothing: no display")],
+)
+def test_a_browser_that_fails_is_replaced_with_a_note(script, reason, monkeypatch, tmp_path):
+    pytest.importorskip("sphinx_revealjs", reason="sphinx-revealjs is not installed")
+    broken = tmp_path / "chromium"
+    broken.write_text(f"#!/bin/sh\n{script}\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(browser, "find", lambda: str(broken))
+    deck = Deck("d", (Slide("s", "A title"),))
+    with pytest.warns(UserWarning, match=reason):
+        path = write_pdf(deck, tmp_path / "deck.pdf")
+    assert text_of(path.read_bytes()) == ["A title\n1"]
+    with pytest.raises(browser.PrintError, match=reason):
+        write_pdf(deck, tmp_path / "deck.pdf", browser=True)
+
+
+# --- with a browser -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def printed():
+    pytest.importorskip("sphinx_revealjs", reason="sphinx-revealjs is not installed")
+    from tracer.views.slides.html import document
+
+    found = browser.find()
+    if found is None:
+        pytest.skip("no chromium was found on the PATH: on Debian, apt install chromium")
+    return browser.printed(found, document(decks.deck("both")))
+
+
+def test_what_a_browser_prints_can_be_copied(printed):
+    shown = plain("".join(text_of(printed)))
+    for slide in decks.deck("both").slides:
+        for part in slide.parts:
+            for want in wanted(part):
+                assert plain(want) in shown, f"{slide.key}: {want!r}"
+
+
+def test_no_radical_stands_for_an_ideograph(printed):
+    """Chromium names ⾦ for 金; readers that do not know better would copy that."""
+    letters = "".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(printed)).pages)
+    assert "特征" in letters
+    assert not [letter for letter in letters if 0x2E80 <= ord(letter) < 0x2FE0]
+
+
+def test_the_map_of_letters_is_corrected_line_by_line():
+    lines = b"<01> <2F00>\n<2FA6> <2EDA>\n<05> <07> <2F08>\n<2F00> <0041>\n"
+    want = b"<01> <4E00>\n<2FA6> <9875>\n<05> <07> [<4EBA> <513F> <5165>]\n<2F00> <0041>\n"
+    assert browser._MAPPED.sub(browser._remapped, lines) == want
+
+
+def test_links_of_a_printed_deck_are_relative(printed):
+    pages_of = pypdf.PdfReader(io.BytesIO(printed)).pages
+    linked = {a.get_object()["/A"]["/URI"] for page in pages_of for a in page.get("/Annots", ())}
+    assert linked == {"my%20pages/page.html#call=backbone.fpn%230"}
+
+
+@pytest.mark.parametrize(
+    ("address", "seen"),
+    [
+        ("file:///tmp/a/page.html#call=x%230", "page.html#call=x%230"),
+        ("file:///tmp/page.html", "../page.html"),
+        ("file:///tmp/a/b%20c/page.html#x", "b%20c/page.html#x"),
+    ],
+)
+def test_a_files_address_as_seen_from_a_folder(address, seen):
+    assert browser.relative(address, "file:///tmp/a") == seen

@@ -1,0 +1,389 @@
+"""The deck as a PDF file: printed by a browser where there is one, else set by ourselves.
+
+Without a browser, fpdf2 sets the text: of the libraries at hand it alone embeds, as subsets, the
+fonts in which Chinese is installed (collections with PostScript outlines), so that it can be
+selected and copied. Figures come from matplotlib as they are, in vectors; pypdf puts them in place.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tracer.errors import MissingError
+from tracer.views.cells import clean
+from tracer.views.slides import pages
+from tracer.views.slides.files import library, put
+from tracer.views.slides.measure import Font, Style, fonts, has_chinese, pieces, width
+from tracer.views.slides.model import Deck
+from tracer.views.slides.pages import (
+    INSET,
+    PAD,
+    Box,
+    Listed,
+    Listing,
+    Page,
+    Pane,
+    Pictured,
+    Tabled,
+    Text,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from tracer.views.figures.palette import Theme
+
+DPI = 150
+"""Of the pictures within figures; all else in them is drawn by lines."""
+
+HERE = {"light": "#fff3cf", "dark": "#3a3219"}
+"""Behind the lines that a step dwells on."""
+
+_LANGUAGES = {"en": "en-US", "zh": "zh-CN", "both": "en-US"}
+
+
+def write_pdf(deck: Deck, path: str | Path, *, browser: bool | None = None) -> Path:
+    """Write a deck as a PDF file and return its path.
+
+    Args:
+        deck: what to write.
+        path: the file.
+        browser: whether to print the HTML deck with Chromium or one of its kin; None is where one
+            is found, and a warning says so where it fails.
+
+    Raises:
+        InputError: the file cannot be written.
+        MissingError: a library that it takes is not installed; or a browser was asked for, and
+            none was found.
+        PrintError: a browser was asked for, and failed.
+    """
+    return put(path, _printed(deck, browser) or set_pdf(deck))
+
+
+def _printed(deck: Deck, wanted: bool | None) -> bytes | None:
+    """Return what a browser prints; None where it is not to, or there is none, or it failed."""
+    from tracer.views.slides.browser import PrintError, find, printed
+
+    found = None if wanted is False else find()
+    if found is None and wanted:
+        raise MissingError("no browser that prints was found: install Chromium, Chrome or Edge")
+    if found is None:
+        return None
+    from tracer.views.slides.html import document
+
+    library("pypdf", "pypdf", "writing .pdf")
+    try:
+        return printed(found, document(deck))
+    except PrintError as error:
+        if wanted:
+            raise
+        warnings.warn(f"{error}; the PDF was set without a browser", stacklevel=3)
+    return None
+
+
+def set_pdf(deck: Deck) -> bytes:
+    """Return a deck as PDF, without a browser.
+
+    Raises:
+        MissingError: fpdf2 or pypdf is not installed.
+    """
+    library("fpdf", "fpdf2", "writing .pdf")
+    library("pypdf", "pypdf", "writing .pdf")
+    placed = pages.pages(deck)
+    paper = _Paper(deck)
+    for page in placed:
+        _draw(paper, page)
+    return _with_figures(paper.written(), placed)
+
+
+# --- paper ----------------------------------------------------------------------------------------
+
+
+class _Paper:
+    """Pages that text and rectangles are put on, in points from the top left corner."""
+
+    def __init__(self, deck: Deck) -> None:
+        from fpdf import FPDF
+
+        from tracer.views.figures.palette import THEMES
+
+        self.theme: Theme = THEMES[deck.theme]
+        self.here = HERE[deck.theme]
+        self.link_colour = "#0072B2" if deck.theme == "light" else "#56B4E9"
+        self._pdf = FPDF(unit="pt", format=(pages.WIDTH, pages.HEIGHT))
+        self._pdf.set_margin(0)
+        self._pdf.set_auto_page_break(False)
+        self._families: dict[tuple[str, int], str] = {}
+        self._describe(deck)
+
+    def _describe(self, deck: Deck) -> None:
+        self._pdf.set_title(clean(deck.title))
+        self._pdf.set_lang(_LANGUAGES.get(deck.lang, deck.lang))
+        self._pdf.set_author("rcnn-tracer")
+        self._pdf.set_creator("rcnn-tracer")
+        self._pdf.set_subject(clean("; ".join(deck.credits)))
+
+    def turn(self, title: str, first: bool) -> None:
+        """Begin a page; the first of a slide gets an entry in the reader's contents."""
+        self._pdf.add_page()
+        self.fill(Box(0, 0, pages.WIDTH, pages.HEIGHT), self.theme.paper)
+        if first:
+            self._pdf.start_section(title)
+
+    def fill(self, box: Box, colour: str) -> None:
+        """Fill a rectangle."""
+        self._pdf.set_fill_color(colour)
+        self._pdf.rect(box.left, box.top, box.width, box.height, style="F")
+
+    def link(self, box: Box, address: str) -> None:
+        """Make a rectangle lead somewhere."""
+        self._pdf.link(box.left, box.top, box.width, box.height, address)
+
+    def line(
+        self, left: float, top: float, lead: float, text: str, size: float, style: Style, ink: str
+    ) -> None:
+        """Write a line; `top` and `lead` are of the strip that it stands in the middle of."""
+        self._pdf.set_text_color(ink)
+        baseline = top + lead / 2 + 0.345 * size
+        for font, piece in pieces(text, style):
+            self._pdf.set_font(self._family(font or fonts(style.mono, style.bold)[2]), size=size)
+            self._pdf.text(left, baseline, piece if font else _unwritten(piece))
+            left += width(piece, size, style)
+
+    def _family(self, font: Font) -> str:
+        key = (font.path, font.number)
+        if key not in self._families:
+            self._families[key] = f"font{len(self._families)}"
+            number = max(0, font.number)
+            self._pdf.add_font(self._families[key], "", font.path, collection_font_number=number)
+        return self._families[key]
+
+    def text(self, text: Text, ink: str, indent: float = 0.0, anchor: str = "t") -> None:
+        """Write paragraphs from the top of their box on; or centred in it, or at its foot."""
+        spare = max(0.0, text.box.height - text.height)
+        top = text.box.top + {"t": 0.0, "ctr": spare / 2, "b": spare}[anchor]
+        for paragraph in text.paragraphs:
+            for line in paragraph.lines:
+                self.line(text.box.left + indent, top, text.lead, line, text.size, text.style, ink)
+                top += text.lead
+            top += text.gap * text.size
+
+    def written(self) -> bytes:
+        """Return the file; what fpdf2 logs of the tables that it drops from fonts is not news."""
+        logger = logging.getLogger("fontTools")
+        before = logger.level
+        logger.setLevel(logging.ERROR)
+        try:
+            return bytes(self._pdf.output())
+        finally:
+            logger.setLevel(before)
+
+
+def _unwritten(piece: str) -> str:
+    """Return what stands for letters that no font has; missing Chinese is said once."""
+    if has_chinese(piece):
+        _note()
+    return "\ufffd" * len(piece)
+
+
+@cache
+def _note() -> None:
+    from tracer.views.figures.fonts import ChineseFontMissing
+
+    warnings.warn(
+        "no font on this machine has Chinese glyphs, so the PDF shows marks in their place; "
+        "install one (Debian and Ubuntu: apt install fonts-noto-cjk), or write .html or .pptx",
+        ChineseFontMissing,
+        stacklevel=2,
+    )
+
+
+# --- pages ----------------------------------------------------------------------------------------
+
+
+def _draw(paper: _Paper, page: Page) -> None:
+    opening = page.slide.layout == "title"
+    paper.turn(page.title.paragraphs[0].text, page.first)
+    paper.fill(pages.OPENING_MARK if opening else pages.MARK, pages.colour(page.slide))
+    paper.text(page.title, paper.theme.ink, anchor="b" if opening else "ctr")
+    for pane in page.panes:
+        _DRAW[type(pane)](paper, pane)
+    if page.link is not None:
+        _draw_link(paper, page.link, page.address)
+    style, number = Style(page.slide.lang), str(page.number)
+    left = pages.NUMBER.left + pages.NUMBER.width - width(number, pages.SMALLEST, style)
+    place = (left, pages.NUMBER.top, pages.SMALLEST * 1.2)
+    paper.line(*place, number, pages.SMALLEST, style, paper.theme.muted)
+
+
+def _draw_link(paper: _Paper, link: Text, address: str) -> None:
+    paper.text(link, paper.link_colour)
+    wide = width(link.paragraphs[0].text, link.size, link.style)
+    area = Box(link.box.left, link.box.top, wide, link.lead)
+    paper.fill(Box(area.left, area.bottom - link.lead * 0.12, wide, 0.8), paper.link_colour)
+    paper.link(area, address)
+
+
+def _draw_points(paper: _Paper, pane: Listed) -> None:
+    text = pane.text
+    ink = paper.theme.ink if pane.bullets else paper.theme.muted
+    paper.text(text, ink, text.size * pages.BULLET if pane.bullets else 0.0)
+    top = text.box.top
+    for paragraph in text.paragraphs if pane.bullets else ():
+        paper.line(text.box.left, top, text.lead, "•", text.size, text.style, ink)
+        top += len(paragraph.lines) * text.lead + text.gap * text.size
+
+
+def _draw_picture(paper: _Paper, pane: Pictured) -> None:
+    if pane.caption:
+        paper.text(pane.caption, paper.theme.muted)
+
+
+def _draw_table(paper: _Paper, pane: Tabled) -> None:
+    top = pane.box.top
+    for number, (row, height) in enumerate(zip(pane.rows, pane.heights, strict=True)):
+        strip = Box(pane.box.left, top, pane.box.width, height)
+        if number == 0:
+            paper.fill(strip, paper.theme.panel)
+        _draw_row(paper, pane, row, strip, Style(pane.style.lang, bold=number == 0))
+        edge = paper.theme.muted if number == 0 else paper.theme.faint
+        paper.fill(Box(strip.left, strip.bottom - 0.4, strip.width, 0.8), edge)
+        top += height
+    if pane.more:
+        paper.text(pane.more, paper.theme.muted)
+
+
+def _draw_row(
+    paper: _Paper, pane: Tabled, row: Sequence[pages.Paragraph], strip: Box, style: Style
+) -> None:
+    left = strip.left
+    for column, (cell, wide) in enumerate(zip(row, pane.widths, strict=True)):
+        lead = (strip.height - 2 * PAD[1]) / max(len(each.lines) for each in row)
+        top = strip.top + (strip.height - lead * len(cell.lines)) / 2
+        for line in cell.lines:
+            spare = wide - 2 * PAD[0] - width(line, pane.size, style)
+            start = left + PAD[0] + (spare if column in pane.numbers else 0.0)
+            paper.line(start, top, lead, line, pane.size, style, paper.theme.ink)
+            top += lead
+        left += wide
+
+
+def _draw_code(paper: _Paper, pane: Listing) -> None:
+    paper.fill(pane.box.grown(INSET), paper.theme.panel)
+    top = pane.box.top
+    for line in pane.code:
+        _draw_line(paper, pane, line, top)
+        top += pane.lead * len(line.broken.lines)
+    if pane.beside:
+        paper.fill(pane.beside.box.grown(INSET), paper.theme.panel)
+        paper.text(pane.beside, paper.theme.ink)
+    if pane.source:
+        paper.text(pane.source, paper.theme.muted)
+
+
+def _draw_line(paper: _Paper, pane: Listing, line: pages.CodeLine, top: float) -> None:
+    strip = Box(pane.box.left, top, pane.box.width, pane.lead * len(line.broken.lines))
+    if line.lit:
+        paper.fill(strip, paper.here)
+    if line.number is not None:
+        number, muted = str(line.number), paper.theme.muted
+        paper.line(strip.left, top, pane.lead, number, pane.size, pane.style, muted)
+    style = Style(pane.style.lang, mono=True, bold=line.lit)
+    ink = paper.theme.ink if line.lit or not pane.stepping else paper.theme.muted
+    for text in line.broken.lines:
+        paper.line(strip.left + pane.indent, top, pane.lead, text, pane.size, style, ink)
+        top += pane.lead
+
+
+_DRAW: dict[type[Pane], Callable[..., None]] = {
+    Listed: _draw_points, Pictured: _draw_picture, Tabled: _draw_table, Listing: _draw_code,
+}  # fmt: skip
+
+
+# --- figures --------------------------------------------------------------------------------------
+
+
+def _with_figures(pdf: bytes, placed: Sequence[Page]) -> bytes:
+    """Put the figures into their places on the pages."""
+    from pypdf import PdfWriter
+
+    shown = [(page.number, pane) for page in placed for pane in page.panes]
+    pictures = [(number, pane) for number, pane in shown if isinstance(pane, Pictured)]
+    writer = PdfWriter(clone_from=io.BytesIO(pdf))
+    writer.pdf_header = "%PDF-1.7"
+    forms = _forms(writer, {id(pane.figure): pane.figure for _, pane in pictures})
+    for number, pane in pictures:
+        form, wide = forms[id(pane.figure)]
+        _put_figure(writer, writer.pages[number - 1], form, _shown(pane, wide))
+    written = io.BytesIO()
+    writer.write(written)
+    return written.getvalue()
+
+
+def _forms(writer: Any, figures: dict[int, Figure]) -> dict[int, tuple[Any, float]]:
+    """Return each figure as an object of the file that pages can show, and its width in points."""
+    from pypdf import PdfReader
+
+    if not figures:
+        return {}
+    drawn = PdfReader(_drawn(figures.values()))
+    return {
+        key: (writer._add_object(_form(writer, page)), float(page.mediabox.width))
+        for key, page in zip(figures, drawn.pages, strict=True)
+    }
+
+
+def _drawn(figures: Iterable[Figure]) -> io.BytesIO:
+    """Draw all figures into one file, so that they share their fonts."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_pdf import PdfPages
+
+    drawn = io.BytesIO()
+    # Type 3 is the one kind that matplotlib also writes right for fonts of PostScript outlines.
+    with mpl.rc_context({"pdf.fonttype": 3}), PdfPages(drawn) as file:
+        for figure in figures:
+            file.savefig(figure, dpi=DPI)
+    drawn.seek(0)
+    return drawn
+
+
+def _form(writer: Any, page: Any) -> Any:
+    """Return a page as an object, its text kept as text."""
+    from pypdf.generic import DecodedStreamObject, NameObject
+
+    plain = DecodedStreamObject()
+    plain.set_data(page.get_contents().get_data())
+    form = plain.flate_encode()
+    form[NameObject("/Type")] = NameObject("/XObject")
+    form[NameObject("/Subtype")] = NameObject("/Form")
+    form[NameObject("/BBox")] = page.mediabox.clone(writer)
+    form[NameObject("/Resources")] = page["/Resources"].clone(writer)
+    return form
+
+
+def _put_figure(writer: Any, page: Any, form: Any, drawing: str) -> None:
+    """Add a figure to a page, by a name of its own."""
+    from pypdf.generic import ArrayObject, DecodedStreamObject, DictionaryObject, NameObject
+
+    resources = page.setdefault(NameObject("/Resources"), DictionaryObject()).get_object()
+    objects = resources.setdefault(NameObject("/XObject"), DictionaryObject()).get_object()
+    name = f"/Figure{form.idnum}"
+    objects[NameObject(name)] = form
+    more = DecodedStreamObject()
+    more.set_data(drawing.format(name).encode())
+    before = page.raw_get("/Contents")
+    page[NameObject("/Contents")] = ArrayObject([before, writer._add_object(more)])
+
+
+def _shown(pane: Pictured, wide: float) -> str:
+    """Return what draws ``{}`` at the figure's place, marked with what it shows in words."""
+    scale = pane.box.width / wide
+    alt = pane.alt.encode("utf-16-be", "replace").hex()
+    place = f"{scale:.5f} 0 0 {scale:.5f} {pane.box.left:.2f} {pages.HEIGHT - pane.box.bottom:.2f}"
+    return f"\n/Figure <</Alt <feff{alt}>>> BDC q {place} cm {{}} Do Q EMC\n"
