@@ -12,11 +12,11 @@ DEMO   ?= demo
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench notebooks clean
+.PHONY: help demo test lint format bench notebooks docs clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
-	@echo 'make lint, make format, make bench, make notebooks, make clean'
+	@echo 'make lint, make format, make bench, make notebooks, make docs, make clean'
 
 demo: $(VENV)/.stamp-use
 	$(BIN)/tracer demo -o $(DEMO)
@@ -36,11 +36,20 @@ format: $(VENV)/.stamp-dev
 bench: $(VENV)/.stamp-dev
 	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done
 
-notebooks: $(VENV)/.stamp-dev
-	$(BIN)/python -m jupyterlab notebooks
+# Every notebook run from top to bottom, with its outputs, into docs/chapters; only what changed.
+NOTEBOOKS := $(patsubst notebooks/%,docs/chapters/%,$(wildcard notebooks/*.ipynb))
+notebooks: $(NOTEBOOKS)
+
+docs/chapters/%.ipynb: notebooks/%.ipynb $(shell find tracer -name '*.py') | $(VENV)/.stamp-dev
+	$(BIN)/python -m jupyter nbconvert --to notebook --execute --log-level WARN \
+		--output-dir docs/chapters $<
+
+docs: notebooks
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+	@echo build/docs/index.html
 
 clean:
-	rm -rf build dist $(DEMO) *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf build dist docs/chapters $(DEMO) *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 # The stamps say when an environment last matched pyproject.toml; the full one covers the small one.
 $(VENV)/.stamp-dev: pyproject.toml | $(BIN)/python
