@@ -193,8 +193,10 @@ def _parts(plan: Plan, entry: Entry, subject: Subject) -> tuple[tuple[Part, ...]
     if entry.table:
         shown.append(_table(entry, subject))
     if entry.code:
-        piece, step = code(subject, entry.code, entry.at)
-        shown.append(piece)
+        piece = code(subject, entry.code, entry.at)
+        shown.append(piece.code)
+        said += piece.said
+        step = piece.step
     if points:
         shown.append(Points(points, entry.stepwise))
     return tuple(shown), said, step

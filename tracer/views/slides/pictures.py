@@ -12,13 +12,24 @@ import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image, UnidentifiedImageError
 
 from tracer.errors import InputError, MissingError, near
+from tracer.rcnn.classes import names_in
 from tracer.views.figures import FIGURES
 from tracer.views.figures.palette import THEMES
 from tracer.views.slides.model import Pictures
 from tracer.views.slides.subject import Subject
+
+ZOOM = 1.1
+"""How much larger a figure's text is on a slide than in a figure for slides by itself."""
+
+NAMED = ("detections", "detection_funnel")
+"""The figures that are told what the classes are called."""
+
+PAD = 0.07
+"""Inches around each panel."""
 
 _CJK = "\u2e80-\u9fff\uff00-\uffef"
 
@@ -52,6 +63,8 @@ def drawn(
     if name not in FIGURES:
         raise MissingError(f"there is no figure {name!r}{near(name, FIGURES)}")
     settings: dict[str, Any] = {"lang": subject.lang, "theme": theme, "image": subject.image}
+    if name in NAMED and subject.trace.classes:
+        settings["names"] = names_in(subject.trace.classes, subject.lang)
     settings |= options or {}
     try:
         figure = FIGURES[name].draw(subject.parts, size="slide", **settings)
@@ -62,7 +75,10 @@ def drawn(
             f"figure {name!r} cannot be drawn with {dict(options or {})!r}: {error}"
         ) from error
     alt = " ".join(_unwrapped(text) for text in _undress(figure))
-    figure.set_size_inches(size[0] / zoom, size[1] / zoom)
+    figure.set_size_inches(size[0] / (zoom * ZOOM), size[1] / (zoom * ZOOM))
+    engine = figure.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(w_pad=PAD, h_pad=PAD)
     figures = stepwise(figure, STEPS[name](figure)) if name in STEPS else (figure,)
     return Pictures(figures, alt)
 
@@ -93,7 +109,8 @@ def stepwise(figure: Figure, hidden: Iterable[Iterable[int]]) -> tuple[Figure, .
         hidden: for each step the places of the artists that are not to be seen, in the order of
             `_artists`.
     """
-    figure.draw_without_rendering()
+    for _ in range(2):  # the second time finds the widths of the labels that the first placed
+        figure.draw_without_rendering()
     figure.set_layout_engine("none")
     packed = pickle.dumps(figure)
     return tuple(_without(pickle.loads(packed), places) for places in hidden)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tracer.errors import MissingError, near
@@ -72,8 +73,23 @@ def definitions(text: str) -> dict[str, ast.FunctionDef]:
     return found
 
 
-def code(subject: Subject, name: str, at: Iterable[str] = ()) -> tuple[Code, str]:
-    """Return the lines of a function around those to dwell on, and the page's address there.
+@dataclass(frozen=True)
+class Shown:
+    """A piece of source for a slide.
+
+    Attributes:
+        code: the lines, with those to dwell on.
+        step: fragment of the page's address at the first of them.
+        said: what the commentary remarks on them, for the notes.
+    """
+
+    code: Code
+    step: str
+    said: tuple[str, ...]
+
+
+def code(subject: Subject, name: str, at: Iterable[str] = ()) -> Shown:
+    """Return the lines of a function around those to dwell on.
 
     Args:
         subject: the recording.
@@ -85,38 +101,48 @@ def code(subject: Subject, name: str, at: Iterable[str] = ()) -> tuple[Code, str
     """
     function = find_function(subject.trace, name)
     call = next((c for c in subject.trace.calls if _ran(c, name, subject.trace)), None)
-    notes = _notes(subject, name)
-    beginnings = tuple(at) or tuple(notes)
-    statements = _statements(function, beginnings)
+    remarks = _remarks(subject, name)
+    places = _statements(function, tuple(at) or tuple(note.anchor for note in remarks))
+    notes = {first: _note_on(function, first, remarks) for first, _ in places}
     steps = tuple(
-        CodeStep(tuple(range(first, last + 1)), _beside(subject, call, first, notes.get(text)))
-        for text, (first, last) in statements.items()
+        CodeStep(tuple(range(first, last + 1)), _beside(subject, call, first, notes[first]))
+        for first, last in places
     )
     package = subject.trace.sources[function.file].package
+    start, end = _extent(function, [number for step in steps for number in step.lines])
+    text = textwrap.dedent("\n".join(function.text.splitlines()[start - 1 : end]))
     source = f"{function.file}, {package}" if package else function.file
-    first, last = _extent(function, [number for step in steps for number in step.lines])
-    lines = function.text.splitlines()[first - 1 : last]
-    place = steps[0].lines[0] if steps and _has_line(subject, call, steps[0].lines[0]) else None
-    address = subject.address(call.label, place) if call else ""
-    return Code(textwrap.dedent("\n".join(lines)), first, source, steps), address
+    said = (f"{first}: {note.text}" for first, note in notes.items() if note)
+    return Shown(Code(text, start, source, steps), _address(subject, call, places), tuple(said))
+
+
+def _address(subject: Subject, call: Call | None, places: list[tuple[int, int]]) -> str:
+    """The page's address at the first line to dwell on, or at the call where it did not run."""
+    if call is None:
+        return ""
+    ran = {line.line for line in lines_of(subject.trace, call)}
+    return subject.address(call.label, next((n for n, _ in places if n in ran), None))
 
 
 def _ran(call: Call, name: str, trace: Trace) -> bool:
     return call.kind != "op" and function_of(call, trace) == name
 
 
-def _notes(subject: Subject, name: str) -> dict[str, Note]:
+def _remarks(subject: Subject, name: str) -> tuple[Note, ...]:
     said = commentary(function=name, lang=subject.lang, trace=subject.trace)
-    return {note.anchor: note for note in said.notes} if said else {}
+    return said.notes if said else ()
 
 
-def _statements(function: Function, beginnings: tuple[str, ...]) -> dict[str, tuple[int, int]]:
+def _note_on(function: Function, number: int, remarks: tuple[Note, ...]) -> Note | None:
+    text = function.text.splitlines()[number - 1].strip()
+    return next((note for note in remarks if text.startswith(note.anchor)), None)
+
+
+def _statements(function: Function, beginnings: tuple[str, ...]) -> list[tuple[int, int]]:
     """Return first and last line of the statements that begin so, in the order of the source."""
     lines = function.text.splitlines()
     found: dict[str, tuple[int, int]] = {}
-    for node in ast.walk(function.node):
-        if not isinstance(node, ast.stmt) or node is function.node:
-            continue
+    for node in sorted(_within(function.node), key=lambda node: node.lineno):
         text = lines[node.lineno - 1].strip()
         match = next((b for b in beginnings if text.startswith(b) and b not in found), None)
         if match is not None:
@@ -126,7 +152,12 @@ def _statements(function: Function, beginnings: tuple[str, ...]) -> dict[str, tu
             f"{function.file} has no line in {function.node.name} that begins with "
             f"{beginnings[0]!r}: another version of it may have"
         )
-    return dict(sorted(found.items(), key=lambda item: item[1]))
+    return sorted(found.values())
+
+
+def _within(function: ast.FunctionDef) -> Iterator[ast.stmt]:
+    nodes = (node for node in ast.walk(function) if node is not function)
+    yield from (node for node in nodes if isinstance(node, ast.stmt))
 
 
 def _end(node: ast.stmt) -> int:
@@ -146,24 +177,30 @@ def _extent(function: Function, numbers: list[int]) -> tuple[int, int]:
     return first, min(last, first + MOST_LINES - 1)
 
 
-def _has_line(subject: Subject, call: Call | None, number: int) -> bool:
-    if call is None:
-        return False
-    return any(line.line == number for line in lines_of(subject.trace, call))
-
-
 def _beside(subject: Subject, call: Call | None, number: int, note: Note | None) -> tuple[str, ...]:
-    """What the line left: the shapes of what it bound; where no lines were recorded, a remark."""
-    trace = subject.trace
-    if call is not None:
-        ran = [line for line in lines_of(trace, call) if line.line == number]
-        shown = _changed(trace, ran[0]) if ran else []
-        if ran and not shown and ran[0] == lines_of(trace, call)[-1] and call.result is not None:
-            shown = [f"→ {text}" for text in [shape_text(trace, call.result)] if text]
-        if shown:
-            rounds = subject.say(f"first of {len(ran)} rounds", f"{len(ran)} 轮中的第一轮")
-            return (*shown[:MOST_BESIDE], *([rounds] if len(ran) > 1 else []))
-    return note.here[:1] if note else ()
+    """What the line left: the shapes of what it bound; where none are known, a remark."""
+    lines = lines_of(subject.trace, call) if call is not None else ()
+    ran = [line for line in lines if line.line == number]
+    shown = _left_by(subject.trace, ran[0], lines) if ran else []
+    if not shown:
+        return (_first_sentence(note.text),) if note else ()
+    if len(ran) > 1:
+        shown[-1] += subject.say(f" (round 1 of {len(ran)})", f"（共 {len(ran)} 轮，第 1 轮）")
+    return tuple(shown[:MOST_BESIDE])
+
+
+def _left_by(trace: Trace, line: Line, lines: tuple[Line, ...]) -> list[str]:
+    """What a line bound; of the last one of its call, what the call gave back."""
+    shown = _changed(trace, line)
+    if shown or line is not lines[-1]:
+        return shown
+    text = shape_text(trace, trace.calls[line.call].result)
+    return [f"→ {text}"] if text else []
+
+
+def _first_sentence(text: str) -> str:
+    found = re.match(r".*?(?:[。！？]|[.!?](?=\s|$))", text)
+    return (found.group() if found else text).replace("`", "")
 
 
 def _changed(trace: Trace, line: Line) -> list[str]:

@@ -53,7 +53,7 @@ class Subject:
     def has(self, need: str) -> bool:
         """Whether the recording is what a slide needs (`outline.NEEDS`)."""
         try:
-            return _NEEDS[need](self.parts)
+            return _NEEDS[need](self)
         except MissingError:
             return False
 
@@ -102,22 +102,19 @@ class Subject:
         return "#" + urlencode({**place, "lang": self.lang})
 
 
-def _resnet(parts: Anatomy) -> bool:
-    return parts.backbone.resnet
+def _resnet(subject: Subject) -> bool:
+    """Whether there are a ResNet's stages among the modules; a construction has them too."""
+    return any(f".{path}".endswith(".layer4.0") for path in subject.trace.modules)
 
 
-def _fpn(parts: Anatomy) -> bool:
-    return len(parts.pyramid.merges) > 1
-
-
-_NEEDS: dict[str, Callable[[Anatomy], bool]] = {
-    "pass": lambda parts: True,
-    "two-stage": lambda parts: not parts.one_stage,
+_NEEDS: dict[str, Callable[[Subject], bool]] = {
+    "pass": lambda it: bool(it.parts),
+    "two-stage": lambda it: not it.parts.one_stage,
     "resnet": _resnet,
-    "fpn": _fpn,
-    "training": lambda parts: parts.training,
-    "eval": lambda parts: not parts.training,
-    "targets": lambda parts: any(p.targets is not None for p in parts.pictures),
+    "fpn": lambda it: len(it.parts.pyramid.merges) > 1,
+    "training": lambda it: it.parts.training,
+    "eval": lambda it: not it.parts.training,
+    "targets": lambda it: any(p.targets is not None for p in it.parts.pictures),
 }
 
 

@@ -135,7 +135,7 @@ def resnet(subject: Subject) -> Cells:
     if not maps or not subject.parts.backbone.resnet:
         raise MissingError(f"the backbone of {subject.trace.subject} is no ResNet")
     head = subject.say(
-        "map, made by, blocks, C×H×W, stride, parameters", "特征图, 由, 块数, C×H×W, 步幅, 参数量"
+        "map, module, blocks, C×H×W, stride, parameters", "特征图, 模块, 块数, C×H×W, 步幅, 参数量"
     ).split(", ")
     return _cells(head, [_resnet_row(subject, m) for m in maps], (2, 4, 5))
 
