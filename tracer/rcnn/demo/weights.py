@@ -13,9 +13,8 @@ import json
 import os
 from collections.abc import Mapping
 from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
@@ -28,6 +27,9 @@ from torchvision.ops import FrozenBatchNorm2d
 from tracer.errors import InputError, WeightsError
 from tracer.rcnn.demo.lowrank import expand, true_model
 from tracer.rcnn.demo.scenes import CLASSES, DEMO_SIZE
+
+if TYPE_CHECKING:
+    from importlib.abc import Traversable
 
 WEIGHTS_NAME = "weights.safetensors"
 
