@@ -70,7 +70,7 @@ class Opened:
 
     @property
     def hash(self) -> str:
-        return self.view.evaluate("location.hash")
+        return self.view.evaluate("tracerPage.address()")
 
     def until(self, expression: str) -> None:
         """Wait until it is true; asked through the debugger, which the policy does not bind."""

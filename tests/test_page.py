@@ -161,16 +161,36 @@ def test_the_script_sets_text_never_markup():
 
 
 def test_every_text_of_the_page_is_in_both_languages():
-    rows = re.findall(r"^  (\w+): \[(.*?)\],$", static("strings.js"), re.MULTILINE | re.DOTALL)
-    assert len(rows) > 120
-    for key, row in rows:
-        texts = [json.loads(f'"{t}"') for t in re.findall(r'"((?:[^"\\]|\\.)*)"', row)]
-        assert re.search("[a-zA-Z0-9]", row), key
-        names = Counter(re.findall(r"\{(\w+)\}", " ".join(texts)))
-        # One text may be written in two parts, but each name stands in both languages.
-        assert all(times % 2 == 0 for times in names.values()), f"{key}: {dict(names)}"
-    used = set(re.findall(r'say\("(\w+)"', bundle()))
-    assert used <= {key for key, _ in rows}
+    texts = json.loads(static("texts.json"))
+    assert len(texts) > 120
+    for key, (english, chinese) in texts.items():
+        names = [sorted(re.findall(r"\{(\w+)\}", text)) for text in (english, chinese)]
+        assert english, key
+        assert chinese, key
+        assert names[0] == names[1], key
+
+
+def test_every_text_that_the_script_names_is_there_and_every_text_is_named():
+    texts = json.loads(static("texts.json"))
+    script = bundle()
+    named = set(re.findall(r"""(?:say|nothing)\(\s*"(\w+)\"""", script))
+    assert named <= set(texts), named - set(texts)
+    # Keys that are put together at run time begin with a word and an underscore.
+    stems = set(re.findall(r"say\(`(\w+_)\$", script)) | {"step_"}
+    words = set(re.findall(r"\w+", script)) | set(
+        re.findall(r"\w+", (FOLDER / "boxes.py").read_text())
+    )
+    idle = [k for k in texts if k not in words and not any(k.startswith(s) for s in stems)]
+    assert idle == []
+
+
+CEILING = 140_000
+"""Bytes of script, style and frame; a page is to stay small enough to be read."""
+
+
+def test_the_pages_own_files_stay_small():
+    sizes = {name: len(static(name).encode()) for name in (*modules(), "page.css", "page.html")}
+    assert sum(sizes.values()) < CEILING, sizes
 
 
 # --- the budget -----------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 // The address of a step: #call=rpn.head.conv%233&line=77&round=1, or &at=end, or &text=part of the
 // line; lang=zh goes before or after. address.py reads the same text.
 import { sourceLines } from "./record.js";
-import { LANGUAGES } from "./strings.js";
+import { LANGUAGES } from "./text.js";
 
 /** The address that shows what the page shows. */
 export function toAddress(page) {

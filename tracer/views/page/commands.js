@@ -3,22 +3,20 @@ import { evaluate, parse, Refused, repr } from "./evaluate.js";
 import { glob } from "./stepper.js";
 import { brief } from "./text.js";
 
-const MOVES = {
-  s: "into", step: "into", rs: "backInto", "reverse-step": "backInto", n: "over", next: "over", rn: "backOver",
-  "reverse-next": "backOver", r: "out", return: "out", rr: "backOut", "reverse-finish": "backOut",
-  c: "on", cont: "on", continue: "on", rc: "backOn", "reverse-continue": "backOn",
+const MOVED = {
+  into: "s step", backInto: "rs reverse-step", over: "n next", backOver: "rn reverse-next",
+  out: "r return", backOut: "rr reverse-finish", on: "c cont continue", backOn: "rc reverse-continue",
 };
 const COUNTED = ["into", "backInto", "over", "backOver"];
 
 /** Carry out one line; returns what to say, refuses what cannot be done. */
 export function command(cursor, line) {
   const [, name, argument] = /^\s*(\S*)\s*(.*?)\s*$/s.exec(line);
-  if (Object.hasOwn(MOVES, name)) return move(cursor, MOVES[name], argument);
-  if (Object.hasOwn(COMMANDS, name)) return COMMANDS[name](cursor, argument) ?? "";
+  if (COMMANDS.has(name)) return COMMANDS.get(name)(cursor, argument) ?? "";
   return name ? show(cursor, line.trim()) : "";
 }
 
-function move(cursor, name, argument) {
+function travel(cursor, name, argument) {
   const [, ops, times] = /^(ops?(?=\s|$))?\s*(\d*)$/.exec(argument) ?? [];
   if (times === undefined || (argument && !COUNTED.includes(name)) || (ops && !/into/i.test(name)) || times === "0") {
     throw new Refused("refused_argument", { text: argument });
@@ -37,35 +35,32 @@ function show(cursor, text) {
 function setBreakpoint(cursor, argument, temporary = false) {
   if (!argument) return [...cursor.breakpoints.values()].map((b) => `${b.number} ${b.text}`).join("\n");
   const [, place, condition] = /^([^,]*),?\s*(.*)$/s.exec(argument);
-  const added = cursor.addBreakpoint(place.trim(), { condition, temporary });
-  return `${added.number}: ${added.text} (${added.ticks.length})`;
+  return added(cursor.addBreakpoint(place.trim(), { condition, temporary }));
 }
 
-function picked(cursor, argument) {
+const added = ({ number, text, ticks }) => `${number}: ${text} (${ticks.length})`;
+
+/** Do something to the breakpoints that are named, all of them if none is. */
+function each(cursor, argument, act) {
   const all = [...cursor.breakpoints.values()];
-  if (!argument) return all;
-  const named = all.filter((b) => b.text === argument);
-  const numbered = argument.split(/\s+/).map((n) => cursor.breakpoints.get(Number(n)));
-  if (named.length) return named;
-  if (numbered.includes(undefined)) throw new Refused("refused_place", { text: argument });
-  return numbered;
+  const named = argument ? all.filter((b) => b.text === argument) : all;
+  const found = named.length || !argument ? named : argument.split(/\s+/).map((n) => cursor.breakpoints.get(Number(n)));
+  if (found.includes(undefined)) throw new Refused("refused_place", { text: argument });
+  for (const breakpoint of found) act(breakpoint);
 }
 
-function select(cursor, by) {
+function selectBy(cursor, by) {
   const index = cursor.selected + by;
   if (index < 0 || index >= cursor.stack.length) throw new Refused("refused_stack");
   cursor.selected = index;
 }
 
 function goto(cursor, argument) {
-  const found = /^\d+$/.test(argument) ? Number(argument) : namedCall(cursor.trace, argument)?.start;
-  if (found == null || cursor.timeline.at(found).tick !== found) throw new Refused("refused_place", { text: argument });
-  cursor.goto(found);
-}
-
-function namedCall(trace, text) {
-  const [path, nth] = text.split("#");
-  return trace.calls.find((c) => (c.path || "(root)") === path && (nth === undefined || String(c.nth) === nth));
+  const [path, nth] = argument.split("#");
+  const tick = /^\d+$/.test(argument) ? Number(argument) : cursor.trace.calls.find(
+    (c) => (c.path || "(root)") === path && (nth === undefined || String(c.nth) === nth))?.start;
+  if (tick == null || cursor.timeline.at(tick).tick !== tick) throw new Refused("refused_place", { text: argument });
+  cursor.goto(tick);
 }
 
 /** To the next line, call, class or shape with a text; `*` stands for anything within a word. */
@@ -86,40 +81,29 @@ function toStage(cursor, direction) {
   if (!cursor.toStage(direction)) throw new Refused("refused_stage");
 }
 
-function enable(cursor, argument, on) {
-  for (const breakpoint of picked(cursor, argument)) breakpoint.enabled = on;
-}
-
-const COMMANDS = {
+const ACTS = {
   first: (cursor) => cursor.goto(cursor.first),
   last: (cursor) => cursor.goto(cursor.last),
-  goto,
-  g: goto,
-  find,
-  "/": find,
+  "goto g": goto,
+  "find /": find,
   "]": (cursor) => toStage(cursor, 1),
   "[": (cursor) => toStage(cursor, -1),
-  u: (cursor, argument) => select(cursor, Number(argument || 1)),
-  up: (cursor, argument) => select(cursor, Number(argument || 1)),
-  d: (cursor, argument) => select(cursor, -Number(argument || 1)),
-  down: (cursor, argument) => select(cursor, -Number(argument || 1)),
-  until: (cursor, argument) => { cursor.until(argument ? Number(argument) : null); },
-  unt: (cursor, argument) => { cursor.until(argument ? Number(argument) : null); },
-  b: setBreakpoint,
-  break: setBreakpoint,
+  "u up": (cursor, argument) => selectBy(cursor, Number(argument || 1)),
+  "d down": (cursor, argument) => selectBy(cursor, -Number(argument || 1)),
+  "until unt": (cursor, argument) => { cursor.until(argument ? Number(argument) : null); },
+  "b break": (cursor, argument) => setBreakpoint(cursor, argument),
   tbreak: (cursor, argument) => setBreakpoint(cursor, argument, true),
-  watch: (cursor, argument) => {
-    const added = cursor.addBreakpoint("", { condition: argument, watch: true });
-    return `${added.number}: ${added.text} (${added.ticks.length})`;
-  },
-  cl: (cursor, argument) => { for (const b of picked(cursor, argument)) cursor.breakpoints.delete(b.number); },
-  clear: (cursor, argument) => { for (const b of picked(cursor, argument)) cursor.breakpoints.delete(b.number); },
-  disable: (cursor, argument) => enable(cursor, argument, false),
-  enable: (cursor, argument) => enable(cursor, argument, true),
+  watch: (cursor, argument) => added(cursor.addBreakpoint("", { condition: argument, watch: true })),
+  "cl clear": (cursor, argument) => each(cursor, argument, (b) => cursor.breakpoints.delete(b.number)),
+  disable: (cursor, argument) => each(cursor, argument, (b) => { b.enabled = false; }),
+  enable: (cursor, argument) => each(cursor, argument, (b) => { b.enabled = true; }),
   ignore: (cursor, argument) => {
     const [number, times = "0"] = argument.split(/\s+/);
-    for (const b of picked(cursor, number)) cursor.ignore(b, Number(times));
+    each(cursor, number, (b) => cursor.ignore(b, Number(times)));
   },
-  p: show,
-  pp: show,
+  "p pp": show,
 };
+const COMMANDS = new Map([
+  ...Object.entries(ACTS),
+  ...Object.entries(MOVED).map(([move, names]) => [names, (cursor, argument) => travel(cursor, move, argument)]),
+].flatMap(([names, act]) => names.split(" ").map((name) => [name, act])));

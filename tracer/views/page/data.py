@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+import tracer.record as record
 from tracer.codec import encode
 from tracer.record import Call, Line, Source, TensorState, TensorSummary, Trace, Value
 from tracer.views.page.highlight import tokens
 from tracer.views.page.scenes import scenes
+from tracer.views.page.shell import static
 from tracer.views.page.told import told
 
 MOST_VALUES = 16_384
@@ -42,10 +45,14 @@ class Contents:
     def data(self, lang: str) -> dict[str, Any]:
         """Return the JSON part."""
         sources = self.trace.sources
+        encoded = encode(_rounded(self.trace), (Source, Value), frozenset({"blobs"}))
         return {
-            "version": 1,
             "lang": lang,
-            "trace": encode(_rounded(self.trace), (Source, Value), frozenset({"blobs"})),
+            "texts": json.loads(static("texts.json")),
+            "trace": encoded,
+            "defaults": {
+                name: _defaults(name, fields) for name, fields in encoded["columns"].items()
+            },
             "tokens": {name: tokens(source.text) for name, source in sources.items()},
             "scenes": self.scenes,
             "told": self.told,
@@ -58,6 +65,18 @@ def contents(trace: Trace) -> Contents:
     """Return all that a page can show of a trace."""
     drawn, arrays = scenes(trace)
     return Contents(trace, {**dict(_arrays(trace)), **arrays}, drawn, told(trace))
+
+
+def _defaults(name: str, fields: Iterable[str]) -> list[Any]:
+    """Return what stands for the fields that the encoded rows of a class leave out."""
+    known = {field.name: field for field in dataclasses.fields(getattr(record, name))}
+    return [_default(known[field]) for field in fields]
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return None if field.default is dataclasses.MISSING else field.default
 
 
 def _arrays(trace: Trace) -> Iterator[tuple[str, np.ndarray]]:

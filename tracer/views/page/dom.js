@@ -20,13 +20,25 @@ function filled(element, attributes, children) {
     else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child != null && child !== ""));
+  element.append(...children.flat().filter(Boolean));
   return element;
 }
 
 /** A button with a text, a title and what it does. */
 export function button(text, title, onclick, attributes = {}) {
   return el("button", { type: "button", text, title, "aria-label": title, onclick, ...attributes });
+}
+
+/** A choice among [value, text] pairs. */
+export function select(label, options, onchange) {
+  return el("select", { "aria-label": label, title: label, onchange: (event) => onchange(event.target.value) },
+    ...options.map(([value, text]) => el("option", { value, text })));
+}
+
+/** A list of terms, [name, text or element] each. */
+export function terms(names, rows) {
+  return el("dl", { class: names }, ...rows.map(([name, ...what]) => el("div", {},
+    name ? el("dt", { text: name }) : null, el("dd", {}, ...what))));
 }
 
 /** Paragraph text in which `code` stands between backquotes. */
@@ -41,18 +53,23 @@ export function visible(text) {
   return text.replace(UNSEEN, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-/** Let `draw(context, width, height)` paint a canvas in CSS pixels at the screen's resolution. */
-export function paint(canvas, draw) {
-  const scale = Math.min(globalThis.devicePixelRatio || 1, 2);
-  const { width, height } = canvas.getBoundingClientRect();
-  canvas.width = Math.max(1, Math.round(width * scale));
-  canvas.height = Math.max(1, Math.round(height * scale));
-  const context = canvas.getContext("2d");
-  context.scale(scale, scale);
-  draw(context, width, height);
+/** Put rows into a list, leaving those alone that are in it already. */
+export function arrange(list, rows) {
+  const wanted = new Set(rows);
+  for (const row of [...list.children]) if (!wanted.has(row)) row.remove();
+  let at = list.firstChild;
+  for (const row of rows) {
+    if (row === at) at = at.nextSibling;
+    else list.insertBefore(row, at);
+  }
 }
 
-/** The value of a custom property of the page's style. */
-export function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+/** Scroll a list so that a row of it is in sight. */
+export function reveal(list, row) {
+  const outer = list.getBoundingClientRect();
+  const inner = row.getBoundingClientRect();
+  const margin = Math.min(60, outer.height / 4);
+  if (inner.top < outer.top + margin || inner.bottom > outer.bottom - margin) {
+    list.scrollTop += inner.top - outer.top - outer.height * 0.4;
+  }
 }

@@ -1,6 +1,7 @@
 // Expressions over recorded values, for conditions and `p`: the same small part of Python as
 // tracer/stepper/evaluate.py, read and computed here; nothing is ever handed to JavaScript's eval.
-import { tensorsOf } from "./record.js";
+import { product, tensorsOf } from "./record.js";
+import { plainText } from "./text.js";
 
 /** A command or an expression that cannot be carried out; `key` is what the page says. */
 export class Refused extends Error {
@@ -66,9 +67,9 @@ class Parser {
 
   conditional() {
     if (++this.depth > MOST_DEEP) this.fail();
-    let body = this.logical("or", () => this.logical("and", () => this.negation()));
+    let body = this.logical("or");
     if (this.take("if")) {
-      const test = this.logical("or", () => this.logical("and", () => this.negation()));
+      const test = this.logical("or");
       this.need("else");
       body = { type: "if", test, body, other: this.conditional() };
     }
@@ -76,7 +77,8 @@ class Parser {
     return body;
   }
 
-  logical(sign, operand) {
+  logical(sign) {
+    const operand = () => (sign === "or" ? this.logical("and") : this.negation());
     const items = [operand()];
     while (this.take(sign)) items.push(operand());
     return items.length > 1 ? { type: sign, items } : items[0];
@@ -104,9 +106,9 @@ class Parser {
     return left;
   }
 
-  sum() { return this.binary(["+", "-"], () => this.product()); }
-
-  product() { return this.binary(["*", "/", "//", "%"], () => this.signed()); }
+  sum() {
+    return this.binary(["+", "-"], () => this.binary(["*", "/", "//", "%"], () => this.signed()));
+  }
 
   signed() {
     if (this.take("-")) return { type: "minus", value: this.signed() };
@@ -222,8 +224,8 @@ function attribute(value, name, scope) {
   if (isTensor(value)) {
     const { summary } = value;
     if (SUMMARY.includes(name)) return summary[name] ?? refuse(name);
-    const known = { shape: summary.shape, dtype: summary.dtype, device: summary.device, ndim: summary.shape.length,
-      numel: summary.shape.reduce((a, b) => a * b, 1), state: value.id, histogram: summary.histogram };
+    const { shape, dtype, device, histogram } = summary;
+    const known = { shape, dtype, device, histogram, ndim: shape.length, numel: product(shape), state: value.id };
     return Object.hasOwn(known, name) ? known[name] : refuse(name);
   }
   const found = isTree(value) ? value.items.find(([key]) => key === name) : null;
@@ -326,10 +328,7 @@ const FUNCTIONS = {
 
 /** A plain result as Python writes it; null for what is no plain value. */
 export function repr(value) {
-  if (value === null) return "None";
-  if (typeof value === "boolean") return value ? "True" : "False";
   if (typeof value === "string") return `'${value}'`;
   if (Array.isArray(value)) return value.length === 1 ? `(${repr(value[0])},)` : `(${value.map(repr).join(", ")})`;
-  if (typeof value === "number" && !Number.isFinite(value)) return { NaN: "nan", Infinity: "inf" }[value] ?? "-inf";
-  return isTensor(value) || isTree(value) ? null : String(value);
+  return isTensor(value) || isTree(value) ? null : plainText(value);
 }

@@ -1,163 +1,142 @@
 // Right, below: what the pass did on the picture. Boxes are in pixels of the resized image.
-import { button, colour, el, paint } from "./dom.js";
-import { anchorsKind } from "./scene-anchors.js";
-import { detectionsKind, levelsKind, proposalsKind } from "./scene-boxes.js";
-import { alignKind, mergesKind, overlayKind } from "./scene-maps.js";
+import { colour, paint } from "./canvas.js";
+import { button, el, select } from "./dom.js";
+import { boxes } from "./scene-boxes.js";
+import { anchors, losses } from "./scene-other.js";
+import { align, merges, overlay } from "./scene-maps.js";
+import { LANGUAGES } from "./text.js";
 
-const KINDS_DRAWN = [overlayKind, mergesKind, anchorsKind, proposalsKind, levelsKind, alignKind, detectionsKind];
+// How a drawing of each kind is made: controls(view) and extra(view) give elements; draw(view, context)
+// paints on the picture, drawExtra(view) elsewhere; point(view, x, y, clicked) and move(view, across,
+// along) follow the pointer and the arrow keys; facts(view) tells what is seen.
+const KINDS_DRAWN = { overlay, merges, anchors, boxes, align, losses };
 
 export class PictureView {
   constructor(page) {
     this.page = page;
-    this.data = page.rec.data.scenes;
-    this.image = 0;
-    this.state = { level: -1, point: null, box: -1, top: 100, score: 0, step: null };
-    this.kinds = KINDS_DRAWN.filter((kind) => this.data.images?.some((image) => kind.has(image, this.data)));
-    this.choice = el("select", { "aria-label": page.say("drawing"), onchange: () => this.choose(this.choice.value) },
-      ...this.kinds.map((kind) => el("option", { value: kind.key, text: page.say(`kind_${kind.key}`) })));
-    this.which = el("select", { "aria-label": page.say("image_of_batch"), onchange: () => this.setImage(Number(this.which.value)) },
-      ...(this.data.images ?? []).map((_, i) => el("option", { value: i, text: `${page.say("image")} ${i}` })));
+    this.images = page.rec.data.scenes.images ?? [];
+    this.empty = !this.images.length;
+    this.state = { group: -1, point: null, box: -1, top: 200, score: 0, step: null, opacity: 0.6 };
     this.canvas = el("canvas", {
       class: "scene", tabindex: "0", role: "img",
       onpointermove: (event) => this.pointed(event), onclick: (event) => this.pointed(event, true),
       onkeydown: (event) => this.key(event),
     });
+    this.head = el("div", { class: "scene-head" });
     this.controls = el("div", { class: "scene-controls" });
-    this.facts = el("p", { class: "scene-facts", role: "status" });
+    this.facts = el("p", { class: "scene-facts quiet", role: "status" });
     this.extra = el("div", { class: "scene-extra" });
-    this.body = el("div", { class: "body" }, el("div", { class: "scene-head" }, this.choice, this.several() ? this.which : null),
-      this.canvas, this.facts, this.controls, this.extra);
-    this.element = el("section", { class: "panel picture", "aria-label": page.say("picture") }, this.body);
+    this.body = el("div", { class: "body" }, this.head, this.canvas, this.facts, this.controls, this.extra);
+    this.element = page.panel("picture", "picture", this.body);
     new ResizeObserver(() => this.draw()).observe(this.body);
-    if (this.kinds.length) this.setImage(0);
-  }
-
-  get empty() {
-    return !this.kinds.length;
-  }
-
-  several() {
-    return this.data.images?.length > 1;
+    if (!this.empty) this.setImage(0);
   }
 
   async setImage(number) {
+    const { say } = this.page;
     this.image = number;
-    this.state.box = -1;
-    this.scene = this.data.images[number];
-    const best = Math.max(0, ...this.values(this.scene.detections?.scores));
-    this.state.score = best >= 0.5 ? 0.5 : 0;
+    this.scene = this.images[number];
+    this.drawing = this.scene.drawings.find(({ key }) => key === this.drawing?.key) ?? this.scene.drawings[0];
+    this.choice = select(say("drawing"), this.scene.drawings.map(({ key }) => [key, say(`kind_${key}`)]), (key) => this.choose(key));
+    const which = select(say("image"), this.images.map((_, i) => [i, `${say("image")} ${i}`]), (i) => this.setImage(Number(i)));
+    which.value = number;
+    this.head.replaceChildren(this.choice, ...(this.images.length > 1 ? [which] : []));
     this.bitmap = null;
-    this.build();
-    const bytes = this.array(this.scene.picture);
-    if (bytes) {
-      this.bitmap = await createImageBitmap(new Blob([bytes.values], { type: "image/jpeg" }));
-      this.draw();
-    }
-  }
-
-  array(name) {
-    return name ? this.page.rec.array(name) : null;
+    this.choose(this.drawing.key);
+    const bytes = this.values(this.scene.picture);
+    if (!bytes.length) return;
+    this.bitmap = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" }));
+    this.draw();
   }
 
   values(name) {
-    return this.array(name)?.values ?? [];
+    return (name && this.page.rec.array(name)?.values) || [];
   }
 
   // --- which drawing ---
 
+  /** Show the drawing that goes with the innermost call that has one. */
   update() {
     if (this.empty) return;
     const { call } = this.page.cursor.position;
-    const place = call.stage + this.kindFor(call);
-    if (place !== this.place) this.kind = this.kinds.find(({ key }) => key === this.kindFor(call)) ?? this.kind ?? this.kinds[0];
-    this.place = place;
-    if (this.shown !== this.kind) this.build();
-    else if (this.kind.follows) this.draw();
+    const fits = (c) => this.scene.drawings.find(({ calls }) => calls && new RegExp(calls).test(`${c.type} ${c.path}`));
+    const fitting = this.page.timeline.stack(call).map(fits).find(Boolean) ?? this.scene.drawings[0];
+    if (fitting !== this.fitting && fitting !== this.drawing) this.choose(fitting.key, false);
+    this.fitting = fitting;
   }
 
-  /** The drawing that goes with a call. */
-  kindFor(call) {
-    const names = this.page.timeline.stack(call).map((c) => `${c.type} ${c.path}`).join(" ");
-    const rules = [[/AnchorGenerator/, "anchors"], [/postprocess/, "detections"], [/LevelMapper/, "levels"],
-      [/roi_align|MultiScaleRoIAlign/, "align"], [/roi_heads/, "levels"], [/RegionProposalNetwork/, "proposals"],
-      [/FeaturePyramid/, "merges"]];
-    return rules.find(([test]) => test.test(names))?.[1] ?? "overlay";
-  }
-
-  choose(key) {
-    this.kind = this.kinds.find((kind) => kind.key === key);
-    this.build();
-  }
-
-  build() {
-    if (!this.kind?.has(this.scene, this.data)) this.kind = this.kinds.find((kind) => kind.has(this.scene, this.data)) ?? this.kinds[0];
-    this.shown = this.kind;
-    this.choice.value = this.kind.key;
+  choose(key, now = true) {
+    this.drawing = this.scene.drawings.find((drawing) => drawing.key === key);
+    this.kind = KINDS_DRAWN[this.drawing.kind];
+    Object.assign(this.state, { group: -1, box: -1, step: null });
+    this.kind.begin?.(this);
+    this.choice.value = key;
     this.canvas.hidden = this.kind.noCanvas === true;
-    this.canvas.setAttribute("aria-label", this.page.say(`kind_${this.kind.key}`));
-    const { level } = this.state;
-    if (this.kind.oneLevel && level < 0) this.state.level = 2;
-    if (level >= (this.data.levels?.length ?? 0)) this.state.level = -1;
-    this.controls.replaceChildren(...(this.kind.controls?.(this) ?? []));
-    this.extra.replaceChildren(...(this.kind.extra?.(this) ?? []));
+    this.canvas.setAttribute("aria-label", this.page.say(`kind_${key}`));
     this.body.classList.toggle("with-extra", Boolean(this.kind.extra) && !this.kind.noCanvas);
+    this.stale = true;
+    if (now) this.draw();
+  }
+
+  /** Make the controls again, after something chosen by one of them. */
+  rebuild() {
+    this.stale = true;
     this.draw();
   }
 
   // --- drawing ---
 
   draw() {
-    if (!this.kind || !this.element.offsetWidth) return;
-    const [height, width] = this.scene.resized;
-    if (!this.kind.noCanvas) {
-      this.canvas.style.aspectRatio = `${width} / ${height}`;
-      this.canvas.style.setProperty("--aspect", width / height);
-      paint(this.canvas, (context, across, down) => {
-        this.scale = across / width;
-        context.fillStyle = colour("soft");
-        context.fillRect(0, 0, across, down);
-        if (this.bitmap) context.drawImage(this.bitmap, 0, 0, across, down);
-        context.scale(this.scale, this.scale);
-        this.kind.draw?.(this, context);
-      });
+    if (this.empty || !this.element.offsetWidth) return;
+    if (this.stale) {
+      this.controls.replaceChildren(...(this.kind.controls?.(this) ?? []).filter(Boolean));
+      this.extra.replaceChildren(...(this.kind.extra?.(this) ?? []));
+      this.stale = false;
     }
+    if (!this.kind.noCanvas) this.drawPicture();
     this.kind.drawExtra?.(this);
     this.facts.textContent = this.kind.facts?.(this) ?? "";
   }
 
+  drawPicture() {
+    const [height, width] = this.scene.resized;
+    this.canvas.style.aspectRatio = `${width} / ${height}`;
+    this.canvas.style.setProperty("--aspect", width / height);
+    paint(this.canvas, (context, across, down) => {
+      this.scale = across / width;
+      context.fillStyle = colour("soft");
+      context.fillRect(0, 0, across, down);
+      if (this.bitmap) context.drawImage(this.bitmap, 0, 0, across, down);
+      context.scale(this.scale, this.scale);
+      this.kind.draw?.(this, context);
+    });
+  }
+
   /** Stroke boxes; `look(i)` gives the colour, the width in screen pixels and the dashes of each. */
-  strokeBoxes(context, boxes, indices, look) {
+  stroke(context, list, indices, look) {
     for (const i of indices) {
-      const { paint: ink, width = 1.5, dash = [], alpha = 1 } = look(i);
+      const { ink, width = 1.5, dash = [], alpha = 1 } = look(i);
       context.strokeStyle = ink;
       context.lineWidth = width / this.scale;
       context.setLineDash(dash.map((d) => d / this.scale));
       context.globalAlpha = alpha;
-      const [x1, y1, x2, y2] = boxes.subarray(4 * i, 4 * i + 4);
+      const [x1, y1, x2, y2] = list.subarray(4 * i, 4 * i + 4);
       context.strokeRect(x1, y1, x2 - x1, y2 - y1);
     }
     context.setLineDash([]);
     context.globalAlpha = 1;
   }
 
-  levelName(index) {
-    return this.data.levels?.[index]?.name ?? String(index);
+  /** Stroke one box so that it stands out from any picture. */
+  strokeClearly(context, list, i, ink) {
+    this.stroke(context, list, [i], () => ({ ink: "#000", width: 5 }));
+    this.stroke(context, list, [i], () => ({ ink, width: 2.5 }));
   }
 
-  /** The colour of a level goes by its stride, as in the figures: P2 is the same everywhere. */
-  levelNumber(index) {
-    const exponent = Number(/\d+/.exec(this.levelName(index))?.[0] ?? 1);
-    return Math.min(Math.max(exponent, 1), 7);
-  }
-
-  levelColour(index) {
-    return colour(`level-${this.levelNumber(index)}`);
-  }
-
-  pointed(event, chosen = false) {
+  pointed(event, clicked = false) {
     const { left, top } = this.canvas.getBoundingClientRect();
     this.state.point = [(event.clientX - left) / this.scale, (event.clientY - top) / this.scale];
-    this.kind.point?.(this, ...this.state.point, chosen);
+    this.kind.point?.(this, ...this.state.point, clicked);
     const slider = this.controls.querySelector('[data-name="box"]');
     if (slider) slider.value = this.state.box;
     this.draw();
@@ -172,31 +151,35 @@ export class PictureView {
     this.draw();
   }
 
-  // --- controls ---
+  // --- groups and controls ---
 
-  slider(key, name, { min = 0, max, step = 1, value = this.state[name], show = String, change = null }) {
-    const output = el("output", { text: show(value) });
+  groupName(i) {
+    return this.drawing.groups[i][LANGUAGES.indexOf(this.page.lang)];
+  }
+
+  groupColour(i) {
+    return colour(this.drawing.groups[i][2]);
+  }
+
+  slider(key, name, { min = 0, max, step = 1, show = String }) {
+    const output = el("output", { text: show(this.state[name]) });
     const input = el("input", {
-      type: "range", min, max, step, value, "data-name": name,
+      type: "range", min, max, step, value: this.state[name], "data-name": name,
       oninput: () => {
         this.state[name] = Number(input.value);
         output.textContent = show(this.state[name]);
-        change?.();
         this.draw();
       } });
     return el("label", { class: "slider" }, el("span", { text: this.page.say(key) }), input, output);
   }
 
-  /** Buttons for the levels, each in its colour; `all` offers them together. */
-  levelButtons(levels, all = true) {
-    const group = el("span", { class: "levels", role: "group", "aria-label": this.page.say("level") });
-    const make = (index, text) => button(text, text, () => {
-      this.state.level = index;
-      this.state.box = -1;
-      this.build();
-    }, { "aria-pressed": String(this.state.level === index), style: index < 0 ? {} : { "--level": `var(--level-${this.levelNumber(index)})` } });
-    if (all) group.append(make(-1, this.page.say("all_levels")));
-    group.append(...levels.map((index) => make(index, this.levelName(index))));
-    return group;
+  /** Buttons for the groups, each in its colour; `all` offers them together. */
+  groupButtons(all = true) {
+    const make = (i, text) => button(text, text, () => {
+      Object.assign(this.state, { group: i, box: -1 });
+      this.rebuild();
+    }, { "aria-pressed": String(this.state.group === i), style: i < 0 ? {} : { "--ink": `var(--${this.drawing.groups[i][2]})` } });
+    return el("span", { class: "groups", role: "group", "aria-label": this.page.say("groups") },
+      all ? make(-1, this.page.say("all_groups")) : null, ...this.drawing.groups.map((_, i) => make(i, this.groupName(i))));
   }
 }

@@ -1,7 +1,7 @@
-"""The pictures that the page draws by itself: anchors, proposals, levels, RoIAlign, detections.
+"""The pictures that the page draws by itself, from maps of a level to what became of each box.
 
-What they are is read by `tracer.rcnn.anatomy`; here it becomes small arrays. Boxes stay in the
-pixels that the anatomy says, float32 x1, y1, x2, y2.
+What they are is read by `tracer.rcnn.anatomy`; here it becomes JSON data and small arrays. Boxes
+are in pixels of the resized image, float32 x1, y1, x2, y2.
 """
 
 from __future__ import annotations
@@ -14,96 +14,56 @@ from typing import Any
 import numpy as np
 
 from tracer.errors import TracerError
-from tracer.rcnn.anatomy import Anatomy, Funnel, Merge, Pooling, anatomy
+from tracer.rcnn.anatomy import Anatomy, Merge, anatomy
 from tracer.record import Trace
+from tracer.views.page.boxes import detections, matches, proposals, rois
+from tracer.views.page.parts import Arrays, level_group, put
 
 MOST_IMAGES = 4
 PICTURE_SIDE = 900
 """Pixels of a picture's longer side at most."""
 PLANE_SIDE = 128
-"""Cells of a map's longer side at most."""
-MOST_CANDIDATES = 6000
+"""Cells of a map's longer side at most; larger maps are thinned, and the page says so."""
 
-Arrays = dict[str, np.ndarray]
+Drawing = dict[str, Any]
 
 
 def scenes(trace: Trace) -> tuple[dict[str, Any], Arrays]:
     """Return what can be drawn of a pass, as JSON data and arrays; empty if nothing can.
 
     Arrays are named ``scene/…``; what the trace was not told to keep is absent.
+
+    Returns:
+        ``images``: of each image ``resized`` and ``padded``, its size as (height, width); the
+        names of its ``picture`` (a JPEG's bytes) and ``targets`` (boxes); and its ``drawings``.
+        Each drawing has a ``key``, by which the page names it, a ``kind``, by which it is drawn,
+        and ``calls``, a pattern for the calls that it goes with.
     """
     arrays: Arrays = {}
     try:
         parts = anatomy(trace)
-        pictures = parts.pictures
+        images = range(min(len(parts.pictures), MOST_IMAGES))
     except TracerError:
         return {}, {}
-    data: dict[str, Any] = {}
-    for name, read in _SHARED.items():
-        with suppress(TracerError):
-            data[name] = read(parts, arrays)
-    data["images"] = [_image(parts, i, arrays) for i in range(min(len(pictures), MOST_IMAGES))]
-    return data, arrays
+    return {"images": [_image(parts, image, arrays) for image in images]}, arrays
 
 
 def _image(parts: Anatomy, image: int, arrays: Arrays) -> dict[str, Any]:
     picture = parts.pictures[image]
     data: dict[str, Any] = {
-        "original": list(picture.original_size),
         "resized": list(picture.resized_size),
         "padded": list(picture.padded_size),
     }
-    for name, read in _PER_IMAGE.items():
+    for name, read in (("picture", _picture), ("targets", _targets)):
         with suppress(TracerError):
             data[name] = read(parts, image, arrays)
-    return data
-
-
-def _put(arrays: Arrays, name: str, values: np.ndarray, dtype: type) -> str:
-    """Keep an array under a name and return the name."""
-    arrays[f"scene/{name}"] = np.ascontiguousarray(values, dtype)
-    return f"scene/{name}"
-
-
-# --- of the whole batch ---------------------------------------------------------------------------
-
-
-def _levels(parts: Anatomy, arrays: Arrays) -> list[dict[str, Any]]:
-    return [
-        {"name": level.name, "shape": list(level.map.shape), "stride": list(level.map.stride)}
-        for level in parts.pyramid.levels
-    ]
-
-
-def _anchors(parts: Anatomy, arrays: Arrays) -> dict[str, Any]:
-    anchors = parts.anchors
-    return {
-        "base": [base.round(3).tolist() for base in anchors.base],
-        "steps": [list(step) for step in anchors.steps],
-        "counts": list(anchors.counts),
-    }
-
-
-def _pooling(parts: Anatomy, arrays: Arrays) -> dict[str, Any]:
-    pooling = parts.roi_heads.box
-    return {
-        "levels": [level.index for level in pooling.levels],
-        "scales": list(pooling.scales),
-        "bins": list(pooling.output_size),
-        "ratio": pooling.sampling_ratio,
-        "canonical": [pooling.canonical_scale, pooling.canonical_level],
-        "limits": [pooling.k_min, pooling.k_max],
-    }
-
-
-_SHARED: dict[str, Callable[[Anatomy, Arrays], Any]] = {
-    "levels": _levels,
-    "anchors": _anchors,
-    "pooling": _pooling,
-}
-
-
-# --- of each image --------------------------------------------------------------------------------
+    drawings = []
+    for key, (kind, calls, draw) in _DRAWINGS.items():
+        with suppress(TracerError):
+            drawings.append(
+                {"key": key, "kind": kind, "calls": calls, **draw(parts, image, arrays)}
+            )
+    return {**data, "drawings": drawings}
 
 
 def _picture(parts: Anatomy, image: int, arrays: Arrays) -> str:
@@ -115,89 +75,29 @@ def _picture(parts: Anatomy, image: int, arrays: Arrays) -> str:
     picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=85)
-    return _put(arrays, f"{image}/picture", np.frombuffer(out.getvalue(), np.uint8), np.uint8)
+    return put(arrays, f"{image}/picture", np.frombuffer(out.getvalue(), np.uint8), np.uint8)
 
 
-def _targets(parts: Anatomy, image: int, arrays: Arrays) -> dict[str, Any]:
-    picture = parts.pictures[image]
-    if picture.resized_targets is None:
+def _targets(parts: Anatomy, image: int, arrays: Arrays) -> str:
+    found = parts.pictures[image].resized_targets
+    if found is None:
         raise TracerError("no targets were given")
-    labels = picture.target_labels
-    return {
-        "boxes": _put(arrays, f"{image}/targets", picture.resized_targets.xyxy, np.float32),
-        "labels": [] if labels is None else labels.tolist(),
-    }
+    return put(arrays, f"{image}/targets", found.xyxy, np.float32)
 
 
-def _proposals(parts: Anatomy, image: int, arrays: Arrays) -> dict[str, Any]:
-    """The candidates that were among the best of their level, and what became of each."""
-    found = parts.rpn.proposals(image)
-    funnel = found.funnel
-    chosen = funnel.step("top_k").kept
-    order = np.argsort(-found.logits[chosen], kind="stable")[:MOST_CANDIDATES]
-    chosen = chosen[order]
-    scores = 1 / (1 + np.exp(-found.logits[chosen].astype(np.float64)))
-    name = f"{image}/candidates"
-    return {
-        "boxes": _put(arrays, f"{name}/boxes", found.clipped.xyxy[chosen], np.float32),
-        "anchors": _put(arrays, f"{name}/anchors", parts.anchors.xyxy[chosen], np.float32),
-        "scores": _put(arrays, f"{name}/scores", scores, np.float32),
-        **_fates(funnel, chosen, len(parts.pyramid), name, arrays),
-    }
+# --- maps -----------------------------------------------------------------------------------------
 
 
-def _fates(
-    funnel: Funnel, chosen: np.ndarray, groups: int, name: str, arrays: Arrays
-) -> dict[str, Any]:
-    """What became of the chosen candidates, and how many were left after each step."""
-    place = np.full(funnel.total, -1, np.int64)
-    place[chosen] = np.arange(len(chosen))
-    by = funnel.suppressed_by[chosen]
-    by = np.where(by >= 0, place[np.maximum(by, 0)], -1)
-    return {
-        "group": _put(arrays, f"{name}/group", funnel.group[chosen], np.uint8),
-        "fate": _put(arrays, f"{name}/fate", funnel.removed_by[chosen] + 1, np.uint8),
-        "by": _put(arrays, f"{name}/by", by, np.int32),
-        "steps": [[step.name, len(step.kept), step.limit] for step in funnel.steps],
-        "counts": funnel.counts(groups).tolist(),
-    }
+def _overlay(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
+    parts.pictures[image].rgb()  # without a picture there is nothing to lay a tensor over
+    return {}
 
 
-def _rois(parts: Anatomy, image: int, arrays: Arrays) -> dict[str, Any]:
-    pooling: Pooling = parts.roi_heads.box
-    name = f"{image}/rois"
-    return {
-        "boxes": _put(arrays, f"{name}/boxes", pooling.boxes[image].xyxy, np.float32),
-        "level": _put(arrays, f"{name}/level", pooling.assigned[image], np.uint8),
-    }
-
-
-def _detections(parts: Anatomy, image: int, arrays: Arrays) -> dict[str, Any]:
-    found = parts.detections[image]
-    name = f"{image}/detections"
-    data = {
-        "boxes": _put(arrays, f"{name}/boxes", found.resized.xyxy, np.float32),
-        "scores": _put(arrays, f"{name}/scores", found.scores, np.float32),
-        "labels": found.labels.tolist(),
-    }
-    if found.proposal is not None:
-        data["proposal"] = found.proposal.tolist()
-    if found.funnel is not None:
-        steps = found.funnel.steps
-        data["steps"] = [[step.name, len(step.kept), step.limit] for step in steps]
-    return data
-
-
-def _maps(parts: Anatomy, image: int, arrays: Arrays) -> list[dict[str, Any]]:
-    """The channel mean of each level."""
-    return [
-        _plane(f"{image}/map/{level.name}", level.map.mean(image), None, arrays)
-        for level in parts.pyramid.levels
-    ]
-
-
-def _merges(parts: Anatomy, image: int, arrays: Arrays) -> list[dict[str, Any]]:
-    return [_merge(merge, image, arrays) for merge in parts.pyramid.merges if merge.top is not None]
+def _merges(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
+    found = [_merge(m, image, arrays) for m in parts.pyramid.merges if m.top is not None]
+    if not found:
+        raise TracerError("nothing is merged in this pyramid")
+    return {"merges": found}
 
 
 def _merge(merge: Merge, image: int, arrays: Arrays) -> dict[str, Any]:
@@ -211,7 +111,8 @@ def _merge(merge: Merge, image: int, arrays: Arrays) -> dict[str, Any]:
         _plane(f"{image}/merge/{merge.name}/{name}", plane, extent, arrays)
         for name, plane, extent in zip(names, planes, ranges, strict=True)
     ]
-    return {"name": merge.name, "source": merge.source.name, "planes": shown}
+    ink = level_group(merge.name)[2]
+    return {"name": merge.name, "source": merge.source.name, "ink": ink, "planes": shown}
 
 
 def _plane(
@@ -224,18 +125,91 @@ def _plane(
     scale = 255 / (high - low) if high > low else 0.0
     pixels = np.clip((values - low) * scale + 0.5, 0, 255)
     return {
-        "array": _put(arrays, name, pixels, np.uint8),
+        "array": put(arrays, name, pixels, np.uint8),
         "range": [low, high],
         "step": plane.step * thin,
     }
 
 
-_PER_IMAGE: dict[str, Callable[[Anatomy, int, Arrays], Any]] = {
-    "picture": _picture,
-    "targets": _targets,
-    "proposals": _proposals,
-    "rois": _rois,
-    "detections": _detections,
-    "maps": _maps,
-    "merges": _merges,
+def _align(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
+    """Where RoIAlign samples each RoI, on the channel mean of the RoI's level."""
+    pooling = parts.roi_heads.box
+    if len(pooling.boxes[image]) == 0:
+        raise TracerError("no RoI is pooled")
+    planes = [
+        _plane(f"{image}/map/{level.name}", level.map.mean(image), None, arrays)
+        for level in pooling.levels
+    ]
+    return {
+        **rois(parts, image, arrays),
+        "planes": planes,
+        "scales": list(pooling.scales),
+        "bins": list(pooling.output_size),
+        "ratio": pooling.sampling_ratio,
+    }
+
+
+# --- what is no map and no box --------------------------------------------------------------------
+
+
+def _anchors(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
+    """The anchors of one cell, which are moved to any other, for each level."""
+    anchors = parts.anchors
+    levels = zip(parts.pyramid.levels, anchors.base, anchors.steps, anchors.counts, strict=True)
+    return {
+        "groups": [level_group(level.name) for level in parts.pyramid.levels],
+        "levels": [
+            {
+                "grid": list(level.map.shape[-2:]),
+                "base": base.round(3).tolist(),
+                "step": list(step),
+                "count": count,
+            }
+            for level, base, step, count in levels
+        ],
+    }
+
+
+def _losses(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
+    """The losses of the whole batch, and what each sample adds to them, by falling size."""
+    found = []
+    for loss in parts.losses.losses:
+        # A loss that is no number is what one would look for here: it is shown as text.
+        value = loss.value if np.isfinite(loss.value) else str(loss.value)
+        entry: dict[str, Any] = {"name": loss.name, "value": value}
+        if loss.terms is not None and np.isfinite(loss.terms).all():
+            terms = loss.terms.reshape(len(loss.terms), -1).sum(1, dtype=np.float64)
+            ordered = np.sort(terms)[::-1]
+            entry["terms"] = put(arrays, f"loss/{loss.name}", ordered, np.float32)
+            entry["sum"], entry["divisor"] = float(terms.sum()), loss.divisor
+            half = np.searchsorted(np.cumsum(ordered), terms.sum() / 2)
+            entry["half"] = int(half) + 1 if terms.sum() > 0 else 0
+        found.append(entry)
+    return {"losses": found}
+
+
+_DRAWINGS: dict[str, tuple[str, str, Callable[[Anatomy, int, Arrays], Drawing]]] = {
+    "overlay": ("overlay", "", _overlay),
+    "merges": ("merges", "^FeaturePyramid", _merges),
+    "anchors": ("anchors", "AnchorGenerator", _anchors),
+    "proposals": ("boxes", "^RegionProposalNetwork |filter_proposals", proposals),
+    "anchor_matches": (
+        "boxes",
+        r"\.assign_targets_to_anchors|RegionProposalNetwork\.compute_loss",
+        lambda parts, image, arrays: matches(
+            parts, parts.losses.anchors(image), f"{image}/anchor_matches", arrays
+        ),
+    ),
+    "roi_matches": (
+        "boxes",
+        r"\.(assign_targets_to_proposals|select_training_samples|subsample)",
+        lambda parts, image, arrays: matches(
+            parts, parts.losses.proposals(image), f"{image}/roi_matches", arrays
+        ),
+    ),
+    "levels": ("boxes", "LevelMapper|^RoIHeads ", rois),
+    "align": ("align", "roi_align|MultiScaleRoIAlign", _align),
+    "detections": ("boxes", "postprocess", detections),
+    "losses": ("losses", "fastrcnn_loss", _losses),
 }
+"""By key: how it is drawn, the calls that it goes with, and what reads it."""

@@ -1,59 +1,67 @@
 // Middle: the source that ran, with the line at hand, what changed beside it, and breakpoints.
-import { el, visible } from "./dom.js";
+import { el, reveal, visible } from "./dom.js";
 import { sourceLines } from "./record.js";
-import { reveal } from "./tree.js";
-import { brief, callName, clip, count } from "./text.js";
+import { brief, callName, clip } from "./text.js";
 
 const KINDS = ["", "k", "s", "c", "n", "f", "d", "b", "o"]; // as in highlight.py
 const CHUNK = 40; // lines that the browser lays out together
+
+const whenIdle = globalThis.requestIdleCallback
+  ?? ((act) => setTimeout(() => act({ timeRemaining: () => 10 }), 100));
 
 export class SourceView {
   constructor(page) {
     this.page = page;
     this.files = new Map();
     this.ran = countRuns(page.rec);
-    this.stack = el("nav", { class: "stack", "aria-label": page.say("stack") });
+    this.marked = []; // lines with the classes that they were given for this step
+    this.notes = [];
+    this.list = el("ol");
+    this.stack = el("nav", { class: "stack", "aria-label": page.say("stack") }, this.list);
     this.code = el("div", {
-      class: "code", tabindex: "0", role: "group", "aria-label": page.say("source"),
-      onclick: (event) => this.clicked(event),
+      class: "code", tabindex: "0", role: "group", "aria-label": page.say("source"), onclick: (event) => this.clicked(event),
     });
-    this.element = el("section", { class: "panel source", "aria-label": page.say("source") },
-      this.stack, this.code);
+    this.element = page.panel("source", "source", this.stack, this.code);
+    const names = [...page.rec.sources.keys()];
+    const ahead = (idle) => {
+      while (names.length && idle.timeRemaining() > 4) if (this.file(names[0]).more()) names.shift();
+      if (names.length && this.element.isConnected) whenIdle(ahead);
+    };
+    whenIdle(ahead);
   }
 
   update() {
     const { page } = this;
     const place = page.cursor.place;
     this.drawStack();
-    this.clear();
+    for (const [line, names] of this.marked) line.classList.remove(...names);
+    for (const note of this.notes) note.remove();
+    [this.marked, this.notes, this.here] = [[], [], null];
     const file = place && page.rec.sources.has(place.file) ? this.file(place.file) : null;
-    if (this.shown !== file) {
-      this.code.replaceChildren(file?.element ?? el("p", { class: "empty", text: page.say("no_source") }));
-      this.shown = file;
-    }
-    this.place = place;
+    while (file && !file.more());
+    if (this.shown !== file || !file) this.code.replaceChildren(file?.element ?? page.nothing("no_source"));
+    this.shown = file;
     if (file) this.mark(file, place);
   }
 
+  settle() {
+    this.stack.scrollLeft = 1e6;
+    if (this.here) reveal(this.code, this.here);
+  }
+
   drawStack() {
-    const { cursor } = this.page;
-    const stack = cursor.stack;
-    const entries = stack.map((call, i) => el("li", {},
-      el("button", {
-        type: "button", title: visible(call.label), style: this.page.stageStyle(call.stage),
-        "aria-current": i === cursor.selected ? "true" : null, text: clip(this.short(call), 48),
-        onclick: () => this.page.select(i),
-      })));
-    this.stack.replaceChildren(el("ol", {}, ...entries.reverse()));
-    this.stack.scrollLeft = this.stack.scrollWidth;
+    const { page } = this;
+    const { stack, selected } = page.cursor;
+    const key = `${stack[0].id} ${selected}`;
+    if (this.stacked === key) return;
+    this.stacked = key;
+    this.list.replaceChildren(...stack.map((call, i) => el("li", {}, el("button", {
+      type: "button", title: visible(call.label), style: page.stageStyle(call.stage), text: clip(shortName(call), 48),
+      "aria-current": i === selected ? "true" : null, onclick: () => page.select(i),
+    }))).reverse());
   }
 
-  short(call) {
-    if (call.kind !== "module") return callName(call).split(".").slice(-1)[0];
-    return call.path ? callName(call).split(".").slice(-2).join(".") : visible(call.type);
-  }
-
-  /** The element of a source file, built when it is first shown. */
+  /** A source file {name, element, lines}; `more` builds some of it and says whether all is there. */
   file(name) {
     if (!this.files.has(name)) this.files.set(name, this.build(name));
     return this.files.get(name);
@@ -61,64 +69,52 @@ export class SourceView {
 
   build(name) {
     const { text, package: from } = this.page.rec.sources.get(name);
-    const runs = this.page.rec.data.tokens[name] ?? [0, text.length];
-    const element = el("div", { class: "file" });
-    element.append(el("p", { class: "file-name", text: visible(from ? `${name} · ${from}` : name) }));
+    const parts = coloured(text, this.page.rec.data.tokens[name] ?? [0, text.length]);
     const lines = [];
-    let chunk = null;
-    for (const parts of coloured(text, runs)) {
-      const n = lines.length + 1;
-      if (lines.length % CHUNK === 0) element.append(chunk = el("div", { class: "chunk" }));
-      const line = this.line(n, parts, this.ran.get(`${name}:${n}`) ?? 0);
-      lines.push(line);
-      chunk.append(line);
-    }
-    return { name, element, lines, texts: sourceLines(this.page.rec, name) };
-  }
-
-  line(n, parts, times) {
-    const { page } = this;
-    const title = times ? page.say(times > 1 ? "ran_times" : "ran_once", { n: count(times) }) : page.say("no_break");
-    return el("div", { class: times ? "line ran" : "line", "data-line": n },
-      el("span", { class: "gutter", title },
-        el("span", { class: "times", text: times > 1 ? `${times}×` : "" }),
-        el("span", { class: "number", text: n })),
-      el("code", {}, ...parts.map(([kind, text]) => (kind ? el("span", { class: kind, text }) : text))));
-  }
-
-  clear() {
-    for (const [line, names] of this.marked ?? []) line.classList.remove(...names);
-    for (const note of this.notes ?? []) note.remove();
-    this.marked = [];
-    this.notes = [];
+    const element = el("div", { class: "file" },
+      el("p", { class: "file-name quiet", text: visible(from ? `${name} · ${from}` : name) }));
+    const more = () => {
+      const chunk = el("div", { class: "chunk" });
+      for (let i = 0; i < CHUNK; i++) {
+        const { done, value } = parts.next();
+        if (done) break;
+        const n = lines.length + 1;
+        lines.push(codeLine(n, value, this.ran.get(`${name}:${n}`) ?? 0));
+        chunk.append(lines.at(-1));
+      }
+      if (chunk.firstChild) element.append(chunk);
+      return chunk.childElementCount < CHUNK;
+    };
+    return { name, element, lines, more };
   }
 
   put(line, ...names) {
-    if (!line) return;
-    line.classList.add(...names);
-    this.marked.push([line, names]);
+    line?.classList.add(...names);
+    if (line) this.marked.push([line, names]);
   }
 
   mark(file, place) {
-    const { cursor, timeline } = this.page;
+    const { cursor } = this.page;
     const { call } = cursor;
-    const here = file.lines[place.line - 1];
-    const kind = cursor.selected === 0 ? cursor.position.kind : "line";
-    this.put(here, "here", `at-${kind}`);
-    here?.setAttribute("aria-current", "step");
+    this.here = file.lines[place.line - 1];
+    this.put(this.here, "here", `at-${cursor.selected === 0 ? cursor.position.kind : "line"}`);
     this.previous?.removeAttribute("aria-current");
-    this.previous = here;
-    const range = call.source?.file === file.name ? block(file.texts, call.source.line) : null;
-    file.element.classList.toggle("focused", range !== null);
-    this.markFunction(file, range);
-    if (range) this.beside(file, call, timeline, cursor.tick);
-    this.markBreakpoints(file);
-    if (here) reveal(this.code, here);
+    this.here?.setAttribute("aria-current", "step");
+    this.previous = this.here;
+    const own = call.source?.file === file.name;
+    file.element.classList.toggle("focused", own);
+    this.markFunction(file, own ? block(sourceLines(this.page.rec, file.name), call.source.line) : null);
+    if (own) this.beside(file, call, cursor.tick);
+    for (const { location, enabled } of cursor.breakpoints.values()) {
+      if (location.kind === "line" && location.name === file.name) {
+        this.put(file.lines[location.line - 1], enabled ? "breakpoint" : "breakpoint-off");
+      }
+    }
   }
 
   /** Mark the lines of the function at hand; most steps stay in it. */
   markFunction(file, range) {
-    const key = range ? `${file.name}:${range}` : "";
+    const key = range && `${file.name}:${range}`;
     if (key === this.inside) return;
     for (const line of this.functionLines ?? []) line.classList.remove("inside");
     this.functionLines = range ? file.lines.slice(range[0] - 1, range[1]) : [];
@@ -126,22 +122,11 @@ export class SourceView {
     this.inside = key;
   }
 
-  markBreakpoints(file) {
-    for (const { location, enabled } of this.page.cursor.breakpoints.values()) {
-      if (location.kind === "line" && location.name === file.name) {
-        this.put(file.lines[location.line - 1], enabled ? "breakpoint" : "breakpoint-off");
-      }
-    }
-  }
-
   /** Beside each line of the call that has run: what it changed last. */
-  beside(file, call, timeline, tick) {
+  beside(file, call, tick) {
+    const { timeline } = this.page;
     const latest = new Map();
-    const lines = timeline.lines(call);
-    lines.forEach((line, i) => {
-      const known = lines[i + 1]?.tick ?? call.end;
-      if (known <= tick) latest.set(line.line, line);
-    });
+    for (const [line, known] of timeline.known(call)) if (known <= tick) latest.set(line.line, line);
     const fresh = timeline.finishedLine({ call, tick });
     for (const [n, line] of latest) {
       const text = this.effect(line);
@@ -155,14 +140,25 @@ export class SourceView {
   effect(line) {
     const parts = line.changed.filter(([, value]) => value.kind !== "module").slice(0, 4)
       .map(([name, value]) => `${visible(name)} = ${brief(this.page.rec, value, 44)}`);
-    if (line.raised) parts.push(visible(line.raised));
-    return clip(parts.join("  "), 150);
+    return clip([...parts, visible(line.raised)].filter(Boolean).join("  "), 150);
   }
 
   clicked(event) {
-    const line = event.target.closest(".gutter")?.parentElement;
-    if (line && this.shown) this.page.toggleBreakpoint(this.shown.name, Number(line.dataset.line));
+    const gutter = event.target.closest(".gutter");
+    if (gutter && this.shown) this.page.toggleBreakpoint(this.shown.name, Number(gutter.dataset.line));
   }
+}
+
+/** A line of code; how often it ran and its number are drawn by the style, beside it. */
+function codeLine(n, parts, times) {
+  const gutter = el("span", { class: "gutter", "data-line": n, "data-times": times > 1 ? `${times}×` : "" });
+  const code = el("code", {}, ...parts.map(([kind, text]) => (kind ? el("span", { class: kind, text }) : text)));
+  return el("div", { class: times ? "line ran" : "line" }, gutter, code);
+}
+
+function shortName(call) {
+  if (call.kind === "module" && !call.path) return visible(call.type);
+  return callName(call).split(".").slice(call.kind === "module" ? -2 : -1).join(".");
 }
 
 /** Split a file's coloured runs into lines of [class, text] parts. */
@@ -187,8 +183,7 @@ function* coloured(text, runs) {
 function countRuns(rec) {
   const found = new Map();
   for (const { call, line } of rec.lines) {
-    const file = rec.calls[call].source?.file;
-    const key = `${file}:${line}`;
+    const key = `${rec.calls[call].source?.file}:${line}`;
     found.set(key, (found.get(key) ?? 0) + 1);
   }
   return found;

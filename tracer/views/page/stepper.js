@@ -3,8 +3,8 @@
 import { evaluate, parse, Refused, truth } from "./evaluate.js";
 import { sourceLines, tensorsOf } from "./record.js";
 
-/** How many items of a list, sorted by `key`, are not beyond `bound`. */
-function countUpTo(items, bound, key) {
+/** How many items of a list, sorted by `key` (ticks by themselves), are not beyond `bound`. */
+function countUpTo(items, bound, key = (tick) => tick) {
   let low = 0;
   let high = items.length;
   while (low < high) {
@@ -56,6 +56,11 @@ export class Timeline {
 
   lines(call) {
     return this.linesOf.get(call.id) ?? [];
+  }
+
+  /** The lines of a call, each with the tick from which on it is known what the line changed. */
+  known(call) {
+    return this.lines(call).map((line, i, lines) => [line, lines[i + 1]?.tick ?? call.end]);
   }
 
   children(call) {
@@ -128,7 +133,7 @@ export class Timeline {
   locals(call, tick) {
     const found = new Map();
     for (const [name, { ticks, values }] of this.bindingsOf(call)) {
-      const value = values[countUpTo(ticks, tick, (t) => t) - 1];
+      const value = values[countUpTo(ticks, tick) - 1];
       if (value) found.set(name, value);
     }
     return found;
@@ -148,12 +153,10 @@ export class Timeline {
       history.get(name).values.push(value);
     };
     for (const [name, value] of call.args.items) bind(name, call.start, value);
-    const lines = this.lines(call);
-    lines.forEach((line, i) => {
-      const known = lines[i + 1]?.tick ?? call.end;
+    for (const [line, known] of this.known(call)) {
       for (const [name, value] of line.changed) bind(name, known, value);
       for (const name of line.deleted) bind(name, known, null);
-    });
+    }
     return history;
   }
 }
@@ -274,8 +277,8 @@ export class Cursor {
       if (!breakpoint.enabled) continue;
       const ticks = breakpoint.ticks.filter((tick) => !breakpoint.ignored.includes(tick));
       const index = backwards
-        ? countUpTo(ticks, this.tick - 1, (t) => t) - 1
-        : countUpTo(ticks, this.tick, (t) => t);
+        ? countUpTo(ticks, this.tick - 1) - 1
+        : countUpTo(ticks, this.tick);
       const tick = ticks[index];
       if (tick != null && (best == null || (backwards ? tick > best : tick < best))) best = tick;
     }
@@ -398,7 +401,7 @@ export class Cursor {
 
   /** Pass over a breakpoint's next places from here, in either direction. */
   ignore(breakpoint, times) {
-    const from = countUpTo(breakpoint.ticks, this.tick, (t) => t);
+    const from = countUpTo(breakpoint.ticks, this.tick);
     breakpoint.ignored = breakpoint.ticks.slice(from, from + times);
   }
 

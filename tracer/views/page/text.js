@@ -2,16 +2,22 @@
 import { visible } from "./dom.js";
 import { tensorsOf } from "./record.js";
 
+export const LANGUAGES = ["en", "zh"];
+
 /** 1×256×200×256; one axis alone is [1000], none at all a scalar. */
 export function dims(shape) {
   return shape.length === 1 ? `[${shape[0]}]` : shape.join("×") || "scalar";
 }
 
+/** The dimensions of a tensor state. */
+export function shapeOf(trace, state) {
+  return dims(trace.tensors[state].summary.shape);
+}
+
 /** Four digits; whole numbers whole. */
 export function num(value) {
   if (value == null) return "–";
-  if (typeof value === "bigint" || typeof value === "boolean") return String(value);
-  if (!Number.isFinite(value)) return String(value);
+  if (typeof value !== "number" || !Number.isFinite(value)) return String(value);
   if (Number.isInteger(value) && Math.abs(value) < 1e9) return count(value);
   const size = Math.abs(value);
   if (size >= 1e5 || size < 1e-4) return value.toExponential(2).replace("e+", "e");
@@ -26,15 +32,8 @@ export function count(value) {
 /** 4.1 G, 236 M, 5.2 k. */
 export function big(value) {
   const n = Number(value);
-  for (const [size, unit] of [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
-    if (n >= size) return `${Number((n / size).toPrecision(3))} ${unit}`;
-  }
-  return String(n);
-}
-
-export function seconds(value) {
-  if (value >= 1) return `${value.toFixed(1)} s`;
-  return value >= 1e-3 ? `${(value * 1e3).toPrecision(3)} ms` : `${(value * 1e6).toFixed(0)} µs`;
+  const [size, unit] = [[1e12, " T"], [1e9, " G"], [1e6, " M"], [1e3, " k"]].find(([least]) => n >= least) ?? [1, ""];
+  return `${Number((n / size).toPrecision(3))}${unit}`;
 }
 
 const BRACKETS = { sequence: "[]", mapping: "{}", object: "()", arguments: "()" };
@@ -42,11 +41,11 @@ const BRACKETS = { sequence: "[]", mapping: "{}", object: "()", arguments: "()" 
 /** A value in a few words: of a tensor its shape, of a list or dict what is in it. */
 export function brief(trace, value, room = 60) {
   if (!value) return "";
-  if (value.tensor != null) return dims(trace.tensors[value.tensor].summary.shape);
+  if (value.tensor != null) return shapeOf(trace, value.tensor);
   if (value.kind === "scalar") return scalar(value);
   if (value.kind === "module") return moduleBrief(value);
   if (value.kind === "opaque") return visible(value.text || value.type);
-  const brackets = value.type === "tuple" ? "()" : BRACKETS[value.kind];
+  const [open, close] = value.type === "tuple" ? "()" : BRACKETS[value.kind];
   const parts = [];
   let left = room - value.type.length;
   for (const [name, item] of value.items) {
@@ -59,7 +58,7 @@ export function brief(trace, value, room = 60) {
   const more = value.items.length + value.elided - parts.length;
   if (more > 0) parts.push(`… ${more}`);
   const type = ["list", "tuple", "dict"].includes(value.type) ? "" : visible(value.type);
-  return type + brackets[0] + parts.join(", ") + brackets[1];
+  return type + open + parts.join(", ") + close;
 }
 
 /** A module's class and path, its parameters, and how many of them are frozen. */
@@ -72,46 +71,30 @@ function moduleBrief({ type, text, params }) {
 }
 
 /** A scalar as Python writes it, not too long. */
-export function scalar(value) {
-  const it = value.scalar;
-  if (it === null) return "None";
-  if (it === true) return "True";
-  if (it === false) return "False";
-  if (typeof it === "string") return value.type === "str" ? clip(`'${visible(it)}'`, 80) : visible(it);
-  if (value.type === "float") return floating(it);
-  return String(it);
+function scalar({ scalar: it, type }) {
+  if (typeof it === "string") return type === "str" ? clip(`'${visible(it)}'`, 80) : visible(it);
+  const plain = typeof it === "number" && type === "float" ? Number(it.toPrecision(6)) : it;
+  const text = plainText(plain);
+  return type === "float" && /^-?\d+$/.test(text) ? `${text}.0` : text;
 }
 
-function floating(it) {
-  if (!Number.isFinite(it)) return { NaN: "nan", Infinity: "inf", "-Infinity": "-inf" }[String(it)];
-  const text = String(Number(it.toPrecision(6)));
-  return Number.isInteger(it) && !/[.e]/.test(text) ? `${text}.0` : text;
+const PYTHON = { null: "None", true: "True", false: "False", NaN: "nan", Infinity: "inf", "-Infinity": "-inf" };
+
+/** None, True, nan and the numbers as Python writes them. */
+export function plainText(value) {
+  return PYTHON[String(value)] ?? String(value);
 }
 
 export function clip(text, room) {
   return text.length > room ? `${text.slice(0, room - 1)}…` : text;
 }
 
-/** What a call is called: of a module its path and class, else its name. */
-export function callName(call) {
-  if (call.kind === "module") return visible(call.path || call.type);
-  return visible(call.path);
+/** What a call is called: of a module its path or class, else its name; and which call it is. */
+export function callName(call, nth = false) {
+  return visible(call.kind === "module" ? call.path || call.type : call.path) + (nth && call.nth ? `#${call.nth}` : "");
 }
 
 /** The shapes of what a call made, one text each. */
 export function shapesMade(trace, call) {
-  return tensorsOf(call.result).map((state) => dims(trace.tensors[state].summary.shape));
-}
-
-/** The same in short: the first shape, and how many more there are. */
-export function made(trace, call) {
-  const [first = "", ...others] = shapesMade(trace, call);
-  return others.length ? `${first} +${others.length}` : first;
-}
-
-/** The last part of a call's name, and what it belongs to: a module's class, a method's class. */
-export function nameParts(call) {
-  const path = callName(call);
-  const [, owner, own] = /^(?:(.*)\.)?([^.]*)$/s.exec(path);
-  return call.kind === "module" ? [own, call.path ? visible(call.type) : ""] : [own || path, owner ?? ""];
+  return tensorsOf(call.result).map((state) => shapeOf(trace, state));
 }

@@ -6,7 +6,7 @@ export class Commentary {
   constructor(page) {
     this.page = page;
     this.body = el("div", { class: "body", tabindex: "0", role: "group", "aria-label": page.say("commentary") });
-    this.element = el("section", { class: "panel commentary", "aria-label": page.say("commentary") }, this.body);
+    this.element = page.panel("commentary", "commentary", this.body);
   }
 
   update() {
@@ -14,18 +14,20 @@ export class Commentary {
     const said = this.entry(page.cursor.call);
     const note = said ? this.noteAt(said, page.cursor.place) : null;
     if (this.shown === said && this.note === note && this.body.firstChild) return;
-    const moved = this.shown !== said;
+    this.moved ||= this.shown !== said;
     [this.shown, this.note] = [said, note];
-    this.body.replaceChildren(...(said ? this.written(said, note)
-      : [el("p", { class: "empty", text: page.say("no_comment") })]));
-    if (moved) this.body.scrollTop = 0;
+    this.body.replaceChildren(...(said ? this.written(said, note) : [page.nothing("no_comment")]));
+  }
+
+  settle() {
+    if (this.moved) this.body.scrollTop = 0;
+    this.moved = false;
   }
 
   /** What is said about a call, or about the nearest call around it. */
   entry(call) {
     const told = this.page.rec.data.told?.languages[this.page.lang];
-    if (!told) return null;
-    const around = this.page.timeline.stack(call).find((c) => told.calls[c.id] >= 0);
+    const around = told && this.page.timeline.stack(call).find((c) => told.calls[c.id] >= 0);
     return around ? told.entries[told.calls[around.id]] : null;
   }
 
@@ -41,37 +43,29 @@ export class Commentary {
 
   written([, title, text, here, papers, questions], note) {
     const { page } = this;
-    const parts = [el("h2", {}, ...this.prose(title))];
-    if (note) {
-      parts.push(el("div", { class: "note" },
-        el("h3", { text: page.say("this_line", { n: note[0] }) }),
-        el("p", {}, ...this.prose(note[1])), ...this.facts(note[2])));
-    }
-    parts.push(...this.paragraphs(text), ...this.facts(here));
-    if (questions.length) parts.push(el("h3", { text: page.say("questions") }));
-    for (const [asked, answer, facts, read] of questions) {
-      parts.push(el("details", {}, el("summary", {}, ...this.prose(asked)), ...this.paragraphs(answer),
-        ...this.facts(facts), ...this.papers(read)));
-    }
-    parts.push(...this.papers(papers));
-    return parts;
+    const heading = (key, values) => el("h3", { text: page.say(key, values) });
+    return [
+      el("h2", {}, ...this.prose(title)),
+      note && el("div", { class: "note" }, heading("this_line", { n: note[0] }),
+        ...this.paragraphs([note[1]]), this.facts(note[2])),
+      ...this.paragraphs(text), this.facts(here),
+      questions.length ? heading("questions") : null,
+      ...questions.map(([asked, answer, facts, read]) => el("details", {}, el("summary", {}, ...this.prose(asked)),
+        ...this.paragraphs(answer), this.facts(facts), ...this.paragraphs(read, "paper"))),
+      ...this.paragraphs(papers, "paper"),
+    ].filter(Boolean);
   }
 
   prose(number) {
     return prose(this.page.rec.data.told.strings[number]);
   }
 
-  paragraphs(numbers) {
-    return numbers.map((number) => el("p", {}, ...this.prose(number)));
+  paragraphs(numbers, names = null) {
+    return numbers.map((number) => el("p", { class: names }, ...this.prose(number)));
   }
 
   facts(numbers) {
-    if (!numbers.length) return [];
-    return [el("div", { class: "facts" }, el("span", { class: "tag", text: this.page.say("in_this_run") }),
-      ...this.paragraphs(numbers))];
-  }
-
-  papers(numbers) {
-    return numbers.map((number) => el("p", { class: "paper" }, ...this.prose(number)));
+    if (!numbers.length) return null;
+    return el("div", { class: "in-run" }, el("b", { text: this.page.say("in_this_run") }), ...this.paragraphs(numbers));
   }
 }

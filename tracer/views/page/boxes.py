@@ -1,0 +1,164 @@
+"""Boxes on the picture: each a member of a group, with what became of it and what is known of it.
+
+All of these drawings have the same form, so that the page draws them by one mechanism:
+
+``boxes``: the name of an array [N, 4]; ``all``: how many there were, if fewer are drawn.
+``group``, ``groups``: the group of each box, by which it has its colour and can be picked out.
+``scores``: by which it can be picked out too, and which is written beside it.
+``steps``, ``fate``: the steps of a funnel as (name, how many were left, its limit, the same by
+group), and for each box which step removed it, counted from 1; 0 for those that came through.
+``linked``: what is drawn beside the box at hand: (look, boxes, which of them).
+``facts``, ``columns``: the text about the box at hand, and by name what is filled in: a value for
+each box, or one for all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tracer.errors import TracerError
+from tracer.rcnn.anatomy import Anatomy, Funnel, Samples
+from tracer.rcnn.classes import class_name
+from tracer.views.page.parts import Arrays, Group, level_group, put
+
+Drawing = dict[str, Any]
+MOST = 6000
+"""Boxes of one drawing at most."""
+
+
+def proposals(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
+    """The candidates that were among the best of their level, and what became of each."""
+    found = parts.rpn.proposals(image)
+    funnel = found.funnel
+    chosen = funnel.step("top_k").kept
+    chosen = chosen[np.argsort(-found.logits[chosen], kind="stable")[:MOST]]
+    name = f"{image}/candidates"
+    boxes = put(arrays, f"{name}/boxes", found.clipped.xyxy[chosen], np.float32)
+    anchors = put(arrays, f"{name}/anchors", parts.anchors.xyxy[chosen], np.float32)
+    scores = 1 / (1 + np.exp(-found.logits[chosen].astype(np.float64)))
+    by = put(arrays, f"{name}/by", _rival(funnel, chosen), np.int32)
+    groups = [level_group(level.name) for level in parts.pyramid.levels]
+    return {
+        "boxes": boxes,
+        "group": put(arrays, f"{name}/group", funnel.group[chosen], np.uint8),
+        "groups": groups,
+        "fate": put(arrays, f"{name}/fate", funnel.removed_by[chosen] + 1, np.uint8),
+        "steps": _steps(funnel, funnel.counts(len(groups))),
+        "linked": [["origin", anchors, None], ["rival", boxes, by]],
+        "facts": "candidate",
+        "columns": {"score": put(arrays, f"{name}/scores", scores, np.float32), "by": by},
+    }
+
+
+def _rival(funnel: Funnel, chosen: np.ndarray) -> np.ndarray:
+    """For which of the chosen candidates each was removed, -1 for none."""
+    place = np.full(funnel.total, -1, np.int64)
+    place[chosen] = np.arange(len(chosen))
+    by = funnel.suppressed_by[chosen]
+    return np.where(by >= 0, place[np.maximum(by, 0)], -1)
+
+
+def _steps(funnel: Funnel, counts: np.ndarray | None = None) -> list[Any]:
+    parts = [[] for _ in funnel.steps] if counts is None else counts.tolist()
+    return [
+        [step.name, len(step.kept), step.limit, part]
+        for step, part in zip(funnel.steps, parts, strict=True)
+    ]
+
+
+def rois(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
+    """The boxes that are pooled, and why each from its level."""
+    pooling = parts.roi_heads.box
+    name = f"{image}/rois"
+    return {
+        "boxes": put(arrays, f"{name}/boxes", pooling.boxes[image].xyxy, np.float32),
+        "group": put(arrays, f"{name}/level", pooling.assigned[image], np.uint8),
+        "groups": [level_group(level.name) for level in pooling.levels],
+        "facts": "level_of",
+        "columns": {
+            "side": put(arrays, f"{name}/side", pooling.sides(image), np.float32),
+            "exact": put(arrays, f"{name}/exact", pooling.exact_level(image), np.float32),
+            "scale": pooling.canonical_scale,
+            "level": pooling.canonical_level,
+        },
+        "limits": [pooling.k_min, pooling.k_max],
+    }
+
+
+def detections(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
+    """What came out, by class."""
+    found = parts.detections[image]
+    labels, group = np.unique(found.labels, return_inverse=True)
+    name = f"{image}/detections"
+    drawing: Drawing = {
+        "boxes": put(arrays, f"{name}/boxes", found.resized.xyxy, np.float32),
+        "group": put(arrays, f"{name}/group", group, np.uint8),
+        "groups": [_class_group(parts, int(label)) for label in labels],
+        "scores": put(arrays, f"{name}/scores", found.scores, np.float32),
+        "facts": "detection",
+        "columns": {},
+    }
+    if found.proposal is not None:
+        origin = put(arrays, f"{name}/proposal", found.proposal, np.int32)
+        boxes = rois(parts, image, arrays)["boxes"]
+        drawing["linked"] = [["origin", boxes, origin]]
+        drawing |= {"facts": "detection_from", "columns": {"proposal": origin}}
+    if found.funnel is not None:
+        drawing["summary"] = _steps(found.funnel)
+    return drawing
+
+
+def _class_group(parts: Anatomy, label: int) -> Group:
+    names = (class_name(parts.run.trace.classes, label, lang) for lang in ("en", "zh"))
+    return (*names, f"level-{2 + label % 6}")  # type: ignore[return-value]
+
+
+# --- training -------------------------------------------------------------------------------------
+
+_MATCHES: tuple[Group, ...] = (
+    ("positive", "正样本", "level-4"),
+    ("low-quality match", "低质量匹配", "level-5"),
+    ("ignored", "忽略", "level-1"),
+    ("negative", "负样本", "level-6"),
+)
+
+
+def matches(parts: Anatomy, samples: Samples, name: str, arrays: Arrays) -> Drawing:
+    """Which boxes learn which target, and which of them were sampled for the losses.
+
+    Of the many that were not sampled those are drawn that overlap a target most.
+    """
+    m = samples.matching
+    targets = parts.pictures[m.image].resized_targets
+    if targets is None:
+        raise TracerError("no targets were given")
+    group = np.select([m.low_quality, m.positive, m.ignored], [1, 0, 2], 3)
+    sampled = np.zeros(len(m.boxes), bool)
+    sampled[samples.positive] = sampled[samples.negative] = True
+    # Samples first, then by IoU; of what is drawn the best overlapping come first.
+    chosen = np.lexsort((-m.best_iou, ~sampled))[:MOST]
+    chosen = chosen[np.argsort(-m.best_iou[chosen], kind="stable")]
+    target = put(arrays, f"{name}/target", m.best_target[chosen], np.int32)
+    counts = [np.bincount(g, minlength=len(_MATCHES)).tolist() for g in (group, group[sampled])]
+    boxes = put(arrays, f"{name}/targets", targets.xyxy, np.float32)
+    return {
+        "boxes": put(arrays, f"{name}/boxes", m.boxes.xyxy[chosen], np.float32),
+        "all": len(m.boxes),
+        "group": put(arrays, f"{name}/group", group[chosen], np.uint8),
+        "groups": _MATCHES,
+        "fate": put(arrays, f"{name}/fate", np.where(sampled[chosen], 0, 2), np.uint8),
+        "steps": [
+            ["matched", len(group), None, counts[0]],
+            ["sampled", int(sampled.sum()), None, counts[1]],
+        ],
+        "linked": [["target", boxes, target]],
+        "facts": "match" if len(targets) else "match_none",
+        "columns": {
+            "iou": put(arrays, f"{name}/iou", m.best_iou[chosen], np.float32),
+            "target": target,
+            "low": m.low,
+            "high": m.high,
+        },
+    }
