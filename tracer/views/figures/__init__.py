@@ -26,6 +26,7 @@ from tracer.views.figures.backbone import (
     fig_frozen_layers,
     fig_receptive_field,
 )
+from tracer.views.figures.cells import fig_boxes_in_cells
 from tracer.views.figures.detections import fig_detection_funnel, fig_detections
 from tracer.views.figures.fpn import fig_merges, fig_pyramid, fig_same_point
 from tracer.views.figures.overview import fig_pipeline
@@ -114,6 +115,8 @@ _ENTRIES = (
     Entry("recall", fig_recall, "rpn", "Recall after each step", "每步之后的召回率",
           ("two-stage", "targets")),
     Entry("level_assignment", fig_level_assignment, "roi_heads", "Level assignment", "分层", _TWO),
+    Entry("boxes_in_cells", fig_boxes_in_cells, "roi_heads", "A box of each level, in cells",
+          "各层的一个框，以单元计", _TWO),
     Entry("roi_align", fig_roi_align, "roi_heads", "RoIAlign", "RoIAlign", _TWO),
     Entry("head", fig_head, "roi_heads", "The box head", "box head", _TWO),
     Entry("detections", fig_detections, "roi_heads", "Detections", "检测结果", ("eval",)),
