@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -564,6 +565,23 @@ class Trace:
         from tracer.views.widgets import explore
 
         return explore(self, name, lang=lang, **options)
+
+    def slides(self, path: str | os.PathLike[str], **options: Any) -> Path:
+        """Write teaching slides, ``.html``, ``.pptx`` or ``.pdf``, and return their path.
+
+        A warning names each slide that the recording cannot fill.
+
+        Args:
+            path: of the file.
+            options: `tracer.views.slides.deck`'s.
+        """
+        from tracer.views.slides import deck, writer
+
+        write = writer(Path(path))  # an unknown ending is said before anything is drawn
+        made = deck(self, **options)
+        for reason in made.left_out:
+            warnings.warn(f"left out: {reason}", stacklevel=2)
+        return write(made, Path(path))
 
     def _repr_html_(self) -> str:
         """What a notebook shows of the recording."""

@@ -10,7 +10,10 @@ import argparse
 import importlib
 from typing import Protocol, cast
 
-NAMES = ("run", "show", "step", "page", "figures", "explain", "demo", "train-demo", "eval-demo")
+NAMES = (
+    *("run", "show", "step", "page", "slides", "figures", "explain"),
+    *("demo", "train-demo", "eval-demo"),
+)
 
 
 class Command(Protocol):

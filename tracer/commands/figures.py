@@ -12,12 +12,11 @@ from __future__ import annotations
 import argparse
 import html
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tracer.commands.recording import counting
 from tracer.errors import InputError, MissingError
 
 if TYPE_CHECKING:
@@ -57,7 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dpi", type=int, default=150, metavar="N", help="of png (%(default)s)")
     parser.add_argument("--image", type=int, default=0, metavar="N", help="of the batch (0)")
     parser.add_argument(
-        "--names", metavar="A,B,…", help="names of the classes from 1 on, for the detections"
+        "--names",
+        metavar="A,B,…",
+        help="names of the classes from 1 on, instead of the recording's own",
     )
     parser.add_argument("--size", choices=("notebook", "slide"), default="notebook")
     parser.add_argument("--theme", choices=("light", "dark"), default="light")
@@ -91,7 +92,7 @@ def write(parts: Anatomy, folder: Path, args: argparse.Namespace) -> list[Writte
     wanted = [e for e in FIGURES.values() if not args.stage or e.stage in args.stage]
     _check_image(parts, args.image)
     written: list[Written] = []
-    with _progress(len(wanted)) as step:
+    with counting("drawing", len(wanted)) as step:
         for entry in wanted:
             step(entry.name)
             written.append(_one(parts, entry, folder, args))
@@ -103,7 +104,7 @@ def _one(parts: Anatomy, entry: Entry, folder: Path, args: argparse.Namespace) -
     start = time.perf_counter()
     options: dict[str, Any] = {"lang": args.lang, "size": args.size, "theme": args.theme}
     if args.names and entry.name in ("detections", "detection_funnel"):
-        options["names"] = ("", *(name.strip() for name in args.names.split(",")))
+        options["names"] = ("__background__", *(name.strip() for name in args.names.split(",")))
     try:
         figure = entry.draw(parts, image=args.image, **options)
     except MissingError as error:
@@ -133,31 +134,6 @@ def _folder(path: str) -> Path:
     except OSError as error:
         raise InputError(f"{path!r} cannot be a folder: {error.strerror}") from error
     return folder
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Any]:
-    """Show on stderr, if it is a terminal, which figure is drawn."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("drawing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("{task.fields[name]}", markup=False, style="dim"),
-    )  # fmt: skip
-    display = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with display:
-        task = display.add_task("figures", total=total, name="")
-        drawn = -1
-
-        def step(name: str) -> None:
-            nonlocal drawn
-            drawn += 1
-            display.update(task, completed=drawn, name=name)
-
-        yield step
-        display.update(task, completed=total)
 
 
 def _total(written: list[Written]) -> float:

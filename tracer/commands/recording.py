@@ -48,6 +48,24 @@ def progress(title: str) -> Iterator[Progress]:
         yield lambda calls, path: display.update(task, calls=calls, path=path)
 
 
+@contextmanager
+def counting(title: str, total: int | None) -> Iterator[Callable[[str], None]]:
+    """Show on stderr, if it is a terminal, which of so many things is being made."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("{task.fields[name]}", markup=False, style="dim"),
+    )  # fmt: skip
+    display = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with display:
+        task = display.add_task(title, total=total, name="", completed=-1)
+        yield lambda name: display.update(task, advance=1, name=name)
+        display.update(task, advance=1)
+
+
 def output_file(path: str) -> Path:
     """Return the path of a file to be written, having seen that it can be.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,6 +44,7 @@ def deck(
     strict: bool = False,
     page: str | Path | None = None,
     image: int = 0,
+    progress: Callable[[str], None] = lambda key: None,
 ) -> Deck:
     """Make a deck from a recording.
 
@@ -56,6 +57,7 @@ def deck(
         strict: whether a slide that the recording cannot fill is an error.
         page: the page that slides link into, relative to the deck.
         image: which one of the batch is shown.
+        progress: called with the name of each slide before it is made.
 
     Returns:
         The deck; `Deck.left_out` says which slides it lacks, and why.
@@ -73,7 +75,7 @@ def deck(
     subjects = tuple(Subject(trace, one, title, image) for one, title in named)
     plan = Plan(subjects, theme, asked.folder)
     entries = asked.entries if outline else _fitting(asked.entries, subjects[0])
-    slides, left_out = _slides(plan, entries, strict)
+    slides, left_out = _slides(plan, entries, strict, progress)
     if not any(slide.layout == "content" for slide in slides):
         reason = left_out[0] if left_out else "no slide of it fits this recording"
         raise MissingError(f"there is nothing to make a deck of: {reason}")
@@ -107,11 +109,12 @@ def _fitting(entries: Iterable[Entry], subject: Subject) -> tuple[Entry, ...]:
 
 
 def _slides(
-    plan: Plan, entries: Iterable[Entry], strict: bool
+    plan: Plan, entries: Iterable[Entry], strict: bool, progress: Callable[[str], None]
 ) -> tuple[list[Slide], tuple[str, ...]]:
     slides: list[Slide] = []
     left_out: list[str] = []
     for entry in entries:
+        progress(entry.key)
         try:
             for subject in plan.subjects:
                 slides += _made(plan, entry, subject)
@@ -138,10 +141,8 @@ def _title(asked: Outline, stages: tuple[str, ...], trace: Trace, lang: str) -> 
 
 
 def _made(plan: Plan, entry: Entry, subject: Subject) -> Iterator[Slide]:
-    if entry.notebook:
-        from tracer.views.slides.notebook import slides_of
-
-        yield from slides_of(plan.folder / entry.notebook, entry, subject, plan.theme)
+    if any(entry.notebook):
+        yield from _of_notebook(plan, entry, subject)
         return
     parts, said, step = _parts(plan, entry, subject)
     notes = [told for text in entry.notes if (told := subject.told(text)) is not None]
@@ -157,6 +158,15 @@ def _made(plan: Plan, entry: Entry, subject: Subject) -> Iterator[Slide]:
         layout=entry.layout,
         step=(subject.address(entry.link) if entry.link else "") or step,
     )
+
+
+def _of_notebook(plan: Plan, entry: Entry, subject: Subject) -> Iterator[Slide]:
+    """The tagged cells; of one notebook for both languages, once."""
+    from tracer.views.slides.notebook import slides_of
+
+    if subject is plan.subjects[0] or entry.notebook[0] != entry.notebook[1]:
+        path = plan.folder / subject.choose(entry.notebook)
+        yield from slides_of(path, entry, subject, plan.theme)
 
 
 def _about(entry: Entry, subject: Subject, name: str) -> tuple[str, ...]:
@@ -187,7 +197,7 @@ def _parts(plan: Plan, entry: Entry, subject: Subject) -> tuple[tuple[Part, ...]
     shown: list[Part] = []
     said: list[str] = []
     step = ""
-    if entry.figure or entry.picture:
+    if entry.figure or any(entry.picture):
         shown.append(_pictures(plan, entry, subject, BESIDE if points else FIGURE))
         said.append(shown[-1].alt if isinstance(shown[-1], Pictures) and entry.figure else "")
     if entry.table:
@@ -206,8 +216,8 @@ def _pictures(plan: Plan, entry: Entry, subject: Subject, size: tuple[float, flo
     from tracer.views.slides import pictures
 
     caption = subject.told(entry.caption) or ""
-    if entry.picture:
-        file = plan.folder / entry.picture
+    if any(entry.picture):
+        file = plan.folder / subject.choose(entry.picture)
         figure = pictures.from_file(file, theme=plan.theme, size=size, place=entry.place)
         return Pictures(
             (figure,), subject.choose(entry.alt) or _filled(entry.title, subject), caption

@@ -56,7 +56,7 @@ class Entry:
         figure: name of a figure (`tracer.views.figures.FIGURES`), or "".
         options: passed to the figure.
         zoom: how much larger the figure's text is than it is drawn.
-        picture: path of a picture file, or "".
+        picture: path of a picture file, as seen from the outline's folder; or "".
         alt, caption: of the figure or picture.
         table: name of a table (`tracer.views.slides.tables.TABLES`), a `Grid`, or "".
         code: qualified name of a function whose source is shown, or "".
@@ -67,7 +67,7 @@ class Entry:
         link: path or label of the call that the slide is about, or "".
         needs: what the recording must be, of `NEEDS`, for the default outline to have it.
         extra: whether the default outline of the whole walkthrough leaves it out.
-        notebook: path of a notebook whose tagged cells are taken, or "".
+        notebook: path of a notebook whose tagged cells are taken instead; or "".
         place: ``"outline.toml, line 12"``; "" for the catalogue's own.
     """
 
@@ -80,7 +80,7 @@ class Entry:
     figure: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     zoom: float = 1.0
-    picture: str = ""
+    picture: Text = ("", "")
     alt: Text = ("", "")
     caption: Text = ("", "")
     table: str | Grid = ""
@@ -91,7 +91,7 @@ class Entry:
     link: str = ""
     needs: tuple[str, ...] = ()
     extra: bool = False
-    notebook: str = ""
+    notebook: Text = ("", "")
     place: str = ""
 
 
@@ -196,7 +196,7 @@ FIELDS: dict[str, Callable[[Any], Any]] = {
     "figure": _string,
     "options": _options,
     "zoom": _zoom,
-    "picture": _string,
+    "picture": _text,
     "alt": _text,
     "caption": _text,
     "table": _table,
@@ -207,7 +207,7 @@ FIELDS: dict[str, Callable[[Any], Any]] = {
     "link": _string,
     "needs": _several(_one_of(NEEDS)),
     "extra": _flag,
-    "notebook": _string,
+    "notebook": _text,
 }
 """What a slide may say, and what each is checked by."""
 

@@ -6,7 +6,7 @@ import pickle
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
@@ -168,19 +168,28 @@ STEPS: dict[str, Callable[[Figure], list[list[int]]]] = {
 # --- picture files --------------------------------------------------------------------------------
 
 
-def from_file(path: Path, *, theme: str, size: tuple[float, float], place: str = "") -> Figure:
+def from_file(
+    file: Path | BinaryIO, *, theme: str, size: tuple[float, float], place: str = ""
+) -> Figure:
     """Return a picture file as a figure of a slide.
+
+    Args:
+        file: its path, or the open file.
+        theme: of the deck.
+        size: that it may have, in inches.
+        place: where it is asked for, for the message.
 
     Raises:
         InputError: it cannot be read, or is no picture.
     """
     try:
-        with Image.open(path) as picture:
+        with Image.open(file) as picture:
             return from_pixels(picture, theme=theme, size=size)
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        name = repr(str(file)) if isinstance(file, Path) else "of the notebook"
         why = "it is no picture" if isinstance(error, UnidentifiedImageError) else error
         before = f"{place}: " if place else ""
-        raise InputError(f"{before}the picture {str(path)!r} cannot be read: {why}") from error
+        raise InputError(f"{before}the picture {name} cannot be read: {why}") from error
 
 
 def from_pixels(picture: Image.Image, *, theme: str, size: tuple[float, float]) -> Figure:

@@ -1,0 +1,127 @@
+"""Write teaching slides from a recording: its figures, its shapes, its numbers, and what to say.
+
+  tracer slides pass.safetensors -o deck.html
+  tracer slides pass.safetensors -o fpn.pptx --stages fpn --lang zh
+  tracer slides pass.safetensors -o lecture.pdf --outline lecture.toml --theme dark
+  tracer slides --list
+
+The file's ending says what is written: .html (one file, offline, S opens the speaker's window),
+.pptx (to edit) or .pdf. Slides that the recording cannot fill are left out and named; record with
+--keep anatomy for all of them. An outline chooses, orders and adds slides.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tracer.errors import InputError
+
+if TYPE_CHECKING:
+    from tracer.record import Trace
+
+HELP = "write teaching slides from a recording: HTML, PowerPoint or PDF"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "file", metavar="PASS", nargs="?", help="a recorded pass, best with --keep anatomy"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help=".html, .pptx or .pdf (PASS-slides.html)"
+    )
+    parser.add_argument("--lang", default="en", help="en, zh or both (%(default)s)")
+    parser.add_argument("--outline", metavar="TOML", help="choose, order and add slides")
+    parser.add_argument(
+        "--stages",
+        action="append",
+        metavar="A,B,…",
+        help="a lecture on these alone, e.g. fpn; may be repeated",
+    )
+    parser.add_argument("--theme", default="light", help="light or dark (%(default)s)")
+    parser.add_argument("--image", type=int, default=0, metavar="N", help="of the batch (0)")
+    parser.add_argument(
+        "--page",
+        metavar="HTML",
+        help="the page that slides link into, written if it is not there (PASS.html, if it is)",
+    )
+    parser.add_argument("--strict", action="store_true", help="fail where a slide cannot be filled")
+    parser.add_argument("--list", action="store_true", help="name the slides that there are")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the slides, and say how many there are."""
+    from tracer.commands.recording import counting, output_file, say
+    from tracer.store import load
+    from tracer.views.slides import deck, writer
+
+    stages = [name for given in args.stages or () for name in given.split(",") if name]
+    if args.list:
+        return _list(stages, args.lang)
+    if args.file is None:
+        raise InputError("name a recording, or --list the slides that there are")
+    path = output_file(args.output or _beside(args.file, "-slides.html"))
+    write = writer(path)
+    trace = load(args.file)
+    with counting("drawing", None) as step:
+        made = deck(
+            trace, lang=args.lang, theme=args.theme, stages=stages, outline=args.outline,
+            strict=args.strict, page=_page(args, trace, path), image=args.image, progress=step,
+        )  # fmt: skip
+    for reason in made.left_out:
+        say(f"left out: {reason}")
+    write(made, path)
+    print(f"{path}: {len(made.slides)} slides, {path.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+def _beside(file: str, ending: str) -> str:
+    name = Path(file).name.removesuffix(".index.json").removesuffix(".safetensors")
+    return str(Path(file).with_name(f"{name}{ending}"))
+
+
+def _page(args: argparse.Namespace, trace: Trace, deck: Path) -> Path | None:
+    """Return the page that the slides link into, as seen from the deck; write it if need be."""
+    page = Path(args.page or _beside(args.file, ".html"))
+    if not page.is_file():
+        if args.page is None:
+            return None
+        from tracer.commands.recording import output_file, say
+        from tracer.views.page import write_page
+
+        write_page(trace, output_file(args.page), lang="zh" if args.lang == "zh" else "en")
+        say(f"{page}: the page that the slides link into")
+    try:
+        return Path(os.path.relpath(page.resolve(), deck.resolve().parent))
+    except ValueError:  # on another drive
+        return page.resolve()
+
+
+def _list(stages: list[str], lang: str) -> int:
+    """Print the slides by stage: what outlines call them, and their titles."""
+    from tracer.rcnn.facts import PLACEHOLDER
+    from tracer.views.slides.design import STAGES, stage_title
+    from tracer.views.slides.outline import catalogue, chosen
+
+    entries = chosen(stages) if stages else tuple(catalogue().values())
+    width = max(len(entry.key) for entry in entries)
+    which = "zh" if lang == "zh" else "en"
+    for stage in STAGES:
+        inside = [entry for entry in entries if entry.stage == stage]
+        if inside:
+            print(f"{stage}: {stage_title(stage, which)}")
+        for entry in inside:
+            mark = "+" if entry.extra else " "
+            print(
+                f"  {mark} {entry.key:{width}}  {PLACEHOLDER.sub('…', entry.title[which == 'zh'])}"
+            )
+    print(
+        (
+            "+ only in a lecture on its stage, or by an outline",
+            "+ 只在单独讲这一部分、或大纲点名时才有",
+        )[which == "zh"]
+    )
+    return 0
