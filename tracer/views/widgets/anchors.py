@@ -81,19 +81,26 @@ def cell_anchors(
     """
     own = anchors.base[level]
     row, column = anchors.cell_at(level, x, y)
-    ratios = shapes_of(own)[1]
-    base = own if size == ALL else base_anchors(size, np.unique(nominal(ratios)))
+    ratios = np.asarray(ratios_of(anchors), np.float32)
+    base = own if size == ALL else base_anchors(size, ratios)
     if ratio != ALL:
-        nearest = np.abs(np.log(shapes_of(base)[1] / ratio))
-        base = base[nearest <= nearest.min() + 0.05]
+        base = base[np.abs(np.log(shapes_of(base)[1] / ratio)) < 0.15]
     down, right = anchors.steps[level]
     corner = np.asarray([column * right, row * down] * 2, np.float32)
     return base + corner, (row, column)
 
 
-def nominal(ratios: np.ndarray) -> np.ndarray:
-    """Return the ratios that rounding to whole pixels has blurred: 0.5 for 22 over 46."""
-    return np.round(ratios * 20 + np.float32(1e-3)).astype(np.float32) / np.float32(20)
+def ratios_of(anchors: Anchors) -> list[float]:
+    """Return the ratios h/w that the model's anchors have, rising.
+
+    Rounding to whole pixels blurs them, the less the larger the anchor: 22 over 46 is a 0.5.
+    """
+    found: list[float] = []
+    for base in reversed(anchors.base):
+        for ratio in shapes_of(base)[1].tolist():
+            if not any(abs(np.log(ratio / known)) < 0.15 for known in found):
+                found.append(round(ratio * 20) / 20 or ratio)
+    return sorted(found)
 
 
 def draw(scene: Scene, level: str, size: float, ratio: float, x: int, y: int) -> Shown:
@@ -219,7 +226,7 @@ def explorer(
     scene = scene_of(parts, lang, image)
     own = told.say(lang, "the model's", "模型自己的")
     every = told.say(lang, "all", "全部")
-    ratios = np.unique(nominal(shapes_of(np.concatenate(scene.anchors.base))[1])).tolist()
+    ratios = ratios_of(scene.anchors)
     height, width = scene.picture.resized_size
     point = focus(parts, image)
     controls = (

@@ -21,6 +21,12 @@ INSTALL = (
 )
 
 
+RUN = (
+    "A still picture: run this cell in a notebook to get the controls.",
+    "这是静态图：在笔记本里运行这个单元，就会出现控件。",
+)
+
+
 @dataclass(frozen=True)
 class Slider:
     """A number in a range.
@@ -243,27 +249,35 @@ class Explorer:
         """Return what is seen without a kernel, by MIME type."""
         return dict(self._still(self.values))
 
-    def bundle(self) -> dict[str, Any]:
-        """Return the output of a cell by MIME type: the widgets if there can be any, the still."""
+    def outputs(self) -> tuple[dict[str, Any], ...]:
+        """Return the outputs of a cell, each by MIME type: the still, then the widgets.
+
+        They are two, for JupyterLab shows no other type where it finds a widget's type but no
+        running widget. Where the widgets run, their style hides the still before them.
+        """
         still = {
             kind: base64.b64encode(content).decode() if isinstance(content, bytes) else content
             for kind, content in self.still().items()
         }
-        return {"text/plain": repr(self), **still, **self._view()}
+        if not self.controls:
+            return ({"text/plain": repr(self), **still},)
+        return {"text/plain": repr(self), **still}, self._view()
 
     def _view(self) -> dict[str, Any]:
-        if not self.controls or not widgets_installed():
-            return {}
+        """The widgets; where there are none, what to do."""
+        which = self.lang == "zh"
+        if not widgets_installed():
+            return {"text/plain": INSTALL[which]}
         view = "application/vnd.jupyter.widget-view+json"
-        return {view: {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}}
+        model = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
+        return {"text/plain": RUN[which], view: model}
 
     def _ipython_display_(self) -> None:
-        """Show the bundle, and beneath it what to install where only the still is seen."""
+        """Show the outputs."""
         from IPython.display import display
 
-        display(self.bundle(), raw=True)
-        if self.controls and not widgets_installed():
-            display({"text/plain": INSTALL[self.lang == "zh"]}, raw=True)
+        for output in self.outputs():
+            display(output, raw=True)
 
 
 def widgets_installed() -> bool:

@@ -11,9 +11,19 @@ from tracer.views.widgets.explorer import Control, Several, Shown, Slider
 if TYPE_CHECKING:
     from tracer.views.widgets.explorer import Explorer
 
-NARROW = "460px"
+WIDE = 900
+"""A picture wider than this, in pixels, stands above its text."""
+NARROW = "400px"
 """Picture and text stand side by side where both have about so much room, else one beneath the
 other."""
+
+
+LIVE = "tracer-explorer-live"
+HIDE = (
+    f"<style>.jp-OutputArea-child:has(+ .jp-OutputArea-child .{LIVE}),"
+    f".output_area:has(+ .output_area .{LIVE}){{display:none}}</style>"
+)
+"""Hides the still picture, which is the output before the widgets, as long as they are there."""
 
 
 class Live:
@@ -32,16 +42,19 @@ class Live:
         self._controls = {n: _widget(c, explorer) for n, c in explorer.controls.items()}
         for widget in self._controls.values():
             widget.observe(self._changed, "value")
-        self._text = ipywidgets.HTML(layout=_layout(flex="2 1 300px", min_width="0"))
+        self._text = ipywidgets.HTML(layout=_layout(flex="2 1 340px", min_width="0"))
         self._picture = ipywidgets.Image(format="jpeg", layout=_layout(width="100%"))
-        picture = ipywidgets.Box([self._picture], layout=_layout(flex=f"3 1 {NARROW}"))
         shown = explorer.shown()
+        share = "1 1 100%" if shown.width > WIDE else f"3 1 {NARROW}"
+        picture = ipywidgets.Box([self._picture], layout=_layout(flex=share, min_width="0"))
         sides = [picture, self._text] if shown.picture else [self._text]
         rows = [
             ipywidgets.Box(list(self._controls.values()), layout=_row(gap="2px 18px")),
             ipywidgets.Box(sides, layout=_row(gap="12px", align_items="flex-start")),
         ]
+        rows.append(ipywidgets.HTML(HIDE, layout=_layout(height="0", margin="0")))
         self.box = ipywidgets.VBox(rows, layout=_layout(width="100%"))
+        self.box.add_class(LIVE)
         self._show(shown)
 
     def follow(self, shown: Shown) -> None:

@@ -26,7 +26,7 @@ from tracer.views.figures.palette import CYCLE, level_colour
 from tracer.views.widgets import drawing, told
 from tracer.views.widgets.explorer import Choice, Control, Explorer, Shown, Slider
 
-BAR = 150
+BAR = 90
 """Pixels of the longest bar."""
 
 STEPS = {

@@ -20,7 +20,8 @@ def say(lang: str, en: str, zh: str) -> str:
 
 def block(*parts: str) -> str:
     """Return parts one beneath the other, in the notebook's own colours."""
-    style = "line-height:1.45;color:var(--jp-content-font-color1,inherit);overflow-x:auto"
+    # No width of its own: a wide table scrolls by itself and does not push the text out of sight.
+    style = "line-height:1.45;color:var(--jp-content-font-color1,inherit);width:0;min-width:100%"
     return f'<div class="tracer-explorer" style="{style}">{"".join(parts)}</div>'
 
 
@@ -43,7 +44,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], raw: Sequence[int]
         cells = [cell if i in raw else escape(cell) for i, cell in enumerate(row)]
         lines.append(_line("td", cells, raw))
     style = "border-collapse:collapse;margin:.3em 0;font-variant-numeric:tabular-nums"
-    return f'<table style="{style}">{"".join(lines)}</table>'
+    return f'<div style="overflow-x:auto"><table style="{style}">{"".join(lines)}</table></div>'
 
 
 def _line(tag: str, cells: Sequence[str], raw: Sequence[int]) -> str:
