@@ -12,7 +12,7 @@ import pytest
 
 from tracer.errors import InputError, MissingError
 from tracer.views.figures.fonts import ChineseFontMissing
-from tracer.views.slides import browser, measure, pages, pdf
+from tracer.views.slides import browser, measure, pages, pdf, placing
 from tracer.views.slides.model import Deck, Pictures, Points, Slide
 from tracer.views.slides.pdf import set_pdf, write_pdf
 
@@ -178,8 +178,8 @@ def test_text_ends_where_the_page_does():
             text = page.get_textpage()
             for index in range(text.count_rects()):
                 left, bottom, right, top = text.get_rect(index)
-                assert 30 <= left <= right <= pages.WIDTH - 20, (lang, number)
-                assert 0 <= bottom <= top <= pages.HEIGHT, (lang, number)
+                assert 30 <= left <= right <= placing.WIDTH - 20, (lang, number)
+                assert 0 <= bottom <= top <= placing.HEIGHT, (lang, number)
 
 
 # --- what may go wrong ----------------------------------------------------------------------------

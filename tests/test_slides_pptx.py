@@ -16,7 +16,8 @@ from lxml import etree
 from tracer.errors import InputError, MissingError
 from tracer.views.slides import measure
 from tracer.views.slides.model import Cells, Code, CodeStep, Deck, Pictures, Points, Slide
-from tracer.views.slides.pages import SMALLEST, pages
+from tracer.views.slides.pages import pages
+from tracer.views.slides.placing import SMALLEST
 from tracer.views.slides.pptx import write_pptx
 
 pptx = pytest.importorskip("pptx", reason="python-pptx is not installed: pip install python-pptx")

@@ -17,22 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from tracer.errors import MissingError
 from tracer.views.cells import clean
-from tracer.views.slides import pages
+from tracer.views.slides import pages, placing
 from tracer.views.slides.files import library, put
+from tracer.views.slides.grid import Tabled
+from tracer.views.slides.listing import CodeLine, Listing
 from tracer.views.slides.measure import Font, Style, fonts, has_chinese, pieces, width
 from tracer.views.slides.model import Deck
-from tracer.views.slides.pages import (
-    INSET,
-    PAD,
-    Box,
-    Listed,
-    Listing,
-    Page,
-    Pane,
-    Pictured,
-    Tabled,
-    Text,
-)
+from tracer.views.slides.pages import Listed, Page, Pane, Pictured
+from tracer.views.slides.placing import INSET, PAD, Box, Paragraph, Text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -116,7 +108,7 @@ class _Paper:
         self.theme: Theme = THEMES[deck.theme]
         self.here = HERE[deck.theme]
         self.link_colour = "#0072B2" if deck.theme == "light" else "#56B4E9"
-        self._pdf = FPDF(unit="pt", format=(pages.WIDTH, pages.HEIGHT))
+        self._pdf = FPDF(unit="pt", format=(placing.WIDTH, placing.HEIGHT))
         self._pdf.set_margin(0)
         self._pdf.set_auto_page_break(False)
         self._families: dict[tuple[str, int], str] = {}
@@ -132,7 +124,7 @@ class _Paper:
     def turn(self, title: str, first: bool) -> None:
         """Begin a page; the first of a slide gets an entry in the reader's contents."""
         self._pdf.add_page()
-        self.fill(Box(0, 0, pages.WIDTH, pages.HEIGHT), self.theme.paper)
+        self.fill(Box(0, 0, placing.WIDTH, placing.HEIGHT), self.theme.paper)
         if first:
             self._pdf.start_section(title)
 
@@ -210,16 +202,16 @@ def _note() -> None:
 def _draw(paper: _Paper, page: Page) -> None:
     opening = page.slide.layout == "title"
     paper.turn(page.title.paragraphs[0].text, page.first)
-    paper.fill(pages.OPENING_MARK if opening else pages.MARK, pages.colour(page.slide))
+    paper.fill(placing.OPENING_MARK if opening else placing.MARK, pages.colour(page.slide))
     paper.text(page.title, paper.theme.ink, anchor="b" if opening else "ctr")
     for pane in page.panes:
         _DRAW[type(pane)](paper, pane)
     if page.link is not None:
         _draw_link(paper, page.link, page.address)
     style, number = Style(page.slide.lang), str(page.number)
-    left = pages.NUMBER.left + pages.NUMBER.width - width(number, pages.SMALLEST, style)
-    place = (left, pages.NUMBER.top, pages.SMALLEST * 1.2)
-    paper.line(*place, number, pages.SMALLEST, style, paper.theme.muted)
+    left = placing.NUMBER.left + placing.NUMBER.width - width(number, placing.SMALLEST, style)
+    place = (left, placing.NUMBER.top, placing.SMALLEST * 1.2)
+    paper.line(*place, number, placing.SMALLEST, style, paper.theme.muted)
 
 
 def _draw_link(paper: _Paper, link: Text, address: str) -> None:
@@ -233,7 +225,7 @@ def _draw_link(paper: _Paper, link: Text, address: str) -> None:
 def _draw_points(paper: _Paper, pane: Listed) -> None:
     text = pane.text
     ink = paper.theme.ink if pane.bullets else paper.theme.muted
-    paper.text(text, ink, text.size * pages.BULLET if pane.bullets else 0.0)
+    paper.text(text, ink, text.size * placing.BULLET if pane.bullets else 0.0)
     top = text.box.top
     for paragraph in text.paragraphs if pane.bullets else ():
         paper.line(text.box.left, top, text.lead, "•", text.size, text.style, ink)
@@ -260,7 +252,7 @@ def _draw_table(paper: _Paper, pane: Tabled) -> None:
 
 
 def _draw_row(
-    paper: _Paper, pane: Tabled, row: Sequence[pages.Paragraph], strip: Box, style: Style
+    paper: _Paper, pane: Tabled, row: Sequence[Paragraph], strip: Box, style: Style
 ) -> None:
     left = strip.left
     for column, (cell, wide) in enumerate(zip(row, pane.widths, strict=True)):
@@ -287,7 +279,7 @@ def _draw_code(paper: _Paper, pane: Listing) -> None:
         paper.text(pane.source, paper.theme.muted)
 
 
-def _draw_line(paper: _Paper, pane: Listing, line: pages.CodeLine, top: float) -> None:
+def _draw_line(paper: _Paper, pane: Listing, line: CodeLine, top: float) -> None:
     strip = Box(pane.box.left, top, pane.box.width, pane.lead * len(line.broken.lines))
     if line.lit:
         paper.fill(strip, paper.here)
@@ -383,7 +375,7 @@ def _put_figure(writer: Any, page: Any, form: Any, drawing: str) -> None:
 
 def _shown(pane: Pictured, wide: float) -> str:
     """Return what draws ``{}`` at the figure's place, marked with what it shows in words."""
-    scale = pane.box.width / wide
+    scale, foot = pane.box.width / wide, placing.HEIGHT - pane.box.bottom
     alt = pane.alt.encode("utf-16-be", "replace").hex()
-    place = f"{scale:.5f} 0 0 {scale:.5f} {pane.box.left:.2f} {pages.HEIGHT - pane.box.bottom:.2f}"
+    place = f"{scale:.5f} 0 0 {scale:.5f} {pane.box.left:.2f} {foot:.2f}"
     return f"\n/Figure <</Alt <feff{alt}>>> BDC q {place} cm {{}} Do Q EMC\n"

@@ -12,25 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from tracer.views.cells import clean
-from tracer.views.slides import pages, template
+from tracer.views.slides import pages, placing, template
 from tracer.views.slides.files import library, put
+from tracer.views.slides.grid import Tabled
+from tracer.views.slides.listing import CodeLine, Listing
 from tracer.views.slides.measure import has_chinese
 from tracer.views.slides.model import Deck
-from tracer.views.slides.pages import (
-    PAD,
-    CodeLine,
-    Listed,
-    Listing,
-    Page,
-    Pane,
-    Pictured,
-    Tabled,
-    Text,
-)
+from tracer.views.slides.pages import Listed, Page, Pane, Pictured
+from tracer.views.slides.placing import INSET, PAD, Box, Text
 from tracer.views.slides.template import ASIDE, CAPTION, CHINESE, CONTENT, LINK, NUMBER, emu
 
 DPI = 160
 """Pixels an inch of the figures, at the size that they have on the slide."""
+
+LARGE = 300_000
+"""Bytes of a picture from which on JPEG is considered."""
 
 HERE = {"light": "FFF3CF", "dark": "3A3219"}
 """Behind the lines that a step dwells on."""
@@ -107,7 +103,7 @@ def _set(shape: Any, text: Text | None, indent: float = 0.0, grown: float = 0.0)
         _run(paragraph, each.text)
 
 
-def _place(shape: Any, box: pages.Box) -> None:
+def _place(shape: Any, box: Box) -> None:
     """Give a shape its own place, unless the layout's is the same."""
     wanted = tuple(map(emu, (box.left, box.top, box.width, box.height)))
     if wanted != (shape.left, shape.top, shape.width, shape.height):
@@ -149,14 +145,14 @@ def _run(paragraph: Any, text: str) -> Any:
 
 def _fill_points(slide: Any, order: int, pane: Listed, deck: Deck) -> None:
     shape = _described(slide, order, CONTENT)
-    _set(shape, pane.text, pages.BULLET if pane.bullets else 0.0)
+    _set(shape, pane.text, placing.BULLET if pane.bullets else 0.0)
 
 
 # --- pictures -------------------------------------------------------------------------------------
 
 
 def _fill_picture(slide: Any, order: int, pane: Pictured, deck: Deck) -> None:
-    picture = _described(slide, order, CONTENT).insert_picture(_png(pane))
+    picture = _described(slide, order, CONTENT).insert_picture(_picture(pane))
     picture.crop_left = picture.crop_right = picture.crop_top = picture.crop_bottom = 0
     _place(picture, pane.box)
     named = picture._element.nvPicPr.cNvPr
@@ -164,16 +160,24 @@ def _fill_picture(slide: Any, order: int, pane: Pictured, deck: Deck) -> None:
     _set(_described(slide, order, CAPTION), pane.caption)
 
 
-def _png(pane: Pictured) -> io.BytesIO:
-    """Draw a figure at the pixels that its place on the slide deserves."""
+def _picture(pane: Pictured) -> io.BytesIO:
+    """Draw a figure at the pixels that its place on the slide deserves.
+
+    As PNG; one that is large and much smaller as JPEG, as photographs and feature maps are, as that.
+    """
     from PIL import Image
 
-    drawn, small = io.BytesIO(), io.BytesIO()
-    wide = float(pane.figure.get_size_inches()[0])
-    pane.figure.savefig(drawn, format="png", dpi=DPI * pane.box.width / 72 / wide)
-    Image.open(drawn).convert("RGB").save(small, "PNG")
-    small.seek(0)
-    return small
+    drawn = io.BytesIO()
+    dpi = DPI * pane.box.width / 72 / float(pane.figure.get_size_inches()[0])
+    pane.figure.savefig(drawn, format="png", dpi=dpi, pil_kwargs={"compress_level": 1})
+    picture = Image.open(drawn).convert("RGB")
+    png, jpeg = io.BytesIO(), io.BytesIO()
+    picture.save(png, "PNG")
+    if png.tell() > LARGE:
+        picture.save(jpeg, "JPEG", quality=93, subsampling=0, optimize=True)
+    chosen = jpeg if 0 < jpeg.tell() < 0.7 * png.tell() else png
+    chosen.seek(0)
+    return chosen
 
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -229,7 +233,7 @@ def _fill_code(slide: Any, order: int, pane: Listing, deck: Deck) -> None:
 
     shape = _described(slide, order, CONTENT)
     lines = tuple(line.broken for line in pane.code)
-    _place(shape, pane.box.grown(pages.INSET))
+    _place(shape, pane.box.grown(INSET))
     _size(shape, Text(pane.box, pane.size, lines, pane.style), 0.0)
     frame = shape.text_frame
     for number, line in enumerate(pane.code):
@@ -241,7 +245,7 @@ def _fill_code(slide: Any, order: int, pane: Listing, deck: Deck) -> None:
             properties.append(parse_xml(element))
         if line.broken.text:
             _code_run(paragraph, line, pane.stepping, deck.theme)
-    _set(_described(slide, order, ASIDE), pane.beside, grown=pages.INSET)
+    _set(_described(slide, order, ASIDE), pane.beside, grown=INSET)
     _set(_described(slide, order, CAPTION), pane.source)
 
 
@@ -307,7 +311,7 @@ def _mark(slide: Any, page: Page) -> None:
     from pptx.enum.shapes import MSO_SHAPE
     from pptx.oxml import parse_xml
 
-    box = pages.OPENING_MARK if page.slide.layout == "title" else pages.MARK
+    box = placing.OPENING_MARK if page.slide.layout == "title" else placing.MARK
     place = [emu(side) for side in (box.left, box.top, box.width, box.height)]
     shape = slide.shapes.add_shape(MSO_SHAPE.RECTANGLE, *place)
     shape.name = "Stage"

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tracer.views.slides import pages
+from tracer.views.slides import listing, pages, placing
 from tracer.views.slides.model import Cells, Code, Deck, Part, Pictures, Points
-from tracer.views.slides.pages import INSET, SMALLEST, Box
+from tracer.views.slides.placing import INSET, SMALLEST, Box
 
 LATIN, CHINESE, MONO = "Arial", "Microsoft YaHei", "Consolas"
 """Typefaces that the programs that show such files bring along or know how to replace."""
@@ -67,8 +67,8 @@ def presentation(deck: Deck, keys: Iterable[Key]) -> tuple[Any, dict[Key, Any]]:
     from pptx.util import Emu
 
     made = pptx.Presentation()
-    made.slide_width = Emu(emu(pages.WIDTH))
-    made.slide_height = Emu(emu(pages.HEIGHT))
+    made.slide_width = Emu(emu(placing.WIDTH))
+    made.slide_height = Emu(emu(placing.HEIGHT))
     _drop_leftovers(made)
     words = _NAMES["zh" if deck.lang == "zh" else "en"]
     _set_theme(made.slide_master, deck.theme)
@@ -152,8 +152,8 @@ def _mapping(theme: str) -> dict[str, str]:
 def _set_master(master: Any, deck: Deck, words: tuple[str, ...]) -> None:
     from pptx.oxml import parse_xml
 
-    body = _shape(3, "body", 1, pages.BODY, words[7], pages.TEXTS[0])
-    number = _shape(4, "sldNum", 4, pages.NUMBER, "", SMALLEST)
+    body = _shape(3, "body", 1, placing.BODY, words[7], placing.TEXTS[0])
+    number = _shape(4, "sldNum", 4, placing.NUMBER, "", SMALLEST)
     tree = f"<p:spTree {SPACES}>{_GROUP}{_title(words)}{body}{number}</p:spTree>"
     element = master._element
     old = element.cSld.spTree
@@ -166,7 +166,9 @@ def _set_master(master: Any, deck: Deck, words: tuple[str, ...]) -> None:
 
 
 def _title(words: tuple[str, ...]) -> str:
-    return _shape(2, "title", None, pages.TITLE, words[7], pages.TITLES[0], anchor="ctr", bold=True)
+    return _shape(
+        2, "title", None, placing.TITLE, words[7], placing.TITLES[0], anchor="ctr", bold=True
+    )
 
 
 def _styles() -> str:
@@ -181,14 +183,14 @@ def _styles() -> str:
         )
 
     bullet = f'<a:buFont typeface="{LATIN}"/><a:buChar char="•"/>'
-    sizes = (*pages.TEXTS, *[SMALLEST] * 9)[:9]
+    sizes = (*placing.TEXTS, *[SMALLEST] * 9)[:9]
     deeper = [
         level("mn", number, size, f'marL="{emu(22 * number)}" indent="{emu(-22)}"', bullet)
         for number, size in enumerate(sizes, 1)
     ]
     other = [level("mn", number, SMALLEST, "") for number in range(1, 10)]
     return (
-        f"<p:txStyles {SPACES}><p:titleStyle>{level('mj', 1, pages.TITLES[0], '')}</p:titleStyle>"
+        f"<p:txStyles {SPACES}><p:titleStyle>{level('mj', 1, placing.TITLES[0], '')}</p:titleStyle>"
         f"<p:bodyStyle>{''.join(deeper)}</p:bodyStyle>"
         f"<p:otherStyle>{''.join(other)}</p:otherStyle></p:txStyles>"
     )
@@ -203,7 +205,8 @@ def _shape(
     size: float,
     *,
     bullets: bool = False,
-    panel: bool = False,
+    ground: bool = False,
+    mono: bool = False,
     colour: str = "tx1",
     anchor: str = "t",
     bold: bool = False,
@@ -218,24 +221,25 @@ def _shape(
         prompt: what an empty one says.
         size: of its text, in points.
         bullets: whether its paragraphs have them.
-        panel: whether it is a panel of monospaced text.
+        ground: whether it is a panel with a ground of its own.
+        mono: whether its text is monospaced.
         colour: of its text, in the theme's terms.
         anchor: ``t`` or ``ctr``.
         bold: whether its text is bold.
     """
     which = f'type="{kind}"' + (f' idx="{idx}"' if idx is not None else "")
-    inset = emu(INSET if panel else 0)
-    indent = emu(pages.BULLET * size) if bullets else 0
+    inset = emu(INSET if ground else 0)
+    indent = emu(placing.BULLET * size) if bullets else 0
     mark = f'<a:buFont typeface="{LATIN}"/><a:buChar char="•"/>' if bullets else "<a:buNone/>"
-    after = f'<a:spcAft><a:spcPts val="{round(pages.SPACING * size * 100)}"/></a:spcAft>'
-    font = f'<a:latin typeface="{MONO}"/><a:ea typeface="{CHINESE}"/>' if panel else ""
+    after = f'<a:spcAft><a:spcPts val="{round(placing.SPACING * size * 100)}"/></a:spcAft>'
+    font = f'<a:latin typeface="{MONO}"/><a:ea typeface="{CHINESE}"/>' if mono else ""
     align = "r" if kind == "sldNum" else "l"
     field = '<a:fld id="{8C1F6B0E-6C2B-4B43-9D4A-5B8C7C8E3C11}" type="slidenum">'
     text = f"{field}<a:rPr/><a:t>‹#›</a:t></a:fld>" if kind == "sldNum" else _run(prompt)
     return (
         f'<p:sp><p:nvSpPr><p:cNvPr id="{number}" name="{kind} {number}"/><p:cNvSpPr>'
         f'<a:spLocks noGrp="1"/></p:cNvSpPr><p:nvPr><p:ph {which}/></p:nvPr></p:nvSpPr><p:spPr>'
-        f"{_place(box)}{_RECT}{_PANEL if panel else ''}</p:spPr><p:txBody>"
+        f"{_place(box)}{_RECT}{_PANEL if ground else ''}</p:spPr><p:txBody>"
         f'<a:bodyPr vert="horz" wrap="square" lIns="{inset}" tIns="{inset}" rIns="{inset}" '
         f'bIns="{inset}" rtlCol="0" anchor="{anchor}"><a:noAutofit/></a:bodyPr><a:lstStyle>'
         f'<a:lvl1pPr marL="{indent}" indent="{-indent}" algn="{align}">{after if bullets else ""}'
@@ -278,13 +282,13 @@ def _add_layout(made: Any, key: Key, number: int, words: tuple[str, ...]) -> Any
 def _layout(key: Key, words: tuple[str, ...]) -> str:
     layout, parts = key
     opening = layout == "title"
-    sizes = pages.OPENINGS if opening else pages.TITLES
+    sizes = placing.OPENINGS if opening else placing.TITLES
     place, anchor = pages.title_place(layout, parts), "b" if opening else "ctr"
     shapes = [_shape(2, "title", None, place, words[7], sizes[0], anchor=anchor, bold=True)]
     for order, (kind, box) in enumerate(zip(parts, pages.places(layout, parts), strict=True)):
         shapes += _placeholders(kind, order, box, opening, words[7])
-    shapes.append(_shape(90, "body", LINK, pages.LINK, words[7], SMALLEST, colour="tx2"))
-    shapes.append(_shape(91, "sldNum", NUMBER, pages.NUMBER, "", SMALLEST, colour="tx2"))
+    shapes.append(_shape(90, "body", LINK, placing.LINK, words[7], SMALLEST, colour="tx2"))
+    shapes.append(_shape(91, "sldNum", NUMBER, placing.NUMBER, "", SMALLEST, colour="tx2"))
     return (
         f'<?xml version="1.0" encoding="UTF-8" standalone="yes"?><p:sldLayout {SPACES} '
         f'preserve="1" userDrawn="1"><p:cSld name="{layout_name(key, words)}"><p:spTree>{_GROUP}'
@@ -311,15 +315,15 @@ def _placeholders(kind: type[Part], order: int, box: Box, opening: bool, prompt:
     foot = _shape(first + 1, "body", CAPTION + order, caption, prompt, SMALLEST, colour="tx2")
     if kind is Points:
         colour = "tx2" if opening else "tx1"
-        size = pages.TEXTS[0]
+        size = placing.TEXTS[0]
         return [_shape(first, "body", idx, box, prompt, size, bullets=not opening, colour=colour)]
     if kind is Pictures:
         return [_shape(first, "pic", idx, above, prompt, SMALLEST), foot]
     if kind is Cells:
         return [_shape(first, "tbl", idx, above, prompt, SMALLEST), foot]
-    code, column = (each.grown(INSET) for each in pages.code_places(above, 200.0))
+    code, column = (each.grown(INSET) for each in listing.beside(above, 200.0))
     return [
-        _shape(first, "body", idx, code, prompt, pages.CODES[0], panel=True),
-        _shape(first + 2, "body", ASIDE + order, column, prompt, pages.ASIDES[0], panel=True),
+        _shape(first, "body", idx, code, prompt, listing.SIZES[0], ground=True, mono=True),
+        _shape(first + 2, "body", ASIDE + order, column, prompt, listing.ASIDES[0], ground=True),
         foot,
     ]
