@@ -5,6 +5,7 @@ once, so that a machine whose speed drifts slows all of them alike. Ratios are t
 against that round's plain pass, and their median is printed. Peak memory is measured in a process
 of its own for each variant, as the resident size above that of the plain pass.
 
+    pip install 'rcnn-tracer[bench]'    # the peers
     python benchmarks/bench_capture.py [--min-size 320] [--rounds 7] [--no-peers] [--no-memory]
 """
 
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -57,14 +59,14 @@ def _peers() -> dict[str, Pass]:
         import torchinfo
 
         found["torchinfo (shapes)"] = lambda m, x: torchinfo.summary(
-            m, input_data=[x], verbose=0, device="cpu", mode="same"
+            m, input_data=[x], verbose=0, device="cpu", mode="eval"
         )
     except ImportError:
         print("torchinfo is not installed: left out", file=sys.stderr)
     try:
         import torchlens
 
-        found["TorchLens"] = lambda m, x: torchlens.log_forward_pass(m, [x])
+        found["TorchLens"] = lambda m, x: torchlens.trace(m, [x])
     except ImportError:
         print("torchlens is not installed: left out", file=sys.stderr)
     return found
@@ -116,8 +118,20 @@ def run_one(name: str, min_size: int) -> None:
     with torch.no_grad():
         model(images)
         kept = variants(peers=True)[name](model, images)
-    print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    print(json.dumps(peak_resident()))
     del kept
+
+
+def peak_resident() -> float:
+    """Peak resident size of the running program, in MB.
+
+    Linux keeps `ru_maxrss` from the process that started this one, so its own number is read.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = status.read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def report(times: dict[str, list[tuple[float, float]]], memory: dict[str, float]) -> Table:
