@@ -163,7 +163,7 @@ def _fill_picture(slide: Any, order: int, pane: Pictured, deck: Deck) -> None:
 def _picture(pane: Pictured) -> io.BytesIO:
     """Draw a figure at the pixels that its place on the slide deserves.
 
-    As PNG; one that is large and much smaller as JPEG, as photographs and feature maps are, as that.
+    PNG; JPEG where that is much smaller, as of photographs and of maps.
     """
     from PIL import Image
 
