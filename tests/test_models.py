@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -289,12 +290,25 @@ def test_offline_and_not_cached_says_so_and_what_to_do(offline, name, arguments)
     assert "\n" not in text
 
 
+@pytest.mark.parametrize("option", ["weights", "weights_backbone"])
+def test_nothing_is_fetched_where_that_is_not_wanted(offline, monkeypatch, option):
+    asked = []
+    monkeypatch.setattr("torch.hub.urlopen", lambda *_, **__: asked.append(1))
+    with pytest.raises(WeightsError) as caught:
+        models.build(**{option: "DEFAULT"}, download=False)
+    assert not asked
+    text = str(caught.value)
+    assert re.search(r"fetch them once with download=True \(\d+ MB\)", text)
+    assert str(offline) in text
+    assert models.build(SMALL, download=False).training
+
+
 def test_cached_weights_load_offline(offline):
     member = get_model_weights(SMALL).COCO_V1
     torch.manual_seed(0)
     state = models.build(SMALL, seed=4).state_dict()
     torch.save(state, models.cached(member))
-    model = models.build(SMALL, "COCO_V1")
+    model = models.build(SMALL, "COCO_V1", download=False)
     assert torch.equal(model.rpn.head.bbox_pred.weight, state["rpn.head.bbox_pred.weight"])
     assert isinstance(model.backbone.body["0"][1], FrozenBatchNorm2d)
 

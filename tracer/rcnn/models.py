@@ -82,6 +82,7 @@ def build(
     weights: str | Path | WeightsEnum | None = None,
     *,
     seed: int | None = 0,
+    download: bool = True,
     **options: Any,
 ) -> nn.Module:
     """Build a detector, in training mode as torchvision does.
@@ -95,6 +96,7 @@ def build(
             ``"demo"``; or None for random ones.
         seed: of the random weights. The caller's random state is left as it was; None draws
             from it instead.
+        download: whether published weights that are not on this machine are fetched.
         **options: torchvision's keywords for this model (``num_classes``, ``min_size``,
             ``weights_backbone``, …; ``pretrained`` and ``pretrained_backbone`` as of old). For
             Faster R-CNN on a ResNet also those of `resnet_fpn`.
@@ -110,6 +112,8 @@ def build(
     if _is_path(name, weights):
         return _from_file(name, Path(str(weights)), options)
     builder, keywords = recipe(name, weights, **options)
+    if not download:
+        _require_stored(keywords.get("weights") or keywords.get("weights_backbone"))
     model = make(builder, keywords, seed=seed)
     if weights is not None:
         _name_classes(model, name)
@@ -407,6 +411,17 @@ def _explained(member: WeightsEnum | None) -> Iterator[None]:
 def cached(member: WeightsEnum) -> Path:
     """Return where torchvision keeps the file of these weights once it is downloaded."""
     return Path(torch.hub.get_dir(), "checkpoints", Path(member.url).name)
+
+
+def _require_stored(member: WeightsEnum | None) -> None:
+    """Refuse published weights whose file would have to be fetched first."""
+    if member is not None and not cached(member).exists():
+        size = member.meta.get("_file_size")
+        raise WeightsError(
+            f"the weights {member} are not on this machine: fetch them once with download=True"
+            f"{f' ({size:.0f} MB)' if size else ''}, or put {member.url} at "
+            f"{str(cached(member))!r} by other means"
+        )
 
 
 def _unreachable(member: WeightsEnum, error: Exception) -> str:
