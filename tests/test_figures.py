@@ -369,7 +369,7 @@ def test_boxes_have_their_levels_colour_everywhere():
 def test_the_bars_of_the_level_assignment_are_the_counts():
     pooling = parts("plain").roi_heads.box
     made = draw("plain", "level_assignment")
-    heights = [patch.get_height() for patch in made.axes[1].patches]
+    heights = [patch.get_width() for patch in made.axes[1].patches]
     counts = np.bincount(pooling.assigned[0], minlength=len(pooling.levels))
     assert heights == counts.tolist()
 

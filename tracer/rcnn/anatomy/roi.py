@@ -229,6 +229,27 @@ class RoiHeads:
         kept = self._pass.maybe(ops[0].result) if ops else None
         return softmax_of(self.logits(image)) if kept is None else kept[self.rows[image]]
 
+    def hidden(self, index: int, image: int = 0) -> tuple[tuple[str, np.ndarray | None], ...]:
+        """Return what the fully connected layers of the box head made of a box, after their ReLUs.
+
+        The last one's values are those of the whole head, as recorded; of one before it the module
+        gives what goes into the ReLU.
+
+        Returns:
+            (module, float32 [C]) per layer in order; None for values that were not kept.
+        """
+        run, row = self._pass, self.rows[image].start + index
+        table, inside = run.trace.modules, f"{run.prefix}roi_heads.box_head."
+        linear = [p for p, m in table.items() if p.startswith(inside) and m.type == "Linear"]
+        found = []
+        for path in linear:
+            name = "roi_heads.box_head" if path == linear[-1] else path.removeprefix(run.prefix)
+            call = run.module(name)
+            values = None if call is None or call.result is None else run.maybe(call.result)
+            after = None if values is None else np.maximum(values[row], 0)
+            found.append((path.removeprefix(run.prefix), after))
+        return tuple(found)
+
     def _predicted(self, part: int, what: str) -> np.ndarray:
         assert self._predictor.result is not None
         return self._pass.array(self._predictor.result[part], what)

@@ -104,6 +104,17 @@ class Picture:
             picture[:, :, self.resized_size[1] :] = 0
         return picture.transpose(1, 2, 0)
 
+    def original_rgb(self) -> np.ndarray:
+        """The picture in its own pixels, float32 [h, w, 3] in 0–1; resized where it was not kept.
+
+        Raises:
+            MissingError: neither the picture nor the batch was kept.
+        """
+        given = self.original
+        if given is None:
+            return self.rgb()
+        return np.clip(np.nan_to_num(given), 0, 1).transpose(1, 2, 0)
+
     def to_original(self, boxes: Boxes) -> Boxes:
         """Scale boxes from resized to original pixels, as the post-processing does."""
         return self._rescale(boxes, RESIZED, ORIGINAL, self.resized_size, self.original_size)

@@ -25,7 +25,7 @@ def fig_feature_grid(s: Sheet, parts: Anatomy, image: int, columns: int = 6) -> 
             ax = s.panel(grid[row, column])
             if column == 0:
                 s.labels(ax, y=f"{level.name}\n{times(level.map.shape[1:])}")
-                ax.yaxis.label.set_color(level_colour(level.name))
+                ax.yaxis.label.set_color(s.ink(level_colour(level.name)))
             if column >= len(channels):
                 ax.set_axis_off()
                 continue

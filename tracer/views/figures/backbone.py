@@ -22,7 +22,8 @@ def fig_backbone_stages(s: Sheet, parts: Anatomy, image: int) -> None:
     first = s.panel(grid[0, 0])
     s.picture(first, picture.rgb())
     s.heading(first, s.say("image", "图像"))
-    first.set_xlabel(times((3, *picture.resized_size)), fontsize=s.point * 0.75)
+    first.set_anchor("S")
+    s.labels(first, times((3, *picture.resized_size)))
     s.panel(grid[1, 0]).set_axis_off()
     for i, feature in enumerate(maps, 1):
         _stage(s, s.panel(grid[0, i]), feature, picture, image, -1)
@@ -49,6 +50,7 @@ def _stage(
     except MissingError:
         s.empty(ax, "not kept", "未保留")
     frame(ax, colour)
+    ax.set_anchor("S" if which == -1 else "N")
     if which == -1:
         stride = s.say("stride", "步幅")
         s.heading(ax, f"{feature.name}\n{stride} {feature.stride[0]:g}", colour)

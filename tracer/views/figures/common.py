@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ from matplotlib.patches import FancyArrowPatch
 
 from tracer.errors import MissingError
 from tracer.rcnn.anatomy import Anatomy, FeatureMap, Picture, Plane
-from tracer.views.figures.sheet import Sheet
+from tracer.rcnn.classes import class_name
+from tracer.views.figures.sheet import Sheet, columns
 
 
 def over_picture(
@@ -63,11 +64,57 @@ def arrow(
     return FancyArrowPatch(start, end, **settings)
 
 
-def class_name(label: int, names: Sequence[str] | None) -> str:
-    """Return a class's name, or its number where names are not known."""
-    if names is not None and 0 <= label < len(names):
-        return str(names[label])
-    return f"#{label}"
+def names_of_classes(
+    sheet: Sheet, parts: Anatomy, names: Sequence[str] | None = None
+) -> Callable[[int], str]:
+    """Return what gives a label's name in the sheet's language: of `names`, else the recording's.
+
+    Dollar signs are escaped: to matplotlib they begin a formula.
+    """
+    known = parts.trace.classes if names is None else names
+    return lambda label: class_name(known, label, sheet.lang).replace("$", r"\$")
+
+
+def tag_boxes(
+    sheet: Sheet, ax: Axes, boxes: np.ndarray, texts: Sequence[str], colours: Sequence[str],
+    size: tuple[int, int],
+) -> None:  # fmt: skip
+    """Name boxes [N, 4] at a corner where no earlier name stands; else not at all.
+
+    Args:
+        sheet: what is drawn on.
+        ax: a picture of `size` (height, width) in pixels.
+        boxes: x1, y1, x2, y2 in these pixels, the most important first.
+        texts: one per box.
+        colours: likewise.
+        size: of the picture.
+    """
+    height, width = size
+    tall, scale = _text_height(sheet, ax, size)
+    taken: list[tuple[float, float, float, float]] = []
+    for (x1, y1, x2, y2), text, colour in zip(boxes.tolist(), texts, colours, strict=True):
+        wide = columns(text) * tall * scale
+        corners = ((x1, y1), (x1, y1 - tall), (x2 - wide, y1), (x1, y2 - tall), (x1, y2))
+        for x, y in corners:
+            x, y = min(max(x, 0.0), width - wide), min(max(y, 0.0), height - tall)
+            place = (x, y, x + wide, y + tall)
+            if not any(_overlap(place, other) for other in taken):
+                taken.append(place)
+                sheet.tag(ax, x + wide * 0.03, y + tall * 0.12, text, colour, ha="left", va="top",
+                          size=0.72)  # fmt: skip
+                break
+
+
+def _text_height(sheet: Sheet, ax: Axes, size: tuple[int, int]) -> tuple[float, float]:
+    """Return a tag's height in the picture's pixels, and half a character's width over it."""
+    box = ax.get_position()
+    inches = sheet.figure.get_size_inches() * (box.width, box.height)
+    per_inch = max(size[1] / inches[0], size[0] / inches[1])
+    return sheet.points(0.72) / 72 * 1.55 * per_inch, 0.42
+
+
+def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def leading_proposals(parts: Anatomy, image: int, count: int) -> np.ndarray:

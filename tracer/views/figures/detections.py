@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from tracer.errors import MissingError
 from tracer.rcnn.anatomy import Anatomy, Detections
-from tracer.views.figures.common import class_name
-from tracer.views.figures.palette import CYCLE, SEQUENTIAL
+from tracer.views.figures.common import names_of_classes, tag_boxes
+from tracer.views.figures.palette import SEQUENTIAL, class_colour
 from tracer.views.figures.rpn import funnel_bars
 from tracer.views.figures.sheet import Sheet, figure
 
-
-def class_colour(label: int) -> str:
-    """Return the colour of a class; they repeat after eight."""
-    return CYCLE[(label - 1) % len(CYCLE)]
+Naming = Callable[[int], str]
 
 
 @figure(height=5.0)
@@ -25,10 +22,10 @@ def fig_detections(
     s: Sheet, parts: Anatomy, image: int, names: Sequence[str] | None = None, count: int = 12
 ) -> None:
     """The top detections on the original image, with their scores for all classes."""
-    found = parts.detections[image]
+    found, called = parts.detections[image], names_of_classes(s, parts, names)
     grid = s.grid(1, 2, width_ratios=[1.2, 1])
-    _on_original(s, s.panel(grid[0, 0]), parts, found, names, count)
-    _class_scores(s, s.panel(grid[0, 1]), parts, found, names, count)
+    _on_original(s, s.panel(grid[0, 0]), parts, found, called, count)
+    _class_scores(s, s.panel(grid[0, 1]), parts, found, called, count)
     s.title(
         f"Detections: {len(found)} in the original image",
         f"检测结果：原图上 {len(found)} 个",
@@ -40,27 +37,26 @@ def fig_detections(
 
 
 def _on_original(
-    s: Sheet, ax: Axes, parts: Anatomy, found: Detections, names: Sequence[str] | None, count: int
+    s: Sheet, ax: Axes, parts: Anatomy, found: Detections, called: Naming, count: int
 ) -> None:
     picture = parts.pictures[found.image]
     height, width = picture.original_size
-    s.picture(ax, picture.rgb(), extent=(0, width, height, 0))
+    s.picture(ax, picture.original_rgb(), extent=(0, width, height, 0))
     labels, scores = found.labels[:count].tolist(), found.scores[:count].tolist()
     boxes = found.boxes.xyxy[:count]
     colours = [class_colour(label) for label in labels]
     s.boxes(ax, boxes, colours, 1.6)
-    for box, label, score, colour in zip(boxes.tolist(), labels, scores, colours, strict=True):
-        text = f"{class_name(label, names)} {score:.2f}"
-        s.tag(ax, max(box[0], 0), max(box[1], 0), text, colour, ha="left", va="top", size=0.68)
     ax.set_xlim(0, width)
     ax.set_ylim(height, 0)
+    texts = [f"{called(label)} {score:.2f}" for label, score in zip(labels, scores, strict=True)]
+    tag_boxes(s, ax, boxes, texts, colours, (height, width))
     shown = len(boxes)
     total = len(found)
     s.heading(ax, s.say(f"the best {shown} of {total}", f"{total} 个中最好的 {shown} 个"))
 
 
 def _class_scores(
-    s: Sheet, ax: Axes, parts: Anatomy, found: Detections, names: Sequence[str] | None, count: int
+    s: Sheet, ax: Axes, parts: Anatomy, found: Detections, called: Naming, count: int
 ) -> None:
     if found.proposal is None:
         s.empty(
@@ -81,9 +77,9 @@ def _class_scores(
         if len(classes) <= 10:
             ink = "#14171f" if value > 0.6 else "white"
             s.text(ax, column, row, f"{value:.2f}", ha="center", va="center", size=0.68, colour=ink)
-    heads = [s.say("background", "背景") if c == 0 else class_name(c, names) for c in classes]
+    heads = [s.say("background", "背景") if c == 0 else called(c) for c in classes]
     ax.set_xticks(range(len(classes)), heads, rotation=35, ha="right", fontfamily=s.fonts)
-    who = [f"{class_name(label, names)}" for label in found.labels[:count].tolist()]
+    who = [called(label) for label in found.labels[:count].tolist()]
     ax.set_yticks(range(len(who)), who, fontfamily=s.fonts)
     ax.tick_params(length=0)
     for spine in ax.spines.values():
@@ -125,7 +121,8 @@ def fig_detection_funnel(
     order = np.argsort(-counts[-1], kind="stable")[:7]
     rest = np.setdiff1d(np.arange(classes), order)
     grouped = np.concatenate([counts[:, order], counts[:, rest].sum(1, keepdims=True)], 1)
-    groups = [class_name(int(c) + 1, names) for c in order] + [s.say("others", "其余")]
+    called = names_of_classes(s, parts, names)
+    groups = [called(int(c) + 1) for c in order] + [s.say("others", "其余")]
     colours = [class_colour(int(c) + 1) for c in order] + [s.theme.muted]
     labels = []
     for step in found.funnel.steps:

@@ -10,7 +10,7 @@ from tracer.errors import MissingError
 from tracer.rcnn.anatomy import Anatomy, FeatureMap, Level, Merge, Picture, Plane
 from tracer.views.figures.common import focus, grey, over_picture
 from tracer.views.figures.palette import level_colour
-from tracer.views.figures.sheet import Sheet, bare, figure, frame, limits, times
+from tracer.views.figures.sheet import Sheet, bare, figure, frame, limits, times, without_border
 
 
 @figure(height=5.6)
@@ -90,13 +90,15 @@ def _merge_note(merges: tuple[Merge, ...], channel: int, lang: str) -> str:
         what = "各通道的均值" if channel == -1 else f"第 {channel} 通道"
         end = "" if exact else "较细的层取自记录里的小图。"
         return (
-            f"图为{what}，自上而下：先算最粗的一层。每行前三幅相加的图用同一色标，可逐格核对。{end}"
+            f"图为{what}，自上而下：先算最粗的一层。×2：上一行的和按最近邻放大一倍。"
+            f"每行的侧向连接、上采样与和用同一色标，加法可逐格核对。{end}"
         )
     what = "the mean over all channels" if channel == -1 else f"channel {channel}"
     end = "" if exact else " Finer levels are from the recording's small pictures."
     return (
-        f"Shown: {what}. From the top down, coarsest first; lateral, upsampled and sum of a row "
-        f"share one colour scale, so the addition can be checked by eye.{end}"
+        f"Shown: {what}. From the top down, coarsest first. ×2: the sum above, doubled by nearest "
+        "neighbour. Lateral, upsampled and sum of a row share one colour scale, so the addition "
+        f"can be checked by eye.{end}"
     )
 
 
@@ -146,7 +148,8 @@ def _planes(merge: Merge, image: int, channel: int) -> tuple[Plane | None, ...]:
 
 
 def _shared(planes: list[Plane]) -> tuple[float, float]:
-    return limits(np.concatenate([plane.values.ravel() for plane in planes]), 2)
+    inner = [without_border(plane.values).ravel() for plane in planes]
+    return limits(np.concatenate(inner), 1)
 
 
 def _row_signs(s: Sheet, axes: list[Axes], merge: Merge, top: bool) -> None:
@@ -179,8 +182,8 @@ def _doubling(s: Sheet, above: Axes, below: Axes) -> None:
     patch.set_clip_on(False)
     patch.set_in_layout(False)
     s.text(
-        below, 0.70, 1.06, s.say("×2, nearest", "×2 最近邻"), transform=below.transAxes, ha="right",
-        va="bottom", size=0.68, colour=s.theme.muted, in_layout=False,
+        below, 1.0 + (0.2 if s.slide else 0.115), 0.94, "×2", transform=below.transAxes,
+        ha="center", va="top", size=0.95, colour=s.theme.muted, in_layout=False,
     )  # fmt: skip
 
 
@@ -219,7 +222,7 @@ def _cells(
     for ax in (whole, close):
         s.picture(ax, picture.rgb())
         for level in reversed(levels):
-            _cell(s, ax, level, x, y, tags=ax is close)
+            _cell(s, ax, level, x, y)
         ax.plot([x], [y], "+", color="white", ms=s.point, mew=1.5)
     whole.set_xlim(0, width)
     whole.set_ylim(height, 0)
@@ -229,9 +232,22 @@ def _cells(
     left, top = (column - 0.3) * side, (row - 0.15) * side
     close.set_xlim(left, left + side * 1.6)
     close.set_ylim(top + side * 1.3, top)
+    _cell_names(s, close, levels)
     whole.add_patch(
         Rectangle((left, top), side * 1.6, side * 1.3, fill=False, ec="white", lw=1, ls=":")
     )
+
+
+def _cell_names(s: Sheet, ax: Axes, levels: tuple[Level, ...]) -> None:
+    """Each level's name and the side of its cells, in its colour, in a column beside the panel."""
+    place = {"transform": ax.transAxes, "ha": "left", "va": "top"}
+    for i, level in enumerate(levels):
+        down, right = level.map.stride
+        size = f"{right:g}" if down == right else f"{right:g}×{down:g}"
+        text = s.say(f"{level.name}\n{size} px", f"{level.name}\n{size} 像素")
+        s.text(
+            ax, 1.03, 1 - i * 0.21, text, colour=s.ink(level_colour(level.name)), size=0.85, **place
+        )
 
 
 def _cell_of(feature: FeatureMap, x: float, y: float) -> tuple[int, int]:
@@ -240,7 +256,7 @@ def _cell_of(feature: FeatureMap, x: float, y: float) -> tuple[int, int]:
     return row, min(max(int(x / feature.stride[1]), 0), columns - 1)
 
 
-def _cell(s: Sheet, ax: Axes, level: Level, x: float, y: float, tags: bool) -> None:
+def _cell(s: Sheet, ax: Axes, level: Level, x: float, y: float) -> None:
     down, right = level.map.stride
     row, column = _cell_of(level.map, x, y)
     colour = level_colour(level.name)
@@ -248,16 +264,13 @@ def _cell(s: Sheet, ax: Axes, level: Level, x: float, y: float, tags: bool) -> N
     ax.add_patch(
         Rectangle(corner, right, down, fill=True, fc=colour + "30", ec=colour, lw=s.point / 4.5)
     )
-    if tags and right >= 8:
-        text = f"{level.name}  {right:g} px"
-        s.tag(ax, corner[0] + right, corner[1] + down, text, colour, ha="left", va="top", size=0.65)
 
 
 def _vector(s: Sheet, ax: Axes, level: Level, x: float, y: float, image: int) -> None:
     colour = level_colour(level.name)
     row, column = _cell_of(level.map, x, y)
     s.labels(ax, y=f"{level.name}\n[{row}, {column}]")
-    ax.yaxis.label.set(color=colour, rotation=0, ha="right", va="center")
+    ax.yaxis.label.set(color=s.ink(colour), rotation=0, ha="right", va="center")
     ax.spines["bottom"].set_visible(False)
     ax.set_xticks([])
     try:

@@ -161,7 +161,7 @@ def _station(s: Sheet, ax: Axes, station: Station) -> None:
     room = station.height - 0.38
     for i, line in enumerate(station.lines):
         y = top - 0.24 - (i + 0.5) * room / max(len(station.lines), 1) + 0.06
-        s.text(ax, middle, y, line, ha="center", va="center", size=0.78, colour=s.theme.ink)
+        s.text(ax, middle, y, line, ha="center", va="center", size=0.92, colour=s.theme.ink)
 
 
 def _connect(s: Sheet, ax: Axes, start: Station, end: Station, **options: object) -> None:

@@ -40,6 +40,11 @@ def level_colour(name: str) -> str:
     return _BY_EXPONENT.get(int(found[1]), _SPARE[1])
 
 
+def class_colour(label: int) -> str:
+    """Return the colour of a class; they repeat after eight."""
+    return CYCLE[(label - 1) % len(CYCLE)]
+
+
 @dataclass(frozen=True, slots=True)
 class Theme:
     """Colours of everything that is not data.

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.patches import Rectangle
 
 from tracer.errors import InputError, MissingError
 from tracer.rcnn.anatomy import Anatomy, Grid, Pooling
-from tracer.views.figures.common import arrow, leading_proposals
-from tracer.views.figures.palette import level_colour
+from tracer.views.figures.common import leading_proposals, names_of_classes, tag_boxes
+from tracer.views.figures.palette import class_colour, level_colour
 from tracer.views.figures.sheet import Sheet, bare, figure, frame, limits, times, wrap
 
 # --- level assignment -----------------------------------------------------------------------------
@@ -22,25 +21,26 @@ from tracer.views.figures.sheet import Sheet, bare, figure, frame, limits, times
 def fig_level_assignment(s: Sheet, parts: Anatomy, image: int, highlight: int = 12) -> None:
     """Which level each box is pooled from: its size against the formula, and on the picture."""
     pooling = parts.roi_heads.box
-    grid = s.grid(2, 2, width_ratios=[1.15, 1], height_ratios=[5, 1.15])
-    _sizes(s, s.panel(grid[0, 0]), pooling, image)
-    _level_counts(s, s.panel(grid[1, 0]), pooling, image)
     best = leading_proposals(parts, image, highlight)
-    _on_picture(s, s.panel(grid[:, 1]), parts, pooling, image, best)
+    grid = s.grid(1, 3, width_ratios=[1.3, 0.3, 1.5])
+    _sizes(s, s.panel(grid[0, 0]), pooling, image, best)
+    _level_counts(s, s.panel(grid[0, 1]), pooling, image)
+    _on_picture(s, s.panel(grid[0, 2]), parts, pooling, image, best)
     formula = f"k = ⌊{pooling.canonical_level:g} + log₂(√(wh) / {pooling.canonical_scale:g})⌋"
     k_min, k_max = pooling.k_min, pooling.k_max
     s.title(
         f"Which level a box is pooled from:  {formula}",
         f"每个框从哪一层取特征：  {formula}",
-        f"Left: each dot is a box; k is clamped to {k_min}…{k_max}, the levels that are pooled "
-        "from. Right: the boxes in the resized image, in the colour of their level.",
-        f"左：每点一个框；k 被限制在 {k_min}～{k_max} 之内，即参与池化的各层。"
-        "右：缩放后图像上的框，颜色即所属的层。",
+        f"Left: each dot is a box, at its level; k is clamped to {k_min}…{k_max}, the levels that "
+        "are pooled from. Ringed dots are the boxes drawn bold in the resized image, in the colour "
+        "of their level.",
+        f"左：每点一个框，位于它所属的层；k 被限制在 {k_min}～{k_max} 之内，即参与池化的各层。"
+        "带圈的点，就是右边缩放后图像上的粗线框；颜色即所属的层。",
     )
 
 
-def _sizes(s: Sheet, ax: Axes, pooling: Pooling, image: int) -> None:
-    sides, exact = pooling.sides(image), pooling.exact_level(image)
+def _sizes(s: Sheet, ax: Axes, pooling: Pooling, image: int, best: np.ndarray) -> None:
+    sides = pooling.sides(image)
     if len(sides) == 0:
         s.empty(ax, "no proposals: nothing is pooled", "没有候选框，也就无从池化")
         return
@@ -49,26 +49,21 @@ def _sizes(s: Sheet, ax: Axes, pooling: Pooling, image: int) -> None:
     x = np.geomspace(low, high, 800)
     k = pooling.canonical_level + np.log2(x / pooling.canonical_scale)
     steps = np.clip(np.floor(k + 1e-6), pooling.k_min, pooling.k_max)
-    ax.plot(x, k, color=s.theme.muted, lw=1.0, ls="--", label="4 + log₂(√(wh)/224)", zorder=2)
+    ax.plot(x, k, color=s.theme.muted, lw=s.point / 9, ls="--", zorder=2)
     for level, name in enumerate(_names(pooling)):
         there = steps == pooling.k_min + level
         if there.any():
-            ax.axvspan(x[there][0], x[there][-1], color=level_colour(name), alpha=0.10, lw=0)
-            ax.plot(x[there], steps[there], color=level_colour(name), lw=s.point / 3.2, zorder=3)
-    place = np.random.default_rng(0)
-    jitter = place.uniform(-0.32, 0.32, len(sides))
-    colours = [level_colour(_names(pooling)[i]) for i in pooling.assigned[image]]
-    ax.scatter(
-        sides, pooling.k_min + pooling.assigned[image] + jitter, c=colours, s=s.point * 1.3,
-        alpha=0.55, lw=0, zorder=4,
-    )  # fmt: skip
+            ax.axvspan(x[there][0], x[there][-1], color=level_colour(name), alpha=0.12, lw=0)
+            ax.plot(x[there], steps[there], color=level_colour(name), lw=s.point / 2.6, zorder=3)
+    rows = pooling.k_min + pooling.assigned[image]
+    rows = rows + np.random.default_rng(0).uniform(-0.34, 0.34, len(sides))
+    colours = np.asarray([level_colour(_names(pooling)[i]) for i in pooling.assigned[image]])
+    ax.scatter(sides, rows, c=colours, s=s.point * 1.6, alpha=0.5, lw=0, zorder=4)
+    ax.scatter(sides[best], rows[best], c=colours[best], s=s.point * 5, lw=s.point / 9,
+               ec=s.theme.ink, zorder=5)  # fmt: skip
     ax.set_xscale("log", base=2)
     ax.set_xlim(low, high)
-    ax.set_ylim(min(pooling.k_min, float(exact.min())) - 0.6, pooling.k_max + 1.1)
-    ax.set_yticks(
-        range(pooling.k_min, pooling.k_max + 1),
-        [f"k={k}" for k in range(pooling.k_min, pooling.k_max + 1)],
-    )
+    _level_rows(s, ax, pooling, named=True)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     s.labels(ax, s.say("√(w·h) in pixels of the resized image", "√(w·h)，缩放后图像的像素"))
     _thresholds(s, ax, pooling, low, high)
@@ -81,7 +76,7 @@ def _thresholds(s: Sheet, ax: Axes, pooling: Pooling, low: float, high: float) -
         if low < edge < high:
             ax.axvline(edge, color=s.theme.muted, lw=0.7, ls=":", zorder=1)
             s.text(
-                ax, edge, 0.99, f"{edge:g} px", transform=ax.get_xaxis_transform(), ha="center",
+                ax, edge, 0.99, f"{edge:g}", transform=ax.get_xaxis_transform(), ha="center",
                 va="top", size=0.75, colour=s.theme.muted,
                 bbox={"facecolor": s.theme.paper, "edgecolor": "none", "pad": 1},
             )  # fmt: skip
@@ -91,19 +86,31 @@ def _names(pooling: Pooling) -> list[str]:
     return [level.name for level in pooling.levels]
 
 
+def _level_rows(s: Sheet, ax: Axes, pooling: Pooling, named: bool) -> None:
+    """One row of the vertical axis per level, by its k."""
+    ks = list(range(pooling.k_min, pooling.k_max + 1))
+    names = _names(pooling)
+    ax.set_ylim(pooling.k_min - 0.75, pooling.k_max + 0.75)
+    ax.set_yticks(ks, [f"{name}\nk = {k}" for name, k in zip(names, ks, strict=True)])
+    ax.tick_params(axis="y", length=0)
+    for name, label in zip(names, ax.get_yticklabels(), strict=True):
+        label.set(color=s.ink(level_colour(name)), fontweight="bold", visible=named)
+
+
 def _level_counts(s: Sheet, ax: Axes, pooling: Pooling, image: int) -> None:
     names = _names(pooling)
     counts = np.bincount(pooling.assigned[image], minlength=len(names))
-    places = np.arange(len(names))
-    ax.bar(places, counts, color=[level_colour(n) for n in names], width=0.7)
-    for place, count in zip(places.tolist(), counts.tolist(), strict=True):
-        s.text(ax, place, count, f"{count:,}", ha="center", va="bottom", size=0.8)
-    ax.set_xticks(places, names)
-    ax.set_ylim(0, max(counts.max(initial=0) * 1.35, 1))
-    ax.set_xlim(-0.6, max(len(names), 3) - 0.4)
-    ax.set_yticks([])
-    ax.spines["left"].set_visible(False)
-    s.labels(ax, s.say("boxes per level", "各层分到的框数"))
+    ks = np.arange(len(names)) + pooling.k_min
+    ax.barh(ks, counts, color=[level_colour(n) for n in names], height=0.62)
+    longest = max(int(counts.max(initial=0)), 1)
+    for k, count in zip(ks.tolist(), counts.tolist(), strict=True):
+        s.text(ax, count + longest * 0.04, k, f"{count:,}", va="center", size=0.9,
+               in_layout=False)  # fmt: skip
+    _level_rows(s, ax, pooling, named=False)
+    ax.set_xlim(0, longest * 1.9)
+    ax.set_xticks([])
+    ax.spines[["left", "bottom"]].set_visible(False)
+    s.labels(ax, s.say("boxes", "框数"))
 
 
 def _on_picture(
@@ -116,14 +123,12 @@ def _on_picture(
     rest = np.setdiff1d(np.arange(len(boxes)), best)[:60]
     s.boxes(ax, boxes[rest], [colours[i] for i in rest], 0.5, alpha=0.3)
     s.boxes(ax, boxes[best], [colours[i] for i in best], 1.6)
-    for i in best.tolist():
-        s.tag(ax, boxes[i, 0], boxes[i, 1], names[assigned[i]], colours[i], ha="left", va="top",
-              size=0.6)  # fmt: skip
     height, width = parts.pictures[image].resized_size
     ax.set_xlim(0, width)
     ax.set_ylim(height, 0)
-    thin = s.say(f"bold: {len(best)} leading boxes", f"粗线：{len(best)} 个主要的框")
-    s.heading(ax, thin)
+    tags = [names[assigned[i]] for i in best.tolist()]
+    tag_boxes(s, ax, boxes[best], tags, [colours[i] for i in best], (height, width))
+    s.heading(ax, s.say(f"bold: {len(best)} leading boxes", f"粗线：{len(best)} 个主要的框"))
 
 
 # --- RoIAlign -------------------------------------------------------------------------------------
@@ -143,13 +148,13 @@ def fig_roi_align(
     pooled = pooling.pooled(index, image)
     shown = int(np.nan_to_num(pooled).std(axis=(1, 2)).argmax()) if channel is None else channel
     cell = _bin_to_explain(pooled[shown])
-    picture, whole, close, result = _four_panels(s)
+    picture, whole, close, result, sums = _panels(s)
     colour = level_colour(level.name)
     _roi_on_picture(s, picture, parts, image, index, colour)
     _roi_on_map(s, whole, grid, features[shown], level.name, shown, cell)
     _one_bin(s, close, grid, features[shown], cell)
     _pooled(s, result, pooled[shown], cell, colour)
-    _arithmetic(s, result, grid, features[shown], cell)
+    _arithmetic(s, sums, grid, features[shown], cell)
     samples = grid.samples.shape[2]
     s.title(
         f"RoIAlign: box {index} from {level.name}, read off the real feature map",
@@ -163,21 +168,17 @@ def fig_roi_align(
     )
 
 
-def _four_panels(s: Sheet) -> tuple[Axes, Axes, Axes, Axes]:
-    """Picture, map, one bin, output: two by two, on a wide slide in three columns."""
+def _panels(s: Sheet) -> tuple[Axes, Axes, Axes, Axes, Axes]:
+    """Picture, map, one bin, output, sums: two by two; on a slide map and bin are the largest."""
     if not s.slide:
-        places = s.grid(2, 2, width_ratios=[1, 1.12])
-        return (
-            s.panel(places[0, 0]), s.panel(places[0, 1]),
-            s.panel(places[1, 0]), s.panel(places[1, 1]),
-        )  # fmt: skip
-    places = s.grid(2, 3, width_ratios=[0.95, 1.2, 1.2])
-    return (
-        s.panel(places[0, 0]),
-        s.panel(places[:, 1]),
-        s.panel(places[1, 0]),
-        s.panel(places[:, 2]),
-    )
+        g = s.grid(3, 2, width_ratios=[1, 1.12], height_ratios=[1, 1, 0.13])
+        places = (g[0, 0], g[0, 1], g[1, 0], g[1, 1], g[2, :])
+    else:
+        g = s.grid(3, 3, width_ratios=[1, 1.3, 1.3], height_ratios=[0.8, 0.62, 0.38])
+        places = (g[0, 0], g[:, 1], g[:2, 2], g[1:, 0], g[2, 2])
+    picture, whole, close, result, sums = (s.panel(place) for place in places)
+    sums.set_axis_off()
+    return picture, whole, close, result, sums
 
 
 def choose_box(parts: Anatomy, image: int) -> int:
@@ -209,8 +210,11 @@ def _fit(pooling: Pooling, index: int, image: int) -> float:
 
 
 def _bin_to_explain(pooled: np.ndarray) -> tuple[int, int]:
-    """The bin of the largest value, as (row, column)."""
-    row, column = np.unravel_index(int(np.nan_to_num(pooled).argmax()), pooled.shape)
+    """The bin of the largest value, as (row, column): off the border where there is an inside."""
+    inside = np.full(pooled.shape, -np.inf)
+    core = (slice(1, -1), slice(1, -1)) if min(pooled.shape) > 2 else (slice(None), slice(None))
+    inside[core] = np.nan_to_num(pooled)[core]
+    row, column = np.unravel_index(int(inside.argmax()), pooled.shape)
     return int(row), int(column)
 
 
@@ -270,7 +274,8 @@ def _one_bin(s: Sheet, ax: Axes, grid: Grid, values: np.ndarray, cell: tuple[int
     """One bin close up: its sampling points, the cells around one of them, weights and values."""
     points, corners = grid.samples[cell], grid.corners[cell]
     low, high = corners.reshape(-1, 2).min(0) - 1, corners.reshape(-1, 2).max(0) + 1
-    s.map(ax, values, vmin=limits(values)[0], vmax=limits(values)[1], alpha=0.75)
+    seen = values[max(low[1], 0) : high[1] + 1, max(low[0], 0) : high[0] + 1]
+    s.map(ax, values, vmin=limits(seen, 0)[0], vmax=limits(seen, 0)[1], alpha=0.85)
     _mark_bin(s, ax, grid, cell)
     ax.plot(points[:, 0], points[:, 1], "o", color="white", mec="#14171f", ms=s.point / 1.9)
     chosen = _telling(grid, cell)
@@ -298,8 +303,9 @@ def _arithmetic(s: Sheet, ax: Axes, grid: Grid, values: np.ndarray, cell: tuple[
     some = ", ".join(f"{v:.2f}" for v in samples[:4].tolist()) + ("…" if len(samples) > 4 else "")
     one = s.say("sample", "采样点") + f" = {parts} = {samples[chosen]:.3f}"
     mean = s.say("bin = mean of ", "格子 = 均值 ") + f"({some}) = {samples.mean():.3f}"
-    width = 44 if s.slide else 70
-    s.labels(ax, f"{wrap(one, width)}\n{wrap(mean, width)}")
+    width = 46 if s.slide else 120
+    style = {"transform": ax.transAxes, "ha": "center", "va": "top", "colour": s.theme.muted}
+    s.text(ax, 0.5, 1.0, f"{wrap(one, width)}\n{wrap(mean, width)}", **style)
 
 
 def _telling(grid: Grid, cell: tuple[int, int]) -> int:
@@ -312,7 +318,8 @@ def _pooled(s: Sheet, ax: Axes, pooled: np.ndarray, cell: tuple[int, int], colou
     low, high = limits(pooled)
     for (row, column), value in np.ndenumerate(pooled):
         ink = "#14171f" if value > (low + high) / 2 else "white"
-        s.text(ax, column, row, f"{value:.2f}", ha="center", va="center", size=0.68, colour=ink)
+        number = f"{value:.1f}" if s.slide else f"{value:.2f}"
+        s.text(ax, column, row, number, ha="center", va="center", size=0.8, colour=ink)
     corner, line = (cell[1] - 0.5, cell[0] - 0.5), s.point / 3
     ax.add_patch(Rectangle(corner, 1, 1, fill=False, ec=s.theme.warn, lw=line))
     frame(ax, colour)
@@ -322,69 +329,153 @@ def _pooled(s: Sheet, ax: Axes, pooled: np.ndarray, cell: tuple[int, int], colou
 
 # --- head -----------------------------------------------------------------------------------------
 
-_MEANING = {
-    "box_roi_pool": ("RoIAlign", "RoIAlign"),
-    "fc6": ("fully connected + ReLU", "全连接 + ReLU"),
-    "fc7": ("fully connected + ReLU", "全连接 + ReLU"),
-    "cls_score": ("class logits", "各类得分（logits）"),
-    "bbox_pred": ("4 deltas per class", "每类 4 个偏移量"),
-}
 
-
-@figure(height=3.9)
-def fig_head(s: Sheet, parts: Anatomy, image: int) -> None:
-    """From a box's pooled features to its scores and deltas, with sizes and parameters."""
-    heads, modules = parts.roi_heads, parts.run.trace.modules
-    layers = heads.layers
-    ax = s.panel()
-    bare(ax)
-    trunk = [layer for layer in layers if "box_predictor" not in layer[0]]
-    ends = [layer for layer in layers if "box_predictor" in layer[0]]
-    width = 1.0
-    for i, (path, shape) in enumerate(trunk):
-        params = modules[parts.run.prefix + path].params
-        _layer_box(s, ax, i * 1.45, 0, width, path, shape, params)
-        if i:
-            ax.add_patch(arrow(s, (i * 1.45 - 0.45, 0), (i * 1.45, 0)))
-    x = len(trunk) * 1.45
-    for y, (path, shape) in zip((0.62, -0.62), ends, strict=False):
-        params = modules[parts.run.prefix + path].params
-        _layer_box(s, ax, x, y, width, path, shape, params)
-        ax.add_patch(arrow(s, (x - 0.45, 0), (x, y), connectionstyle="arc3"))
-    ax.set_xlim(-0.1, x + width + 0.1)
-    ax.set_ylim(-1.2, 1.2)
-    boxes = layers[0][1][0] if layers else 0
-    flat = int(np.prod(layers[0][1][1:])) if layers else 0
+@figure(height=4.4)
+def fig_head(s: Sheet, parts: Anatomy, image: int, box: int | None = None) -> None:
+    """What the box head makes of one box: pooled maps, hidden layers, class scores and deltas."""
+    heads = parts.roi_heads
+    index = _box_for_head(parts, image) if box is None else box
+    if index is not None and not 0 <= index < len(heads.box.boxes[image]):
+        count = len(heads.box.boxes[image])
+        raise InputError(f"there is no box {index}: image {image} has {count}")
+    hidden = () if index is None else heads.hidden(index, image)
+    columns = 2 + max(len(hidden), 1)
+    grid = s.grid(2, columns, width_ratios=[1.25, *[1] * (columns - 2), 1.45])
+    _pooled_channels(s, s.panel(grid[:, 0]), parts, image, index)
+    for i, (path, values) in enumerate(hidden, 1):
+        ax = s.panel(grid[:, i])
+        _hidden_layer(s, ax, parts, path, values)
+        s.text(ax, -0.09, 0.5, "→", transform=ax.transAxes, ha="center", va="center", size=1.4,
+               in_layout=False)  # fmt: skip
+    _scores_of_box(s, s.panel(grid[0, -1]), parts, image, index)
+    _deltas_of_box(s, s.panel(grid[1, -1]), parts, image, index)
+    flat, total = int(np.prod(heads.layers[0][1][1:])), heads.layers[0][1][0]
+    who = s.say("no box", "没有框") if index is None else s.say(f"box {index}", f"第 {index} 个框")
     s.title(
-        f"The box head: {flat:,} numbers per box become {heads.num_classes} scores and "
+        f"The box head ({who}): {flat:,} numbers become {heads.num_classes} scores and "
         f"{heads.num_classes * 4} deltas",
-        f"box head：每个框的 {flat:,} 个数变成 {heads.num_classes} 个得分和 "
+        f"box head（{who}）：{flat:,} 个数变成 {heads.num_classes} 个得分和 "
         f"{heads.num_classes * 4} 个偏移量",
-        f"All {boxes:,} boxes of the batch go through as one batch, each by itself; class 0 is the "
-        "background.",
-        f"一批中的全部 {boxes:,} 个框一起通过，彼此独立；第 0 类是背景。",
+        "As recorded. One square is one number; in the layers dark is zero, what the ReLU left. "
+        f"All {total:,} boxes of the batch go through together, each by itself.",
+        f"均为记录值。一个小方块是一个数；全连接层里深色为零，即被 ReLU 截去的。"
+        f"一批中的 {total:,} 个框一起通过，彼此独立。",
     )
 
 
-def _layer_box(
-    s: Sheet, ax: Axes, x: float, y: float, width: float, path: str, shape: Sequence[int],
-    params: int,
-) -> None:  # fmt: skip
-    height = 0.95
-    ax.add_patch(
-        FancyBboxPatch(
-            (x, y - height / 2), width, height, boxstyle="round,pad=0,rounding_size=0.06",
-            fc=s.theme.panel, ec=s.theme.faint, lw=1.2,
-        )
-    )  # fmt: skip
-    name = path.split(".")[-1]
-    meaning = _MEANING.get(name)
-    middle = x + width / 2
-    style = {"ha": "center", "va": "center"}
-    s.text(ax, middle, y + 0.27, name, size=0.95, fontweight="bold", **style)
-    s.text(ax, middle, y + 0.02, times(shape), size=0.85, **style)
-    if meaning:
-        s.text(ax, middle, y - 0.18, s.say(*meaning), size=0.72, colour=s.theme.muted, **style)
-    if params:
-        text = s.say(f"{params / 1e6:.2f} M parameters", f"{params / 1e6:.2f} M 参数")
-        s.text(ax, middle, y - 0.35, text, size=0.68, colour=s.theme.muted, **style)
+def _box_for_head(parts: Anatomy, image: int) -> int | None:
+    """The box behind the best detection, or the first one; None where there are no boxes."""
+    leading = leading_proposals(parts, image, 1)
+    return int(leading[0]) if len(leading) else None
+
+
+def _pooled_channels(s: Sheet, ax: Axes, parts: Anatomy, image: int, index: int | None) -> None:
+    """All channels of a box's pooled features, side by side."""
+    shape = parts.roi_heads.layers[0][1][1:]
+    s.heading(ax, f"RoIAlign\n{times(shape)}")
+    try:
+        pooled = None if index is None else parts.roi_heads.box.pooled(index, image)
+    except MissingError:
+        pooled = None
+    if pooled is None:
+        _no_values(s, ax, index)
+        return
+    s.map(ax, tiled(pooled))
+    down = _rows_for(len(pooled))
+    line: dict[str, Any] = {"color": s.theme.paper, "lw": s.point / 18}
+    for i in range(1, len(pooled) // down):
+        ax.axvline(i * shape[2] - 0.5, **line)
+    for i in range(1, down):
+        ax.axhline(i * shape[1] - 0.5, **line)
+    s.labels(ax, s.say(f"{len(pooled)} channels, {pooled.size:,} numbers",
+                       f"{len(pooled)} 个通道，{pooled.size:,} 个数"))  # fmt: skip
+
+
+def tiled(maps: np.ndarray) -> np.ndarray:
+    """Lay [C, h, w] out as one picture, row by row and as square as C's divisors allow."""
+    count, height, width = maps.shape
+    down = _rows_for(count)
+    grid = maps.reshape(down, count // down, height, width)
+    return grid.transpose(0, 2, 1, 3).reshape(down * height, -1)
+
+
+def _rows_for(count: int) -> int:
+    """The largest divisor of a count that is not above its square root."""
+    return next(n for n in range(int(np.sqrt(count)), 0, -1) if count % n == 0)
+
+
+def _no_values(s: Sheet, ax: Axes, index: int | None) -> None:
+    bare(ax)
+    if index is None:
+        s.empty(ax, "no proposals", "没有候选框")
+    else:
+        s.empty(ax, 'not kept:\nrecord with\nkeep="anatomy"', '未保留：请用\nkeep="anatomy"\n记录')
+
+
+def _hidden_layer(s: Sheet, ax: Axes, parts: Anatomy, path: str, values: np.ndarray | None) -> None:
+    """One fully connected layer's values as a square, with its size."""
+    params = parts.run.trace.modules[parts.run.prefix + path].params
+    name = path.removeprefix("roi_heads.box_head.")
+    size = s.say(f"{params / 1e6:.2f} M parameters", f"{params / 1e6:.2f} M 参数")
+    if values is None:
+        s.heading(ax, f"{name} + ReLU")
+        _no_values(s, ax, 0)
+        return
+    s.heading(ax, f"{name} + ReLU\n{len(values)}")
+    s.map(ax, tiled(values[:, None, None]), vmin=0)
+    zeros = float((values == 0).mean())
+    s.labels(ax, f"{size}\n" + s.say(f"{zeros:.0%} zeros", f"{zeros:.0%} 为零"))
+
+
+def _scores_of_box(s: Sheet, ax: Axes, parts: Anatomy, image: int, index: int | None) -> None:
+    """The box's softmax over the classes, the largest few if there are many."""
+    heads, called = parts.roi_heads, names_of_classes(s, parts)
+    s.heading(ax, f"cls_score  {heads.num_classes}  → softmax")
+    if index is None:
+        _no_values(s, ax, index)
+        return
+    scores = heads.scores(image)[index]
+    shown = _leading_classes(scores)
+    colours = [s.theme.muted if c == 0 else class_colour(c) for c in shown]
+    ax.barh(range(len(shown)), scores[shown], color=colours, height=0.68)
+    for row, label in enumerate(shown):
+        s.text(ax, scores[label], row, f" {scores[label]:.3f}", va="center", size=0.8)
+    _named_rows(s, ax, [called(c) for c in shown])
+    ax.set_xlim(0, 1.25)
+
+
+def _leading_classes(scores: np.ndarray, count: int = 5) -> list[int]:
+    """The labels with the highest scores, in the labels' order."""
+    best = np.argsort(-np.nan_to_num(scores), kind="stable")[:count]
+    return sorted(best.tolist())
+
+
+def _deltas_of_box(s: Sheet, ax: Axes, parts: Anatomy, image: int, index: int | None) -> None:
+    """The four deltas of the box's best class, as the layer puts them out."""
+    heads, called = parts.roi_heads, names_of_classes(s, parts)
+    if index is None:
+        s.heading(ax, f"bbox_pred  {heads.num_classes}×4")
+        _no_values(s, ax, index)
+        return
+    best = int(np.nan_to_num(heads.scores(image)[index, 1:]).argmax()) + 1
+    deltas = heads.deltas(image)[index]
+    deltas = deltas[min(best, len(deltas) - 1)]
+    who = s.say(f"of {called(best)}", f"{called(best)}的")
+    s.heading(ax, f"bbox_pred  {heads.num_classes}×4\n{who} dx, dy, dw, dh")
+    ax.barh(range(4), deltas, color=class_colour(best), height=0.68)
+    reach = max(float(np.abs(np.nan_to_num(deltas)).max()), 1e-3) * 1.9
+    for row, value in enumerate(deltas.tolist()):
+        side = "left" if value >= 0 else "right"
+        s.text(ax, value, row, f" {value:+.2f} ", va="center", ha=side, size=0.8)
+    ax.axvline(0, color=s.theme.muted, lw=0.8)
+    _named_rows(s, ax, ["dx", "dy", "dw", "dh"])
+    ax.set_xlim(-reach, reach)
+
+
+def _named_rows(s: Sheet, ax: Axes, names: list[str]) -> None:
+    """Rows from the top down with their names, and no horizontal axis."""
+    ax.set_yticks(range(len(names)), names, fontfamily=s.fonts)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_xticks([])
+    ax.spines["bottom"].set_visible(False)
+    ax.tick_params(axis="y", length=0, labelcolor=s.theme.ink)

@@ -16,21 +16,23 @@ from tracer.views.figures.sheet import Sheet, bare, figure, frame
 # --- anchors --------------------------------------------------------------------------------------
 
 
-@figure(height=4.6)
+@figure(height=6.2)
 def fig_base_anchors(s: Sheet, parts: Anatomy, image: int) -> None:
     """The base anchors of every level, around the origin and to one scale."""
     anchors = parts.anchors
     count = len(anchors.levels)
-    grid = s.grid(2, max(count, 1), height_ratios=[2.4, 1])
+    grid = s.grid(2, max(count, 1), height_ratios=[3.2, 1])
     whole = s.panel(grid[0, :])
     reach = max(float(np.abs(base).max(initial=1)) for base in anchors.base) * 1.12
+    height, width = parts.pictures[image].resized_size
+    s.picture(whole, grey(parts.pictures[image]), (-width / 2, width / 2, height / 2, -height / 2))
     for level, base in zip(anchors.levels, anchors.base, strict=True):
         s.boxes(whole, base, level_colour(level.name), 1.4)
-    whole.set_xlim(-reach * 2.1, reach * 2.1)
-    whole.set_ylim(reach, -reach)
-    whole.set_aspect("equal")
-    whole.plot([0], [0], "+", color=s.theme.ink, ms=s.point)
-    s.heading(whole, s.say("all levels, to one scale (pixels)", "全部各层，同一比例（像素）"))
+    whole.set_xlim(-max(reach, width / 2) * 1.02, max(reach, width / 2) * 1.02)
+    whole.set_ylim(max(reach, height / 2) * 1.02, -max(reach, height / 2) * 1.02)
+    whole.plot([0], [0], "+", color="white", ms=s.point, mew=1.5)
+    s.heading(whole, s.say("all levels, and the resized image, to one scale",
+                           "全部各层与缩放后的图像，同一比例"))  # fmt: skip
     for i, (level, base) in enumerate(zip(anchors.levels, anchors.base, strict=True)):
         _base_of_level(s, s.panel(grid[1, i]), level.name, base)
     total = len(anchors)
@@ -189,10 +191,15 @@ def _stacked(s: Sheet, ax: Axes, parts: Anatomy, values: np.ndarray, levels: np.
         s.empty(ax, "none", "没有")
         return
     reach = max(float(np.percentile(np.abs(finite), 99.5)), 1e-3)
-    edges = np.linspace(-reach, reach, 41).tolist()
-    groups = [finite[levels[np.isfinite(values)] == i] for i in range(len(parts.rpn.levels))]
-    colours = [level_colour(level.name) for level in parts.rpn.levels]
-    ax.hist(groups, edges, stacked=True, color=colours, log=True, histtype="stepfilled")
+    edges = np.linspace(-reach, reach, 41)
+    below = np.zeros(40)
+    for i, level in enumerate(parts.rpn.levels):
+        counts = np.histogram(finite[levels[np.isfinite(values)] == i], edges)[0]
+        ax.stairs(below + counts, edges, baseline=np.maximum(below, 0.5), fill=True,
+                  color=level_colour(level.name))  # fmt: skip
+        below = below + counts
+    ax.set_yscale("log")
+    ax.set_ylim(0.7, max(float(below.max()), 1) * 1.8)
     ax.axvline(0, color=s.theme.muted, lw=0.8, ls=":")
 
 
@@ -200,7 +207,7 @@ def _level_legend(s: Sheet, ax: Axes, parts: Anatomy) -> None:
     handles = [Rectangle((0, 0), 1, 1, color=level_colour(v.name)) for v in parts.rpn.levels]
     names = [level.name for level in parts.rpn.levels]
     ax.legend(
-        handles, names, loc="upper right", prop={"size": s.point * 0.75}, labelcolor=s.theme.ink,
+        handles, names, loc="upper right", prop={"size": s.points(0.75)}, labelcolor=s.theme.ink,
         facecolor=s.theme.paper, edgecolor=s.theme.faint, handlelength=1,
     )  # fmt: skip
 
@@ -209,7 +216,7 @@ def _level_legend(s: Sheet, ax: Axes, parts: Anatomy) -> None:
 def fig_decode(s: Sheet, parts: Anatomy, image: int, anchor: int | None = None) -> None:
     """Decoding with numbers: an anchor, its deltas, the refined box, the clamp."""
     proposals, rpn = parts.rpn.proposals(image), parts.rpn
-    index = _clear_example(proposals) if anchor is None else anchor
+    index = _clear_example(proposals, rpn.anchors.xyxy) if anchor is None else anchor
     grid = s.grid(1, 2, width_ratios=[1.15, 1])
     ax, right = s.panel(grid[0, 0]), s.panel(grid[0, 1])
     before, after = rpn.anchors.xyxy[index], proposals.decoded.xyxy[index]
@@ -221,8 +228,9 @@ def fig_decode(s: Sheet, parts: Anatomy, image: int, anchor: int | None = None) 
     start, end = _middle(before), _middle(after)
     ax.add_patch(arrow(s, start, end, color=colour, lw=s.point / 6))
     _around(ax, parts.pictures[image].resized_size, before, after)
+    ax.set_adjustable("datalim")  # fill the panel: there is nothing to be seen beside it
     dotted = s.say("dotted: anchor, solid: decoded box", "虚线：锚框，实线：解码后的框")
-    s.heading(ax, f"{dotted}  ({level.name}, #{index:,})", colour)
+    s.labels(ax, f"{level.name}, #{index:,}: {dotted}")
     _numbers(s, right, proposals, index, before, after, rpn.weights, rpn.limit)
     s.title(
         "Decoding: from anchor and deltas to a box",
@@ -234,15 +242,17 @@ def fig_decode(s: Sheet, parts: Anatomy, image: int, anchor: int | None = None) 
     )
 
 
-def _clear_example(proposals: Proposals) -> int:
-    """The proposal among the best that moved most, of those that stay near the image."""
+def _clear_example(proposals: Proposals, anchors: np.ndarray) -> int:
+    """The proposal among the best that moved most, of those that lie on the image all along."""
     best = proposals.funnel.steps[-1].kept[:60]
     if len(best) == 0:
         best = proposals.funnel.step("top_k").kept[:60]
     height, width = proposals.decoded.size
-    boxes = np.nan_to_num(proposals.decoded.xyxy[best], nan=np.inf)
     side = np.asarray([width, height], np.float32)
-    near = (boxes[:, :2] >= -0.2 * side).all(1) & (boxes[:, 2:] <= 1.2 * side).all(1)
+    near = np.ones(len(best), bool)
+    for xyxy in (proposals.decoded.xyxy[best], anchors[best]):
+        boxes = np.nan_to_num(xyxy, nan=np.inf)
+        near &= (boxes[:, :2] >= -0.1 * side).all(1) & (boxes[:, 2:] <= 1.1 * side).all(1)
     moved = np.nan_to_num(np.abs(proposals.deltas[best])).sum(1)
     return int(best[near][moved[near].argmax()] if near.any() else best[moved.argmin()])
 
@@ -259,8 +269,9 @@ def _around(ax: Axes, size: tuple[int, int], *boxes: np.ndarray) -> None:
     reach = max(x2 - x1, y2 - y1, 40.0) * 0.7
     x, y = (x1 + x2) / 2, (y1 + y2) / 2
     height, width = size
-    ax.set_xlim(max(x - reach, min(x1, 0) - 8), min(x + reach, max(x2, width) + 8))
-    ax.set_ylim(min(y + reach, max(y2, height) + 8), max(y - reach, min(y1, 0) - 8))
+    ax.autoscale_view()
+    ax.set_xlim(max(x - reach, min(x1, 0) - 8), min(x + reach, max(x2, width) + 8), auto=True)
+    ax.set_ylim(min(y + reach, max(y2, height) + 8), max(y - reach, min(y1, 0) - 8), auto=True)
 
 
 def _numbers(

@@ -10,6 +10,7 @@ from functools import wraps
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.colors
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
@@ -26,6 +27,7 @@ from tracer.views.figures.palette import SEQUENTIAL, THEMES, Theme
 
 LANGUAGES = ("en", "zh")
 SIZES = {"notebook": (9.2, 9.0), "slide": (13.333, 15.0)}  # width in inches, text in points
+SMALLEST = {"notebook": 7.0, "slide": 14.0}  # points; what is read from the last row of a room
 SLIDE_HEIGHT = 7.5  # inches
 DPI = 110
 Extent = tuple[float, float, float, float]
@@ -51,6 +53,17 @@ class Sheet:
     point: float
     slide: bool
     ax: Axes | None = None
+
+    def points(self, size: float) -> float:
+        """Return a text size in points, of a size in units of the sheet's own; never too small."""
+        return max(size * self.point, SMALLEST["slide" if self.slide else "notebook"])
+
+    def ink(self, colour: str) -> str:
+        """Return a colour to write in: lighter on dark paper, darker on white, so that it reads."""
+        if colour in (self.theme.ink, self.theme.muted, "white"):
+            return colour
+        other = self.theme.ink
+        return mixed(colour, other, 0.45 if light(other) else 0.25)
 
     def say(self, en: str, zh: str) -> str:
         """Return the text in the sheet's language."""
@@ -109,7 +122,7 @@ class Sheet:
         """Give axes the sheet's colours and text sizes."""
         ax.set_facecolor(self.theme.paper)
         ax.tick_params(
-            labelsize=self.point * 0.85,
+            labelsize=self.points(0.85),
             colors=self.theme.muted,
             labelcolor=self.theme.muted,
             labelfontfamily=self.fonts[-1],
@@ -124,20 +137,20 @@ class Sheet:
         ax.set_title(
             text,
             fontsize=self.point,
-            color=colour or self.theme.ink,
+            color=self.ink(colour or self.theme.ink),
             fontfamily=self.fonts,
             **{"pad": self.point * 0.4, **options},
         )
 
     def labels(self, ax: Axes, x: str = "", y: str = "") -> None:
         """Label the axes of a panel."""
-        style: dict[str, Any] = {"fontsize": self.point * 0.9, "color": self.theme.muted}
+        style: dict[str, Any] = {"fontsize": self.points(0.9), "color": self.theme.muted}
         ax.set_xlabel(x, fontfamily=self.fonts, **style)
         ax.set_ylabel(y, fontfamily=self.fonts, **style)
 
     def text(self, ax: Axes, x: float, y: float, text: str, **options: Any) -> Any:
         """Write text at a place of the data; sizes are in units of the sheet's own."""
-        size = options.pop("size", 0.9) * self.point
+        size = self.points(options.pop("size", 0.9))
         colour = options.pop("colour", self.theme.ink)
         fonts = options.pop("fontfamily", self.fonts)
         in_layout = options.pop("in_layout", True)
@@ -155,7 +168,7 @@ class Sheet:
     def legend(self, ax: Axes, **options: Any) -> None:
         """Draw the legend of a panel."""
         legend = ax.legend(
-            prop={"size": self.point * 0.85, "family": self.fonts},
+            prop={"size": self.points(0.85), "family": self.fonts},
             labelcolor=self.theme.ink,
             facecolor=self.theme.paper,
             edgecolor=self.theme.faint,
@@ -214,9 +227,9 @@ class Sheet:
         """Draw a colour bar beside a panel."""
         bar = self.figure.colorbar(shown, ax=ax, **{"shrink": 0.8, "pad": 0.02, **options})
         bar.outline.set_visible(False)
-        bar.ax.tick_params(labelsize=self.point * 0.75, colors=self.theme.muted)
+        bar.ax.tick_params(labelsize=self.points(0.75), colors=self.theme.muted)
         if label:
-            style: dict[str, Any] = {"fontsize": self.point * 0.8, "color": self.theme.muted}
+            style: dict[str, Any] = {"fontsize": self.points(0.8), "color": self.theme.muted}
             bar.set_label(label, fontfamily=self.fonts, **style)
 
 
@@ -259,13 +272,32 @@ def light(colour: str) -> bool:
     return 0.299 * red + 0.587 * green + 0.114 * blue > 150
 
 
+def mixed(colour: str, other: str, share: float) -> str:
+    """Return ``"#rrggbb"`` with a share of another colour in it."""
+    pairs = zip(mpl.colors.to_rgb(colour), mpl.colors.to_rgb(other), strict=True)
+    return mpl.colors.to_hex([a + (b - a) * share for a, b in pairs])
+
+
 def limits(values: np.ndarray, share: float = 0.5) -> tuple[float, float]:
-    """Return the range to show: all but the outermost `share` percent at each end."""
+    """Return the range to show: all but the outermost `share` percent at each end.
+
+    Of a map the cells at its border do not count: they see the zeros that convolutions pad with,
+    and often stand out so far that nothing else is seen.
+    """
+    values = without_border(values)
     finite = values[np.isfinite(values)]
     if finite.size == 0:
         return 0.0, 1.0
     low, high = np.percentile(finite, [share, 100 - share]).tolist()
     return (low, high) if high > low else (low - 0.5, low + 0.5)
+
+
+def without_border(values: np.ndarray) -> np.ndarray:
+    """Return a map [h, w] without its border of 5 % at each side; small ones as they are."""
+    if values.ndim != 2 or min(values.shape) < 10:
+        return values
+    rows, columns = (max(1, round(size * 0.05)) for size in values.shape)
+    return values[rows:-rows, columns:-columns]
 
 
 def times(numbers: Iterable[int]) -> str:
@@ -329,6 +361,7 @@ def _sheet(
         return Sheet(whole, theme, lang, fonts, point, slide, ax)  # type: ignore[arg-type]
     tall = SLIDE_HEIGHT if slide else height
     paper = Drawing(figsize=(width, tall), dpi=DPI, layout="constrained", facecolor=theme.paper)
+    paper.get_layout_engine().set(w_pad=0.07, h_pad=0.05)  # type: ignore[union-attr, call-arg]
     FigureCanvasAgg(paper)
     return Sheet(paper, theme, lang, fonts, point, slide)
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from tracer.rcnn.anatomy import Anatomy, Loss, Matching, Samples
-from tracer.views.figures.common import grey
+from tracer.views.figures.common import grey, names_of_classes
 from tracer.views.figures.palette import SEQUENTIAL
 from tracer.views.figures.sheet import Sheet, figure
 
@@ -20,7 +20,7 @@ def fig_matches(s: Sheet, parts: Anatomy, image: int) -> None:
         (parts.losses.proposals(image).matching, s.say("proposals", "候选框")),
     )
     for row, (matching, who) in enumerate(pairs):
-        _matrix(s, s.panel(grid[row, 0]), matching, who)
+        _matrix(s, s.panel(grid[row, 0]), matching, who, _target_names(s, parts, image))
         _iou_histogram(s, s.panel(grid[row, 1]), matching, who)
     s.title(
         "Matching: which boxes learn which target",
@@ -33,7 +33,15 @@ def fig_matches(s: Sheet, parts: Anatomy, image: int) -> None:
     )
 
 
-def _matrix(s: Sheet, ax: Axes, matching: Matching, who: str) -> None:
+def _target_names(s: Sheet, parts: Anatomy, image: int) -> list[str]:
+    """The class of each target, or its number where that was not recorded."""
+    labels, called = parts.pictures[image].target_labels, names_of_classes(s, parts)
+    if labels is None:
+        return [str(i) for i in range(len(parts.losses.anchors(image).matching.targets))]
+    return [called(label) for label in labels.tolist()]
+
+
+def _matrix(s: Sheet, ax: Axes, matching: Matching, who: str, names: list[str]) -> None:
     count = len(matching.boxes)
     if len(matching.targets) == 0:
         s.empty(ax, f"no targets: all {count:,} are negative", f"没有目标：{count:,} 个全为负样本")
@@ -46,11 +54,14 @@ def _matrix(s: Sheet, ax: Axes, matching: Matching, who: str) -> None:
     positive = matching.positive[best]
     columns = np.flatnonzero(positive)
     ax.plot(columns, matching.matches[best][positive], ".", color=s.theme.warn, ms=s.point / 1.8)
-    ax.set_yticks(range(len(matching.targets)))
+    ax.set_yticks(range(len(names)), names, fontfamily=s.fonts)
     ax.set_xticks([])
+    n = len(best)
     s.labels(
         ax,
-        s.say(f"48 of {count:,} {who}; dot: matched", f"{count:,} 个{who}中的 48 个；圆点：已匹配"),
+        s.say(
+            f"{n} of {count:,} {who}; dot: matched", f"{count:,} 个{who}中的 {n} 个；圆点：已匹配"
+        ),
         s.say("target", "目标"),
     )
     s.colour_bar(ax, shown, "IoU")
@@ -116,7 +127,7 @@ def _samples(s: Sheet, parts: Anatomy, image: int, samples: Samples) -> None:
         ax = s.panel(grid[0, column])
         s.picture(ax, grey(picture))
         s.boxes(ax, samples.matching.targets.xyxy, s.theme.target, 1.8)
-        shown = index[:120]
+        shown = index[np.linspace(0, len(index) - 1, min(len(index), 120)).astype(int)]
         s.boxes(ax, samples.matching.boxes.xyxy[shown], colour, 0.9, alpha=0.75)
         height, width = picture.resized_size
         ax.set_xlim(-width * 0.06, width * 1.06)
@@ -162,7 +173,7 @@ def _balance(s: Sheet, ax: Axes, samples: Samples, who: str) -> None:
             share = int(count) / total
             ax.barh(row, share, left=left, color=colour, height=0.55)
             text = f"{name} {int(count):,}"
-            if share > 0.12:
+            if share > 0.24:
                 s.text(ax, left + share / 2, row, text, ha="center", va="center", size=0.8,
                        colour="white")  # fmt: skip
             elif count:

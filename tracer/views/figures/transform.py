@@ -38,14 +38,12 @@ def fig_transform(s: Sheet, parts: Anatomy, image: int) -> None:
 
 
 def _original(s: Sheet, ax: Axes, picture: Picture) -> None:
-    given = picture.original
     height, width = picture.original_size
-    pixels = picture.rgb() if given is None else np.clip(given.transpose(1, 2, 0), 0, 1)
-    s.picture(ax, pixels, extent=(0, width, height, 0))
+    s.picture(ax, picture.original_rgb(), extent=(0, width, height, 0))
     if picture.targets is not None:
         s.boxes(ax, picture.targets.xyxy, s.theme.target, 1.4)
     s.heading(ax, s.say("original", "原图") + f"  {width}×{height}")
-    if given is None:
+    if picture.original is None:
         s.labels(ax, s.say("(drawn from the resized pixels)", "（由缩放后的像素绘出）"))
 
 
