@@ -24,6 +24,7 @@ FACTS = {  # what a chapter's cells have found out, by how many pictures it show
     "08": (5, ["assigned them: True", "torchvision's: .*e-0[5-7]", "2 is what ran: True"]),
     "09": (5, [r"loss_rpn_box_reg +(\S+)   .* = \1$", "loss_objectness': 0.[67]", "9,408.*9,408"]),
     "10": (1, ["^64 layers, 76 calls, 76 ", "^True$", r"^rpn#0 \| .* NonMax", "448 Expected: 512"]),
+    "11": (3, ["got 32 ch", r"^\(3, 3, 5\)$", "^→ list index", r"^\[3, 6, 3\]$", r"-2.118 … 1136"]),
 }
 
 
