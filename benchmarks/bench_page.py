@@ -96,9 +96,7 @@ def main() -> None:
     print(f"{trace}\nbuilt in {time.perf_counter() - start:.1f} s")
     print(f"page     {len(text) / 1e6:8.2f} MB   target {TARGETS['MB']:.0f} MB")
     own = [len(text.encode()) / 1e3 for text in (bundle(), static("page.css"), static("page.html"))]
-    print(
-        f"own      {sum(own):8.0f} kB   (script {own[0]:.0f}, style {own[1]:.0f}) before compression"
-    )
+    print(f"own      {sum(own):8.0f} kB   script {own[0]:.0f}, style {own[1]:.0f}; uncompressed")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "page.html")
         file.write_text(text, "utf-8")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import dataclasses
 import re
 
 import handmade
@@ -55,6 +57,16 @@ def drawn(rcnn, two_images, tmp_path_factory):
     with torch.no_grad():
         trace = tracer.trace(rcnn, two_images, grain="line", keep="anatomy")
     return write_page(trace, tmp_path_factory.mktemp("drawn") / "pass.html")
+
+
+@pytest.fixture(scope="module")
+def trained(rcnn, two_images, two_targets, tmp_path_factory):
+    """A recorded training pass that kept what the drawings need, and its page."""
+    import tracer
+
+    model = copy.deepcopy(rcnn).train()
+    trace = tracer.trace(model, two_images, two_targets, keep="anatomy")
+    return trace, write_page(trace, tmp_path_factory.mktemp("trained") / "pass.html")
 
 
 # --- opening --------------------------------------------------------------------------------------
@@ -491,6 +503,62 @@ def test_pointing_at_a_box_tells_its_fate(browser, drawn):
             int(re.sub(r"\D", "", t)) for t in rows.locator(".funnel-count").all_inner_texts()
         ]
         assert counts == sorted(counts, reverse=True)
+
+
+TRAINED = {
+    "anchor_matches": "RegionProposalNetwork.assign_targets_to_anchors",
+    "roi_matches": "RoIHeads.select_training_samples",
+    "losses": "fastrcnn_loss",
+}
+
+
+@pytest.mark.parametrize("kind", TRAINED)
+def test_a_training_pass_shows_matches_and_losses(browser, trained, kind):
+    trace, file = trained
+    with Opened(browser, file, f"#call={TRAINED[kind]}") as opened:
+        opened.view.locator("#tab-picture").click()
+        assert opened.view.get_by_label("Drawing").input_value() == kind
+        if kind == "losses":
+            names = opened.view.locator(".loss b").all_inner_texts()
+            assert names == [name for name, _ in trace.calls[0].result.items]
+            assert "÷" in opened.text(".loss figcaption")
+        else:
+            groups = opened.view.locator(".groups button").all_inner_texts()
+            assert groups == ["all", "positive", "low-quality match", "ignored", "negative"]
+            slider = opened.view.locator("[data-name=box]")
+            slider.evaluate("it => { it.value = 0; it.dispatchEvent(new Event('input')); }")
+            said = opened.text(".scene-facts")
+            assert re.search(
+                r"#0, .* px: (positive|low-quality match), IoU [\d.]+ with target \d", said
+            )
+        assert opened.problems == []
+
+
+def test_classes_have_their_names_as_text(browser, drawn, rcnn, two_images, tmp_path):
+    import torch
+
+    import tracer
+
+    names = ("__background__", "</script><img onerror=x>", *map(str, range(2, 91)))
+    with torch.no_grad():
+        trace = tracer.trace(rcnn, two_images, keep="anatomy")
+    trace = dataclasses.replace(trace, classes=names[: 1 + max(labels_of(trace), default=1)])
+    address = f"#call={PLACES['detections']}"
+    with Opened(browser, write_page(trace, tmp_path / "named.html"), address) as opened:
+        opened.view.locator("#tab-picture").click()
+        shown = opened.view.locator(".groups button").all_inner_texts()
+        assert shown == ["all", *(names[label] for label in sorted(labels_of(trace, 0)))]
+        assert opened.view.locator("img, iframe").count() == 0
+        assert opened.problems == []
+
+
+def labels_of(trace, image=None) -> set[int]:
+    """The labels that were detected, in all images or in one."""
+    from tracer.rcnn.anatomy import anatomy
+
+    found = anatomy(trace).detections
+    chosen = found if image is None else (found[image],)
+    return {int(label) for each in chosen for label in each.labels}
 
 
 def test_a_pass_without_kept_tensors_shows_no_picture_tab(browser, files):

@@ -150,7 +150,7 @@ class Page {
     const kbd = (name) => el("kbd", { text: name });
     const dialog = el("dialog", { class: "help", "aria-labelledby": "help-title" },
       el("h2", { id: "help-title", text: say("keys_title") }),
-      terms("keys", KEYS_SHOWN.map(([names, key]) => ["", ...names.split("  ").map(kbd), say(key)])),
+      terms("keys", KEYS_SHOWN.map(([names, key]) => [names.split("  ").map(kbd), say(key)])),
       el("p", { text: say("about") }),
       el("h2", { text: say("notes") }),
       terms("about", facts.map((row) => row.map(visible))),

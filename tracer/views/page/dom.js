@@ -35,10 +35,10 @@ export function select(label, options, onchange) {
     ...options.map(([value, text]) => el("option", { value, text })));
 }
 
-/** A list of terms, [name, text or element] each. */
+/** A list of terms: the term (one text or element, or several), and what is said of it. */
 export function terms(names, rows) {
   return el("dl", { class: names }, ...rows.map(([name, ...what]) => el("div", {},
-    name ? el("dt", { text: name }) : null, el("dd", {}, ...what))));
+    el("dt", {}, ...[name].flat()), el("dd", {}, ...what))));
 }
 
 /** Paragraph text in which `code` stands between backquotes. */

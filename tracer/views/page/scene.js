@@ -16,7 +16,7 @@ export class PictureView {
     this.page = page;
     this.images = page.rec.data.scenes.images ?? [];
     this.empty = !this.images.length;
-    this.state = { group: -1, point: null, box: -1, top: 200, score: 0, step: null, opacity: 0.6 };
+    this.state = { group: -1, point: null, box: -1, top: 100, score: 0, step: null, opacity: 0.6 };
     this.canvas = el("canvas", {
       class: "scene", tabindex: "0", role: "img",
       onpointermove: (event) => this.pointed(event), onclick: (event) => this.pointed(event, true),
@@ -73,7 +73,6 @@ export class PictureView {
     this.choice.value = key;
     this.canvas.hidden = this.kind.noCanvas === true;
     this.canvas.setAttribute("aria-label", this.page.say(`kind_${key}`));
-    this.body.classList.toggle("with-extra", Boolean(this.kind.extra) && !this.kind.noCanvas);
     this.stale = true;
     if (now) this.draw();
   }
@@ -91,6 +90,7 @@ export class PictureView {
     if (this.stale) {
       this.controls.replaceChildren(...(this.kind.controls?.(this) ?? []).filter(Boolean));
       this.extra.replaceChildren(...(this.kind.extra?.(this) ?? []));
+      this.body.classList.toggle("with-extra", Boolean(this.extra.firstChild) && !this.kind.noCanvas);
       this.stale = false;
     }
     if (!this.kind.noCanvas) this.drawPicture();
