@@ -11,6 +11,7 @@ import base64
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 from tracer.errors import InputError, near
@@ -54,11 +55,12 @@ class Slider:
         """
         known = f"{self.name} goes from {self.low:g} to {self.high:g}"
         whole = isinstance(self.step, int)
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if isinstance(value, bool) or not isinstance(value, Real):
             raise InputError(f"{known}; found {value!r}")
-        if not self.low <= value <= self.high or (whole and value != int(value)):
+        number = float(value)
+        if not self.low <= number <= self.high or (whole and not number.is_integer()):
             raise InputError(f"{known}{' in whole numbers' if whole else ''}; found {value!r}")
-        return int(value) if whole else float(value)
+        return int(number) if whole else number
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ class Explorer:
         self.name = name
         self.lang = lang
         self.controls: dict[str, Control] = {control.name: control for control in controls}
-        self.values: dict[str, Any] = {control.name: control.value for control in controls}
+        self.values: dict[str, Any] = {c.name: c.check(c.value) for c in controls}
         self._draw, self._still, self._adapt = draw, still, adapt
         self._live: Any = None
 

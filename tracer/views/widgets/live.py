@@ -47,10 +47,12 @@ class Live:
         shown = explorer.shown()
         share = "1 1 100%" if shown.width > WIDE else f"3 1 {NARROW}"
         picture = ipywidgets.Box([self._picture], layout=_layout(flex=share, min_width="0"))
-        sides = [picture, self._text] if shown.picture else [self._text]
+        picture.layout.display = "" if shown.picture else "none"
         rows = [
             ipywidgets.Box(list(self._controls.values()), layout=_row(gap="2px 18px")),
-            ipywidgets.Box(sides, layout=_row(gap="12px", align_items="flex-start")),
+            ipywidgets.Box(
+                [picture, self._text], layout=_row(gap="12px", align_items="flex-start")
+            ),
         ]
         rows.append(ipywidgets.HTML(HIDE, layout=_layout(height="0", margin="0")))
         self.box = ipywidgets.VBox(rows, layout=_layout(width="100%"))
@@ -97,21 +99,23 @@ def _widget(control: Control, explorer: Explorer) -> Any:
     text = control.zh if explorer.lang == "zh" else control.en
     value = explorer.values[control.name]
     common = {"description": text, "style": {"description_width": "auto"}}
-    layout = _layout(width="330px", max_width="100%")
     if isinstance(control, Slider):
         kind = ipywidgets.IntSlider if isinstance(control.step, int) else ipywidgets.FloatSlider
         limits = {"min": control.low, "max": control.high, "step": control.step}
         shown = {} if isinstance(control.step, int) else {"readout_format": _digits(control.step)}
-        return kind(value=value, **limits, **shown, **common, layout=layout)
+        return kind(value=value, **limits, **shown, **common, layout=_usual())
     if isinstance(control, Several):
         many = {"options": control.options, "value": value, "rows": control.rows}
-        wide = _layout(width="460px", max_width="100%")
-        return ipywidgets.SelectMultiple(**many, **common, layout=wide)
+        return ipywidgets.SelectMultiple(**many, **common, layout=_usual("460px"))
     if control.buttons:
         style = {"description_width": "auto", "button_width": "auto"}
         options = {"options": control.options, "value": value, "description": text}
-        return ipywidgets.ToggleButtons(**options, style=style, layout=_layout(max_width="100%"))
-    return ipywidgets.Dropdown(options=control.options, value=value, **common, layout=layout)
+        return ipywidgets.ToggleButtons(**options, style=style, layout=_usual("auto"))
+    return ipywidgets.Dropdown(options=control.options, value=value, **common, layout=_usual())
+
+
+def _usual(width: str = "330px") -> Any:
+    return _layout(width=width, max_width="100%")
 
 
 def _digits(step: float) -> str:

@@ -13,6 +13,7 @@ from tracer.errors import MissingError
 from tracer.rcnn.anatomy import Anatomy, Grid, Level, Picture, Pooling, anatomy, lay_grid
 from tracer.record import Trace
 from tracer.views.figures.palette import level_colour
+from tracer.views.figures.roi import choose_box
 from tracer.views.figures.sheet import limits
 from tracer.views.widgets import drawing, told
 from tracer.views.widgets.explorer import Explorer, Shown, Slider
@@ -233,15 +234,13 @@ def explorer(
     Raises:
         MissingError: there are no boxes.
     """
-    from tracer.views.figures.roi import choose_box
-
     parts = anatomy(trace)
     scene = scene_of(parts, lang, image)
     pooling = scene.pooling
     count = len(pooling.boxes[image])
     if count == 0:
         raise MissingError(f"image {image} has no boxes to be pooled")
-    start = choose_box(parts, image) if box is None else box
+    start = _start(parts, image) if box is None else box
     ratio = pooling.sampling_ratio if sampling_ratio is None else sampling_ratio
     size = pooling.output_size[0] if output_size is None else output_size
     first = _lively(scene, start) if channel is None else channel
@@ -258,11 +257,19 @@ def explorer(
 
         try:
             figure = fig_roi_align(parts, lang=lang, image=image, box=values["box"])
-        except MissingError:  # the box's level was not kept
-            figure = fig_roi_align(parts, lang=lang, image=image)
+        except MissingError:  # the map that the box is pooled from was not kept
+            return {"image/jpeg": draw(scene, **values).picture}
         return {"image/png": figure._repr_png_()}  # type: ignore[attr-defined]
 
     return Explorer("roi_align", lang, controls, lambda **at: draw(scene, **at), still)
+
+
+def _start(parts: Anatomy, image: int) -> int:
+    """The box behind a good detection; the first one where no map was kept."""
+    try:
+        return choose_box(parts, image)
+    except MissingError:
+        return 0
 
 
 def scene_of(parts: Anatomy, lang: str, image: int = 0) -> Scene:
