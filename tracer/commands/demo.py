@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tracer.commands.recording import progress, recorded, say, summary
 from tracer.errors import InputError
@@ -115,7 +115,7 @@ def _weights_in_words(weights: str | None, seed: int) -> str:
     return "the demo's own weights, for its scenes" if weights == "demo" else f"weights {weights}"
 
 
-def _sizes(args: argparse.Namespace) -> dict[str, int]:
+def _sizes(args: argparse.Namespace) -> dict[str, Any]:
     return {} if args.min_size is None else {"min_size": args.min_size}
 
 
