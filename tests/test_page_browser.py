@@ -528,9 +528,8 @@ def test_a_training_pass_shows_matches_and_losses(browser, trained, kind):
             slider = opened.view.locator("[data-name=box]")
             slider.evaluate("it => { it.value = 0; it.dispatchEvent(new Event('input')); }")
             said = opened.text(".scene-facts")
-            assert re.search(
-                r"#0, .* px: (positive|low-quality match), IoU [\d.]+ with target \d", said
-            )
+            match = r"#0, .* px: (positive|low-quality match), IoU [\d.]+ with target \d"
+            assert re.search(match, said)
         assert opened.problems == []
 
 

@@ -250,46 +250,31 @@ export class Cursor {
 
   backOn() { return this.run(() => false, true); }
 
-  /** Move to where `goal` holds or a breakpoint stops. */
+  /** Move to where `goal` holds or a breakpoint stops, or to the end. */
   run(goal, backwards = false) {
     const { positions } = this.timeline;
-    const stop = this.nextStop(backwards);
+    const stops = this.stops();
     const end = backwards ? 0 : positions.length - 1;
-    const limit = stop == null ? end : this.timeline.index(stop);
-    const step = backwards ? -1 : 1;
-    let found = stop;
-    const here = this.timeline.index(this.tick);
-    for (let i = here + step; backwards ? i >= limit : i <= limit; i += step) {
-      if (goal(positions[i])) {
-        found = positions[i].tick;
-        break;
-      }
+    let i = this.timeline.index(this.tick);
+    if (i === end) stops.clear();
+    while (i !== end) {
+      i += backwards ? -1 : 1;
+      if (stops.has(positions[i].tick) || goal(positions[i])) break;
     }
-    this.tick = found ?? positions[end].tick;
-    this.selected = 0;
-    return stop != null && this.tick === stop ? this.stopped() : null;
+    this.goto(positions[i].tick);
+    const stop = stops.get(this.tick) ?? null;
+    if (stop?.temporary) this.breakpoints.delete(stop.number);
+    return stop;
   }
 
-  /** The nearest place where a breakpoint stops, in one direction. */
-  nextStop(backwards) {
-    let best = null;
+  /** Where breakpoints stop: the first of them, by tick. */
+  stops() {
+    const found = new Map();
     for (const breakpoint of this.breakpoints.values()) {
-      if (!breakpoint.enabled) continue;
-      const ticks = breakpoint.ticks.filter((tick) => !breakpoint.ignored.includes(tick));
-      const index = backwards
-        ? countUpTo(ticks, this.tick - 1) - 1
-        : countUpTo(ticks, this.tick);
-      const tick = ticks[index];
-      if (tick != null && (best == null || (backwards ? tick > best : tick < best))) best = tick;
+      const { enabled, ticks, ignored } = breakpoint;
+      if (enabled) for (const tick of ticks) if (!found.has(tick) && !ignored.includes(tick)) found.set(tick, breakpoint);
     }
-    return best;
-  }
-
-  stopped() {
-    const breakpoint = [...this.breakpoints.values()].find(
-      (b) => b.enabled && b.ticks.includes(this.tick) && !b.ignored.includes(this.tick));
-    if (breakpoint.temporary) this.breakpoints.delete(breakpoint.number);
-    return breakpoint;
+    return found;
   }
 
   visible(ops) {
