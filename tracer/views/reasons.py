@@ -265,7 +265,7 @@ def _named(window: Window, step: Step, lang: str) -> str:
     settings = _say(
         lang,
         f"({kernel}, stride {stride}, padding {padding})",
-        f"（{kernel}，步长 {stride}，填充 {padding}）",
+        f"（{kernel}，步幅 {stride}，填充 {padding}）",
     )
     return f"{step.name}{' ' if lang == 'en' else ''}{settings}"
 

@@ -19,7 +19,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "parent": ("Parent", "上层调用"),
     "depth": ("Depth", "层深"),
     "calls": ("Calls", "次数"),
-    "settings": ("Kernel, stride, padding", "卷积核、步长、填充"),
+    "settings": ("Kernel, stride, padding", "卷积核、步幅、填充"),
     "source": ("Source", "源码位置"),
     "called_from": ("Called from", "调用位置"),
     "error": ("Error", "错误"),
@@ -27,7 +27,7 @@ WORDS: dict[str, tuple[str, str]] = {
     # tensors
     "input": ("Input", "输入"),
     "output": ("Output", "输出"),
-    "stride": ("Stride", "步长"),
+    "stride": ("Stride", "步幅"),
     "dtype": ("Dtype", "数据类型"),
     "device": ("Device", "设备"),
     "min": ("Min", "最小值"),

@@ -53,7 +53,7 @@ from tracer.views.figures.transform import fig_transform
 STAGES = {
     "overview": ("Overview", "总览"),
     "transform": ("Transform", "变换"),
-    "backbone": ("Backbone", "骨干网络"),
+    "backbone": ("Backbone", "主干网络"),
     "fpn": ("Feature pyramid", "特征金字塔"),
     "rpn": ("Region proposal network", "RPN"),
     "roi_heads": ("RoI heads", "RoI heads"),

@@ -33,7 +33,7 @@ def fig_backbone_stages(s: Sheet, parts: Anatomy, image: int) -> None:
            colour=s.theme.muted, transform=s.figure.axes[1].transAxes)  # fmt: skip
     s.title(
         "The backbone: fewer cells, more channels, stage by stage",
-        "骨干网络：逐级减少单元、增加通道",
+        "主干网络：逐级减少单元、增加通道",
         "Above the mean over the channels, below the strongest channel. Each stage halves both "
         "sides; under it channels × height × width.",
         "上：各通道的均值；下：最强的一个通道。每一级两边各减半；下标为 通道 × 高 × 宽。",

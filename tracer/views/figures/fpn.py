@@ -78,7 +78,7 @@ def fig_merges(s: Sheet, parts: Anatomy, image: int, channel: int = -1) -> None:
         above = axes[3]
     s.title(
         "FPN merges: lateral + upsampled = sum, then 3×3",
-        "FPN 的融合：侧向连接 + 上采样 = 相加，再过 3×3",
+        "FPN 的融合：横向连接 + 上采样 = 相加，再过 3×3",
         _merge_note(merges, channel, "en"),
         _merge_note(merges, channel, "zh"),
     )
@@ -91,7 +91,7 @@ def _merge_note(merges: tuple[Merge, ...], channel: int, lang: str) -> str:
         end = "" if exact else "较细的层取自记录里的小图。"
         return (
             f"图为{what}，自上而下：先算最粗的一层。×2：上一行的和按最近邻放大一倍。"
-            f"每行的侧向连接、上采样与和用同一色标，加法可逐格核对。{end}"
+            f"每行的横向连接、上采样与和用同一色标，加法可逐格核对。{end}"
         )
     what = "the mean over all channels" if channel == -1 else f"channel {channel}"
     end = "" if exact else " Finer levels are from the recording's small pictures."
@@ -104,8 +104,8 @@ def _merge_note(merges: tuple[Merge, ...], channel: int, lang: str) -> str:
 
 def _column_heads(s: Sheet, axes: list[Axes]) -> None:
     heads = (
-        s.say("backbone", "骨干网络"),
-        s.say("lateral", "侧向连接"),
+        s.say("backbone", "主干网络"),
+        s.say("lateral", "横向连接"),
         s.say("upsampled", "上采样"),
         s.say("sum", "相加"),
         s.say("output", "输出"),

@@ -80,7 +80,7 @@ def _common(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
     return {
         "transform": Station(0, 0, ("transform", "变换"), (sizes, batch), "#999999"),
         "backbone": Station(
-            1.95, 0, ("backbone", "骨干网络"), tuple(maps), level_colour("C4"), height=1.75
+            1.95, 0, ("backbone", "主干网络"), tuple(maps), level_colour("C4"), height=1.75
         ),
         "fpn": Station(
             3.9, 0, ("pyramid", "特征金字塔"), tuple(levels), level_colour(finest), height=1.95

@@ -30,7 +30,7 @@ def fig_transform(s: Sheet, parts: Anatomy, image: int) -> None:
     _settings(s, s.panel(grid[1, 2]), picture)
     s.title(
         "The transform: normalise, resize, pad",
-        "变换：标准化、缩放、填充",
+        "变换：归一化、缩放、填充",
         "Both sides are scaled by one factor and rounded, so that the true factors differ a "
         "little. Boxes of targets are scaled along; detections go back at the end.",
         "两条边按同一倍数缩放后取整，所以实际倍数略有差别。目标框一同缩放；检测框最后再换算回去。",

@@ -103,7 +103,7 @@ def _words(
     first = told.say(
         lang,
         f"{level.name}: {size}, stride {stride:g}: a cell stands for {stride:g}×{stride:g} pixels.",
-        f"{level.name}：{size}，步长 {stride:g}：一个单元对应 {stride:g}×{stride:g} 个像素。",
+        f"{level.name}：{size}，步幅 {stride:g}：一个单元对应 {stride:g}×{stride:g} 个像素。",
     )
     return told.block(
         told.note(first),

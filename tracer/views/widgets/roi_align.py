@@ -163,7 +163,7 @@ def _words(
             f"Divided by the stride the box is {_numbers(grid.roi)} in cells: no rounding. "
             f"{grid.bins[0]}×{grid.bins[1]} bins, each {grid.bin_size[1]:.2f} wide and "
             f"{grid.bin_size[0]:.2f} high.",
-            f"框除以步长后，以单元计是 {_numbers(grid.roi)}，不取整。分成 "
+            f"框除以步幅后，以单元计是 {_numbers(grid.roi)}，不取整。分成 "
             f"{grid.bins[0]}×{grid.bins[1]} 个格，每格宽 {grid.bin_size[1]:.2f}，高 "
             f"{grid.bin_size[0]:.2f}。",
         ),
