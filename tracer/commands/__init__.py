@@ -12,7 +12,7 @@ from typing import Protocol, cast
 
 NAMES = (
     *("run", "show", "step", "page", "slides", "figures", "explain"),
-    *("demo", "train-demo", "eval-demo"),
+    *("demo", "notebooks", "train-demo", "eval-demo"),
 )
 
 
