@@ -10,7 +10,7 @@ from tracer.errors import InputError, MissingError, near
 from tracer.record import Trace
 from tracer.views.slides.design import BESIDE, FIGURE, stage_title
 from tracer.views.slides.model import Cells, Deck, Part, Pictures, Points, Slide
-from tracer.views.slides.outline import Entry, Grid, Outline, chosen, read_outline
+from tracer.views.slides.outline import ENDS, Entry, Grid, Outline, chosen, read_outline
 from tracer.views.slides.source import code
 from tracer.views.slides.subject import Subject, credits_of
 from tracer.views.slides.tables import table
@@ -76,9 +76,8 @@ def deck(
     plan = Plan(subjects, theme, asked.folder)
     entries = asked.entries if outline else _fitting(asked.entries, subjects[0])
     slides, left_out = _slides(plan, entries, strict, progress)
-    if not any(slide.layout == "content" for slide in slides):
-        reason = left_out[0] if left_out else "no slide of it fits this recording"
-        raise MissingError(f"there is nothing to make a deck of: {reason}")
+    if not any(slide.key not in ENDS for slide in slides):
+        raise MissingError(f"there is nothing to make a deck of: {_why(left_out, asked, stages)}")
     return Deck(
         subjects[0].title, tuple(slides), lang, theme,
         Path(page) if page is not None else None, credits_of(trace), left_out,
@@ -106,6 +105,15 @@ def _asked(outline: str | Path | None, stages: tuple[str, ...]) -> Outline:
 def _fitting(entries: Iterable[Entry], subject: Subject) -> tuple[Entry, ...]:
     """The slides that go with a recording of this kind: no losses for a pass in eval mode."""
     return tuple(e for e in entries if all(subject.has(need) for need in e.needs))
+
+
+def _why(left_out: tuple[str, ...], asked: Outline, stages: tuple[str, ...]) -> str:
+    """Say why a deck has no slides of its own."""
+    if left_out:
+        return left_out[0]
+    needs = {need for entry in asked.entries for need in entry.needs} - {"pass"}
+    which = f"the slides of {', '.join(stages)}" if stages else "its slides"
+    return f"{which} are for other recordings ({', '.join(sorted(needs))})"
 
 
 def _slides(

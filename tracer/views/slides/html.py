@@ -192,7 +192,7 @@ def _link(deck: Deck, slide: Slide) -> str:
     if deck.page is None or not slide.step:
         return ""
     page = deck.page.as_uri() if deck.page.is_absolute() else quote(deck.page.as_posix())
-    target = html.escape(page + slide.step)
+    target = _text(page + slide.step)
     return (
         f'<a class="step" href="{target}" target="_blank" rel="noopener">{_say("step", slide)}</a>'
     )

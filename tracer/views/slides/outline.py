@@ -26,7 +26,7 @@ else:
 Text = tuple[str, str]
 """English and Chinese."""
 
-NEEDS = ("pass", "two-stage", "resnet", "fpn", "training", "eval", "targets")
+NEEDS = ("pass", "rcnn", "two-stage", "resnet", "fpn", "training", "eval", "targets")
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,7 @@ def _resnet(subject: Subject) -> bool:
 _NEEDS: dict[str, Callable[[Subject], bool]] = {
     "pass": lambda it: bool(it.parts),
     "two-stage": lambda it: not it.parts.one_stage,
+    "rcnn": lambda it: any(path.endswith("roi_heads") for path in it.trace.modules),
     "resnet": _resnet,
     "fpn": lambda it: len(it.parts.pyramid.merges) > 1,
     "training": lambda it: it.parts.training,
