@@ -259,12 +259,13 @@ def test_a_browser_that_fails_is_replaced_with_a_note(script, reason, monkeypatc
 @pytest.fixture(scope="module")
 def printed():
     pytest.importorskip("sphinx_revealjs", reason="sphinx-revealjs is not installed")
-    from tracer.views.slides.html import document
+    from tracer.views.slides.printable import contents, printable
 
     found = browser.find()
     if found is None:
         pytest.skip("no chromium was found on the PATH: on Debian, apt install chromium")
-    return browser.printed(found, document(decks.deck("both")))
+    deck = decks.deck("both")
+    return browser.printed(found, printable(deck), contents(deck))
 
 
 def test_what_a_browser_prints_can_be_copied(printed):
@@ -304,3 +305,28 @@ def test_links_of_a_printed_deck_are_relative(printed):
 )
 def test_a_files_address_as_seen_from_a_folder(address, seen):
     assert browser.relative(address, "file:///tmp/a") == seen
+
+
+def test_a_printed_deck_has_a_page_for_each_step_and_a_contents(printed):
+    reader = pypdf.PdfReader(io.BytesIO(printed))
+    assert len(reader.pages) == 20
+    titles = [slide.title for slide in decks.deck("both").slides]
+    assert [entry.title for entry in reader.outline] == titles
+    starts = [reader.get_destination_page_number(entry) for entry in reader.outline]
+    assert starts[:6] == [0, 1, 2, 3, 4, 6]
+    assert {(p.mediabox.width, p.mediabox.height) for p in reader.pages} == {(960, 540)}
+
+
+def test_a_printed_deck_marks_the_lines_of_each_step(printed):
+    here = (255, 243, 207)
+    pages_of = [n for n, text in enumerate(text_of(printed)) if "last_inner" in text]
+    found = [colours(printed, n)[here] for n in pages_of]
+    assert len(found) == 4
+    assert 0 < found[1] < found[0]
+
+
+def test_figures_of_a_printed_deck_are_vectors_with_text(printed):
+    page = next(n for n, text in enumerate(text_of(printed)) if "(1/2)" in text)
+    assert "0.4" in text_of(printed)[page]
+    objects = pypdf.PdfReader(io.BytesIO(printed)).pages[page]["/Resources"].get("/XObject", {})
+    assert "/Image" not in [o.get_object()["/Subtype"] for o in objects.values()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import posixpath
 import re
@@ -10,12 +11,14 @@ import shutil
 import subprocess
 import tempfile
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from tracer.errors import TracerError
+from tracer.views.cells import clean
 from tracer.views.slides.measure import fonts
 
 NAMES = (
@@ -32,7 +35,7 @@ PLACES = (
 )
 FLAGS = (
     "--headless", "--disable-gpu", "--disable-background-networking", "--no-first-run",
-    "--no-pdf-header-footer", "--virtual-time-budget=10000",
+    "--no-pdf-header-footer",
 )  # fmt: skip
 SECONDS = 180
 """Of waiting for a browser that does not end."""
@@ -49,8 +52,13 @@ def find() -> str | None:
     return next((path for path in (*named, *placed) if path), None)
 
 
-def printed(browser: str, document: str) -> bytes:
+def printed(browser: str, document: str, contents: Sequence[tuple[str, int]] = ()) -> bytes:
     """Print a self-contained HTML document and return the PDF; links in it stay relative.
+
+    Args:
+        browser: its path.
+        document: HTML.
+        contents: titles, and the pages from 0 that they lead to.
 
     Raises:
         PrintError: the browser failed.
@@ -60,7 +68,7 @@ def printed(browser: str, document: str) -> bytes:
         folder = Path(name).resolve()
         (folder / "deck.html").write_bytes(document.encode("utf-8", "replace"))
         pdf = _run(browser, folder)
-        return _corrected(pdf, folder.as_uri())
+        return _corrected(pdf, folder.as_uri(), contents)
 
 
 def _run(browser: str, folder: Path) -> bytes:
@@ -81,10 +89,11 @@ def _run(browser: str, folder: Path) -> bytes:
         raise PrintError(f"{browser} could not be run: {error.strerror}") from error
 
 
-def _corrected(pdf: bytes, folder: str) -> bytes:
+def _corrected(pdf: bytes, folder: str, contents: Sequence[tuple[str, int]]) -> bytes:
     """Make what the browser wrote fit to be handed on: its links, and the letters behind glyphs."""
     from pypdf import PdfWriter
 
+    logging.getLogger("pypdf").setLevel(logging.ERROR)  # Chromium's files count objects oddly
     writer = PdfWriter(clone_from=io.BytesIO(pdf))
     writer.pdf_header = "%PDF-1.7"
     for page in writer.pages:
@@ -94,6 +103,8 @@ def _corrected(pdf: bytes, folder: str) -> bytes:
         if isinstance(each, dict) and "/ToUnicode" in each:
             stream = each["/ToUnicode"].get_object()
             stream.set_data(_MAPPED.sub(_remapped, stream.get_data()))
+    for title, number in contents:
+        writer.add_outline_item(title=clean(title), page_number=number)
     written = io.BytesIO()
     writer.write(written)
     return written.getvalue()

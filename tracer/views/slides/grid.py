@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from tracer.views.cells import clean
-from tracer.views.slides.measure import Style, breaks, lead, width
+from tracer.views.slides.measure import Style, breaks, lead, roomy
 from tracer.views.slides.model import Cells
 from tracer.views.slides.placing import PAD, SLACK, SMALLEST, Box, Paragraph, Text, set_text
 
@@ -75,7 +75,7 @@ def _widths(
 ) -> tuple[float, ...]:
     """Return the columns' widths: what they want, or the widest give way until all fit."""
     wanted = [
-        max(width(text, size, _head(style, row == 0)) for row, text in enumerate(column)) / SLACK
+        max(roomy(text, size, _head(style, row == 0)) for row, text in enumerate(column)) / SLACK
         + 2 * PAD[0] + 1
         for column in zip(*texts, strict=True)
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from tracer.views.cells import clean
-from tracer.views.slides.measure import Style, breaks, lead, width
+from tracer.views.slides.measure import Style, breaks, lead, roomy, width
 from tracer.views.slides.model import Code, CodeStep
 from tracer.views.slides.placing import (
     INSET,
@@ -126,7 +126,7 @@ def _arranged(part: Code, texts: list[str], room: Box, style: Style) -> _Arrange
     """Return whichever is more legible: what is said of the code beside it, or beneath it."""
     said = [tuple(map(clean, step.beside)) for step in part.steps if step.beside]
     plain = Style(style.lang)
-    widest = max((width(line, ASIDES[0], plain) for lines in said for line in lines), default=0.0)
+    widest = max((roomy(line, ASIDES[0], plain) for lines in said for line in lines), default=0.0)
     choices = [beside(room, widest)]
     if said:
         sets = (set_text(lines, room, ASIDES[-1:], style.lang, gap=_GAP) for lines in said)

@@ -29,6 +29,7 @@ _UNIT = re.compile(
 )
 _WIDE_IN_CHINESE = frozenset("“”‘’…—")
 _SEAM = re.compile(rf"[{_CHINESE}] ?(?=[A-Za-z0-9])|[A-Za-z0-9](?= ?[{_CHINESE}])")
+_SEAM_EM = 0.25
 _UNKNOWN = 0.65
 
 
@@ -76,6 +77,11 @@ def width(text: str, size: float, style: Style) -> float:
     return size * sum(map(_advances(style).__getitem__, text))
 
 
+def roomy(text: str, size: float, style: Style) -> float:
+    """Return how wide a line is with the space that LibreOffice puts where scripts meet."""
+    return width(text, size, style) + _SEAM_EM * size * len(_SEAM.findall(text))
+
+
 def pieces(text: str, style: Style) -> Iterator[tuple[Font | None, str]]:
     """Yield the stretches of a text that one font writes; None where no font has them."""
     for font, letters in groupby(text, lambda letter: _font_of(letter, style)):
@@ -86,11 +92,12 @@ def breaks(text: str, size: float, room: float, style: Style) -> tuple[str, ...]
     """Break a paragraph into lines of at most `room`; a word that is wider is cut.
 
     Closing punctuation stays with what it closes, and opening with what it opens. There is room for
-    the space that LibreOffice puts between Chinese and Latin letters.
+    the space that LibreOffice puts where scripts meet.
     """
     lines, line, used = [], "", 0.0
     for unit in _units(text, size, room, style):
-        wide = width(unit, size, style) + 0.2 * size * bool(_SEAM.search(line[-2:] + unit[:2]))
+        seam = _SEAM.search(line[-2:] + unit[:2]) is not None
+        wide = width(unit, size, style) + _SEAM_EM * size * seam
         if line and used + wide > room and not unit.isspace():
             lines.append(line.rstrip())
             line, used = "", 0.0

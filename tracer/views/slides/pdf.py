@@ -46,8 +46,8 @@ def write_pdf(deck: Deck, path: str | Path, *, browser: bool | None = None) -> P
     Args:
         deck: what to write.
         path: the file.
-        browser: whether to print the HTML deck with Chromium or one of its kin; None is where one
-            is found, and a warning says so where it fails.
+        browser: whether Chromium or one of its kin prints the HTML deck, each step on a page; None
+            is where one is found, and a warning says so where it fails.
 
     Raises:
         InputError: the file cannot be written.
@@ -67,11 +67,11 @@ def _printed(deck: Deck, wanted: bool | None) -> bytes | None:
         raise MissingError("no browser that prints was found: install Chromium, Chrome or Edge")
     if found is None:
         return None
-    from tracer.views.slides.html import document
+    from tracer.views.slides.printable import contents, printable
 
     library("pypdf", "pypdf", "writing .pdf")
     try:
-        return printed(found, document(deck))
+        return printed(found, printable(deck), contents(deck))
     except PrintError as error:
         if wanted:
             raise
