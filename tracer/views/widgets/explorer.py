@@ -184,7 +184,7 @@ class Explorer:
     def __repr__(self) -> str:
         """One line: what it is and where its controls stand."""
         set_to = ", ".join(f"{name}={value!r}" for name, value in self.values.items())
-        return f"<Explorer {self.name}: {set_to}>"
+        return f"<Explorer {self.name}{': ' if set_to else ''}{set_to}>"
 
     def set(self, **changes: Any) -> Shown:
         """Move controls, and return what they show then; widgets on the screen follow.
