@@ -64,7 +64,8 @@ def model(name: str, train: bool) -> nn.Module:
     """Build a detector; one of its own for training, which moves BatchNorm's statistics."""
     if name == "one level":
         return _one_level().train(train)
-    net = models.build(name, None, seed=0, num_classes=5, min_size=96, max_size=160)
+    sizes = {} if name.startswith("ssd") else {"min_size": 96, "max_size": 160}
+    net = models.build(name, None, seed=0, num_classes=5, **sizes)
     return net.train(train)
 
 

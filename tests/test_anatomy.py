@@ -358,6 +358,25 @@ def test_the_preset_keeps_what_roi_align_takes_and_the_picture(name):
         same(picture.original, image)
 
 
+@pytest.mark.parametrize("name", [TWO_STAGE[0], "fasterrcnn_resnet50_fpn_v2"])
+@pytest.mark.parametrize("image", IMAGES)
+@torch.no_grad()
+def test_what_the_box_head_makes_of_a_box(name, image):
+    case, found = parts(name)
+    images, features = case.forward
+    boxes = [torch.from_numpy(b.xyxy) for b in found.roi_heads.box.boxes]
+    x = case.model.roi_heads.box_roi_pool(features, boxes, images.image_sizes)
+    head = case.model.roi_heads.box_head
+    layers = {"fc6": torch.relu(head.fc6(x.flatten(1)))} if hasattr(head, "fc6") else {}
+    layers["fc7" if layers else "5"] = head(x)
+    rows = found.roi_heads.rows[image]
+    for index in (0, 7, len(boxes[image]) - 1):
+        hidden = found.roi_heads.hidden(index, image)
+        assert [path for path, _ in hidden] == [f"roi_heads.box_head.{n}" for n in layers]
+        for (_, ours), theirs in zip(hidden, layers.values(), strict=True):
+            same(ours, theirs[rows][index])
+
+
 @pytest.mark.parametrize("image", IMAGES)
 @torch.no_grad()
 def test_roi_align_on_the_kept_map_is_roi_align(image):
@@ -605,3 +624,51 @@ def test_matching_is_the_matchers(low_quality):
         low_quality,
     )
     same(ours.matches, theirs)
+
+
+# --- one-stage detectors --------------------------------------------------------------------------
+
+ONE_STAGE = (
+    "retinanet_resnet50_fpn",
+    "fcos_resnet50_fpn",
+    "ssd300_vgg16",
+    "ssdlite320_mobilenet_v3_large",
+)
+
+
+@pytest.mark.parametrize("name", ONE_STAGE)
+@torch.no_grad()
+def test_what_a_one_stage_detector_has_is_read(name):
+    case, found = parts(name, keep="anatomy")
+    images, features = case.forward
+    assert found.one_stage
+    assert [p.resized_size for p in found.pictures] == [tuple(s) for s in images.image_sizes]
+    assert [level.key for level in found.pyramid.levels] == list(features)
+    for level, theirs in zip(found.pyramid.levels, features.values(), strict=True):
+        same(level.map.data(), theirs)
+    assert len(found.pyramid.merges) == (3 if "fpn" in name else 0)
+    for ours, theirs in zip(found.detections, case.output, strict=True):
+        same(ours.boxes.xyxy, theirs["boxes"])
+        same(ours.labels, theirs["labels"])
+        same(ours.scores, theirs["scores"])
+        assert ours.funnel is None
+
+
+@pytest.mark.parametrize("name", ONE_STAGE[:2])
+@torch.no_grad()
+def test_anchors_of_a_one_stage_detector(name):
+    case, found = parts(name, keep="anatomy")
+    images, features = case.forward
+    for theirs in case.model.anchor_generator(images, list(features.values())):
+        same(found.anchors.xyxy, theirs)
+
+
+@pytest.mark.parametrize("name", ONE_STAGE)
+def test_what_a_one_stage_detector_lacks_is_refused(name):
+    _, found = parts(name, keep="anatomy")
+    for part in ("rpn", "roi_heads", "losses"):
+        with pytest.raises(MissingError, match="is a one-stage detector: it"):
+            getattr(found, part)
+    if name.startswith("ssd"):
+        with pytest.raises(MissingError, match=r"SSD has no anchors .* lays out default boxes"):
+            _ = found.anchors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import itertools
 import re
@@ -266,6 +267,38 @@ def test_other_two_stage_detectors(name):
                 entry.draw(found)
         else:
             entry.draw(found).canvas.draw()
+
+
+@pytest.mark.parametrize(("lang", "cat"), [("en", "cat"), ("zh", "猫")])
+@pytest.mark.parametrize("name", ["detections", "detection_funnel", "head"])
+def test_classes_have_the_recordings_names(name, lang, cat):
+    if lang == "zh" and fonts.chinese_family() is None:
+        pytest.skip("no Chinese font here")
+    names = ("__background__", "cat", "cat", "cat", "cat")
+    found = anatomy(dataclasses.replace(recorded(targets=True).trace, classes=names))
+    assert cat in text_of(FIGURES[name].draw(found, lang=lang))
+    assert cat not in text_of(draw("plain", name, lang=lang))
+
+
+def test_a_class_name_is_no_formula():
+    found = anatomy(dataclasses.replace(recorded(targets=True).trace, classes=("$x^2$",) * 5))
+    made = FIGURES["detections"].draw(found)
+    made.canvas.draw()
+    assert r"\$x^2\$" in text_of(made)
+
+
+def test_the_head_shows_the_recorded_values():
+    found = parts("plain")
+    index = 3
+    made = draw("plain", "head", box=index)
+    shown = [np.asarray(ax.images[0].get_array()) for ax in made.axes if ax.images]
+    pooled = found.roi_heads.box.pooled(index)
+    np.testing.assert_array_equal(shown[0][:7, :7], pooled[0])
+    np.testing.assert_array_equal(shown[0][7:14, 14:21], pooled[16 + 2])
+    for image, (_, values) in zip(shown[1:], found.roi_heads.hidden(index), strict=True):
+        np.testing.assert_array_equal(image.reshape(-1), values)
+    widths = [patch.get_width() for patch in made.axes[3].patches]
+    np.testing.assert_allclose(widths, found.roi_heads.scores()[index])
 
 
 # --- what a trace may lack ------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import dataclasses
 import re
 import subprocess
 import sys
@@ -122,6 +123,16 @@ def relatives():
 def runs(recorded, trained, built):
     """The pass in both modes, and the construction."""
     return {"eval": recorded, "train": trained, "construction": built}
+
+
+@pytest.fixture(scope="module")
+def named(rcnn, two_images):
+    """A pass that knows what the classes are called, and keeps what the model returns."""
+    import torch
+
+    classes = ("__background__", *(f"thing {i}" for i in range(1, 91)))
+    with torch.no_grad():
+        return tracer.trace(rcnn, two_images, grain="function", keep=[""], classes=classes)
 
 
 # --- the texts ------------------------------------------------------------------------------------
@@ -476,9 +487,9 @@ def told(trace: Trace):
             yield (entry.where, entry.key, note.anchor), len(note.here)
 
 
-def test_every_sentence_with_numbers_is_told_by_some_recording(runs, relatives):
+def test_every_sentence_with_numbers_is_told_by_some_recording(runs, relatives, named):
     best: Counter[tuple[str, str, str]] = Counter()
-    for trace in (*runs.values(), *relatives):
+    for trace in (*runs.values(), *relatives, named):
         for place, count in told(trace):
             best[place] = max(best[place], count)
     assert [place for place, count in templates() if best[place] < count] == []
@@ -517,6 +528,22 @@ def test_numbers_of_the_proposals(recorded, rcnn, two_images):
         f"P{k} {n}" for k, n in enumerate(levels, 2)
     )
     assert number("strides", recorded) == "4×4, 8×8, 16×16, 32×32, 48×48"
+
+
+def test_class_names_are_told_where_they_are_known(named, recorded, rcnn, two_images):
+    import torch
+
+    with torch.no_grad():
+        answer = rcnn(two_images)
+    best = max(answer, key=lambda image: image["scores"].max())
+    label = best["labels"][best["scores"].argmax()]
+    assert number("best_class", named) == named.classes[label]
+    told = "0 background, 1 thing 1, 2 thing 2, 3 thing 3, 4 thing 4, …"
+    assert number("class_names", named) == told
+    assert number("class_names", recorded) is None
+    assert number("best_class", recorded) is None
+    coco = dataclasses.replace(named, classes=("__background__", "cat", "dog"))
+    assert facts.read("class_names", facts.Here(coco, lang="zh")) == "0 背景、1 猫、2 狗"
 
 
 def test_numbers_of_the_answer(recorded, rcnn, two_images):

@@ -12,7 +12,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from tracer.rcnn.classes import class_name, names_in
 from tracer.record import Call, TensorSummary, Trace, Value
 
 PLACEHOLDER = re.compile(r"\{([a-z][\w.]*)\}")
@@ -74,6 +76,17 @@ class Here:
         if value.tensor is None:
             raise LookupError("not a tensor")
         return self.trace.tensors[value.tensor].summary
+
+    def kept(self, value: Value) -> Any:
+        """Return a tensor's full values.
+
+        Raises:
+            LookupError: the value is no tensor, or they were not kept.
+        """
+        found = None if value.tensor is None else self.trace.data(value.tensor)
+        if found is None:
+            raise LookupError("not kept")
+        return found
 
     def shape(self, value: Value) -> tuple[int, ...]:
         """Return the shape of a tensor."""
@@ -323,6 +336,26 @@ def _best_score(here: Here) -> float | None:
     return max((float(score) for score in best if score is not None), default=None)
 
 
+def _best_class(here: Here) -> str:
+    """What the best detection is called; where names are known and the answer was kept whole."""
+    best = []
+    for _, image in here.result("").items:
+        scores, labels = (here.kept(image[name]) for name in ("scores", "labels"))
+        best += [(float(scores[i]), int(labels[i])) for i in scores.argsort()[-1:]]
+    if not here.trace.classes:
+        raise LookupError("class names")
+    return class_name(here.trace.classes, max(best)[1], here.lang)
+
+
+def _class_names(here: Here, limit: int = 5) -> str:
+    """The first labels with their names."""
+    names = names_in(here.trace.classes, here.lang)
+    if not names:
+        raise LookupError("class names")
+    more = ["…"] if len(names) > limit else []
+    return here.listing([*(f"{i} {name}" for i, name in enumerate(names[:limit])), *more])
+
+
 def _macs(here: Here) -> int:
     return sum(call.macs for call in here.trace.calls if call.parent is None)
 
@@ -384,6 +417,8 @@ FACTS: dict[str, Callable[[Here], object]] = {
     "classes": lambda here: here.shape(here.result("roi_heads.box_predictor", 0))[1],
     "detections": lambda here: here.listing(_detections(here)),
     "best_score": _best_score,
+    "best_class": _best_class,
+    "class_names": _class_names,
     "rpn_positive": lambda here: _labelled(here, "positive"),
     "rpn_negative": lambda here: _labelled(here, "negative"),
     "rpn_ignored": _ignored,

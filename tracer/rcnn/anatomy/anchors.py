@@ -107,7 +107,10 @@ def _base_anchors(run: Pass, generator: Call) -> list[np.ndarray]:
     if not base or any(b is None for b in base):
         kind = run.trace.modules[generator.path].type
         if kind != "AnchorGenerator":
-            raise MissingError(f"{kind} has no base anchors that every cell of a level shares")
+            raise MissingError(
+                f"{run.model.type} has no anchors of the kind that is read here: its {kind} lays "
+                "out default boxes by a rule of its own"
+            )
         raise MissingError(
             'the base anchors are not in the trace: record with keep="anatomy" and grain="op"'
         )

@@ -81,8 +81,8 @@ class Pass:
         name = self.model.type
         if self.one_stage and path.split(".")[0] in ("rpn", "roi_heads"):
             return (
-                f"{name} is a one-stage detector: it has no {what}; its head scores all anchors "
-                "at once (anchors, pyramid and detections are there)"
+                f"{name} is a one-stage detector: it has no {what}; its head scores every place of "
+                "every level at once (pictures, backbone, pyramid and detections are there)"
             )
         if call is not None:
             return f"the recorded pass ended inside {self.prefix}{path}, before there were {what}"

@@ -148,6 +148,11 @@ def _stage_marks(s: Sheet, axes: tuple[Axes, Axes], calls: list[Call]) -> None:
 def fig_dead_channels(s: Sheet, parts: Anatomy, image: int) -> None:
     """Channels that a ReLU leaves at zero everywhere, and how strong the others are."""
     maps = _before_relu(parts)
+    if not parts.backbone.resnet:
+        raise MissingError(
+            f"the backbone of {parts.run.model.type} is no ResNet: what goes into its ReLUs is not "
+            "read here"
+        )
     if not maps:
         raise MissingError(
             "no map that goes into a ReLU was kept: record with "

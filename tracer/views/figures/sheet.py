@@ -275,7 +275,8 @@ def light(colour: str) -> bool:
 def mixed(colour: str, other: str, share: float) -> str:
     """Return ``"#rrggbb"`` with a share of another colour in it."""
     pairs = zip(mpl.colors.to_rgb(colour), mpl.colors.to_rgb(other), strict=True)
-    return mpl.colors.to_hex([a + (b - a) * share for a, b in pairs])
+    red, green, blue = (a + (b - a) * share for a, b in pairs)
+    return mpl.colors.to_hex((red, green, blue))
 
 
 def limits(values: np.ndarray, share: float = 0.5) -> tuple[float, float]:
