@@ -390,7 +390,9 @@ def test_a_phone_shows_one_panel_at_a_time(browser, real):
 def test_print_shows_the_function_and_hides_the_controls(browser, real):
     with Opened(browser, real, "#call=RegionProposalNetwork.filter_proposals") as opened:
         opened.view.emulate_media(media="print")
-        assert not opened.view.locator(".controls").is_visible()
+        assert not opened.view.locator(".controls button").first.is_visible()
+        assert not opened.view.locator(".calls").is_visible()
+        assert "filter_proposals" in opened.text(".where")
         assert opened.view.locator(".commentary").is_visible()
         outside = opened.view.locator(".focused .line:not(.inside)")
         assert outside.count() > 100
