@@ -38,10 +38,10 @@ def say(lang: str, en: str, zh: str) -> str:
     return zh if lang == "zh" else en
 
 
-def points(lang: str, count: int = 4) -> Points:
+def points(lang: str, count: int = 4, stepwise: bool = False) -> Points:
     en = "The map of P5 is enlarged to twice its size and added to what conv 1×1 makes of C4."
     zh = "P5 的特征图先放大到两倍，再与 C4 经过 1×1 卷积得到的结果“逐元素”相加。"
-    return Points(tuple(f"{n + 1}. {say(lang, en, zh)}" for n in range(count)))
+    return Points(tuple(f"{n + 1}. {say(lang, en, zh)}" for n in range(count)), stepwise)
 
 
 def cells(lang: str, rows: int = 6) -> Cells:
@@ -70,7 +70,7 @@ def slides(lang: str, theme: str = "light") -> tuple[Slide, ...]:
     wide = tuple(figure(f"{title} {n}", (12.2, 5.35), theme) for n in (1, 2))
     made = {
         "opening": (Points((say(lang, "A lecture", "一堂课"), "torchvision 0.29.2")),),
-        "points": (points(lang),),
+        "points": (points(lang, stepwise=True),),
         "figure": (Pictures(wide, alt, caption),),
         "beside": (points(lang, 2), Pictures((picture,), alt, caption)),
         "table": (cells(lang),),

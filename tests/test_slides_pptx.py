@@ -149,6 +149,23 @@ def test_the_step_is_a_link_into_the_page(written):
     assert linked == {"figure": "my%20pages/page.html#call=backbone.fpn%230"}
 
 
+def test_stepwise_points_appear_at_a_click_each(tmp_path):
+    lines = decks.points("en", 3).lines
+    slide = opened(one(Points(lines, stepwise=True)), tmp_path).slides[0]
+    timing = slide._element[-1]
+    assert etree.QName(timing).localname == "timing"
+    shape = str(placeholder(slide, 10).shape_id)
+    assert {e.get("spid") for tag in ("spTgt", "bldP") for e in timing.iter(f"{{*}}{tag}")} == {
+        shape
+    }
+    assert [e.get("st") for e in timing.iter("{*}pRg")] == ["0", "1", "2"]
+    assert len([e for e in timing.iter("{*}cTn") if e.get("nodeType") == "clickEffect"]) == 3
+    numbers = [e.get("id") for e in timing.iter("{*}cTn")]
+    assert len(set(numbers)) == len(numbers) == 2 + 4 * 3
+    plain = opened(one(Points(lines)), tmp_path).slides[0]
+    assert plain._element.find("{*}timing") is None
+
+
 def test_both_languages_come_in_turn(written):
     titles = [s.shapes.title.text for s in pptx.Presentation(str(written["both"])).slides]
     assert titles[:2] == ["From four maps to five levels", "从四张特征图到五个层级"]

@@ -27,6 +27,9 @@ ASIDES = (20, 18)
 LEGIBLE = 14
 """Points that code has, if it can, even where lines are broken or left out for it."""
 
+BROKEN = 16
+"""Points that code with broken lines has at most: the smaller it is, the fewer are broken."""
+
 _GAP = 0.35  # em between two texts beside the code
 
 
@@ -193,7 +196,8 @@ def _code_size(
 
     tried = [(size, lines) for size in SIZES if fits(size, lines := at(size))]
     whole = [it for it in tried if all(len(line.lines) == 1 for line in it[1])]
-    good = [it for it in (*whole, *tried) if it[0] >= LEGIBLE]
+    good = [it for it in whole if it[0] >= LEGIBLE]
+    good += [it for it in tried if LEGIBLE <= it[0] <= BROKEN]
     return next(iter((*good, *whole, *tried)), (LEGIBLE, at(LEGIBLE)))
 
 
@@ -211,8 +215,10 @@ def _broken(text: str, size: float, room: float, style: Style) -> Paragraph:
     if width(text, size, style) <= room:
         return Paragraph(text, (text,))
     start = text[: len(text) - len(text.lstrip())]
-    deeper = width(start + "    ", size, style)
-    first, *rest = breaks(text.lstrip(), size, max(room - deeper, size * 4), style)
+    first, *_ = breaks(text.lstrip(), size, max(room - width(start, size, style), size * 4), style)
+    left = text.lstrip()[len(first) :].lstrip()
+    deeper = max(room - width(start + "    ", size, style), size * 4)
+    rest = breaks(left, size, deeper, style) if left else ()
     return Paragraph(text, (start + first, *(f"{start}    {line}" for line in rest)))
 
 

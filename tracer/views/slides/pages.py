@@ -61,10 +61,12 @@ class Listed:
     Attributes:
         text: one paragraph each.
         bullets: whether they have them; the lines of an opening do not.
+        stepwise: whether they appear one by one.
     """
 
     text: Text
     bullets: bool
+    stepwise: bool
 
 
 @dataclass(frozen=True)
@@ -251,7 +253,7 @@ def _listed(part: Points, box: Box, slide: Slide) -> list[Listed]:
         found.append(setting(waiting[:count], box, TEXTS[-1:]))
         waiting = waiting[count:]
         text = setting(waiting, box, TEXTS[-1:])
-    return [Listed(_cut(each), bullets) for each in (*found, text)]
+    return [Listed(_cut(each), bullets, part.stepwise) for each in (*found, text)]
 
 
 def _cut(text: Text) -> Text:

@@ -1,7 +1,7 @@
 """The deck as a PowerPoint file to edit: text in placeholders, tables as tables, notes as notes.
 
-Steps of a slide become slides of their own, one after the other: that shows alike in every program,
-prints, and a teacher can delete or move each.
+Steps of a figure or of code become slides of their own, one after the other: that shows alike in
+every program, prints, and a teacher can delete or move each. Points appear at a click each.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tracer.views.cells import clean
-from tracer.views.slides import pages, placing, template
+from tracer.views.slides import builds, pages, placing, template
 from tracer.views.slides.files import library, put
 from tracer.views.slides.grid import Tabled
 from tracer.views.slides.listing import CodeLine, Listing
@@ -144,8 +144,13 @@ def _run(paragraph: Any, text: str) -> Any:
 
 
 def _fill_points(slide: Any, order: int, pane: Listed, deck: Deck) -> None:
+    from pptx.oxml import parse_xml
+
     shape = _described(slide, order, CONTENT)
     _set(shape, pane.text, placing.BULLET if pane.bullets else 0.0)
+    if pane.stepwise and slide._element.find("{*}timing") is None:
+        timing = builds.appearing(shape.shape_id, len(pane.text.paragraphs))
+        slide._element.append(parse_xml(timing))
 
 
 # --- pictures -------------------------------------------------------------------------------------
