@@ -44,7 +44,9 @@ class Scene:
         return next(level for level in self.levels if level.name == name)
 
     def plane(self, level: Level, channel: int) -> Plane | None:
-        """Return one channel of a level, None where the recording lacks it; the last few stay."""
+        """Return one channel of a level, None where there is none; the last few stay."""
+        if channel >= level.map.shape[1]:
+            return None
         key = (level.index, channel)
         if key not in self._planes:
             while len(self._planes) >= 4 * len(self.levels):
@@ -134,7 +136,13 @@ def _point(lang: str, x: float, y: float) -> str:
 def _missing(scene: Scene, level: Level, plane: Plane | None, channel: int) -> list[str]:
     """Say where the picture is not made of the values themselves."""
     lang, option = scene.lang, f'keep=["anatomy", "{level.map.keep}"]'
-    if plane is None:
+    if channel >= level.map.shape[1]:
+        text = told.say(
+            lang,
+            f"{level.name} has only {level.map.shape[1]} channels.",
+            f"{level.name} 只有 {level.map.shape[1]} 个通道。",
+        )
+    elif plane is None:
         text = told.say(
             lang,
             f"Channel {channel} of {level.name} is not in this recording: record with {option}.",
@@ -194,7 +202,7 @@ def explorer(
     controls = (
         Choice("level", "level", "层", names, start, buttons=True),
         Slider("channel", "channel (−1: mean)", "通道（−1：均值）", MEAN,
-               scene.levels[0].map.shape[1] - 1, channel),
+               max(each.map.shape[1] for each in scene.levels) - 1, channel),
         Slider("blend", "map over picture", "图的不透明度", 0.0, 1.0, blend, 0.05),
         Slider("x", "x", "x", 0, width - 1, _start(x, point[0], width)),
         Slider("y", "y", "y", 0, height - 1, _start(y, point[1], height)),
