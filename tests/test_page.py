@@ -184,7 +184,7 @@ def test_every_text_that_the_script_names_is_there_and_every_text_is_named():
     assert idle == []
 
 
-CEILING = 158_000
+CEILING = 159_000
 """Bytes of script, style and frame; a page is to stay small enough to be read."""
 
 
