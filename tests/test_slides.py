@@ -192,8 +192,8 @@ def test_code_has_the_shapes_beside_its_lines(recorded):
         if name == "inner_top_down"
     )  # fmt: skip
     shape = recorded.tensors[upsampled.tensor].summary.shape
-    expected = f"inner_top_down: {'×'.join(map(str, shape))} (round 1 of 3)"
-    assert shown.code.steps[0].beside == (expected,)
+    expected = f"inner_top_down: {'×'.join(map(str, shape))}"
+    assert shown.code.steps[0].beside == (expected, "round 1 of 3")
     assert shown.said[0].startswith(f"{shown.code.steps[0].lines[0]}: The coarser level")
 
 

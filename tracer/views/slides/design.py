@@ -21,7 +21,7 @@ STAGES = {
     "overview": ("Overview", "总览", "#5d6675"),
     "build": ("Construction", "构建", "#5d6675"),
     "transform": ("Transform", "变换", "#999999"),
-    "backbone": ("Backbone", "骨干网络", "#009E73"),
+    "backbone": ("Backbone", "主干网络", "#009E73"),
     "fpn": ("Feature pyramid", "特征金字塔", "#0072B2"),
     "rpn": ("RPN", "RPN", "#D55E00"),
     "roi_heads": ("RoI heads", "RoI heads", "#CC79A7"),

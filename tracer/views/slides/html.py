@@ -288,13 +288,23 @@ def _size(text: str) -> int:
 def _fits(text: str, size: int) -> bool:
     """Whether a source, with its long lines broken, has room at a size."""
     columns = int((CODE_ROOM[0] / size - GUTTER) / LETTER)
-    rows = sum(len(textwrap.wrap(line, columns)) or 1 for line in text.splitlines())
+    rows = sum(_rows(line, columns) for line in text.splitlines())
     return rows * size * LEADING <= CODE_ROOM[1]
 
 
-def _line(number: int, runs: Iterable[_Run]) -> str:
-    text = "".join(map(_span, runs))
-    return f'<span class="line" data-line="{number}"><i>{number}</i>{text}\n</span>'
+def _rows(line: str, columns: int) -> int:
+    """How many rows a line takes; what does not fit goes on a step farther in."""
+    return len(textwrap.wrap(line, columns, subsequent_indent=" " * _hang(line))) or 1
+
+
+def _hang(line: str) -> int:
+    """How far in a broken line goes on, in letters."""
+    return min(len(line) - len(line.lstrip()) + 4, 24) // 4 * 4
+
+
+def _line(number: int, runs: list[_Run]) -> str:
+    text, hang = "".join(map(_span, runs)), _hang("".join(run.text for run in runs))
+    return f'<span class="line in-{hang}" data-line="{number}"><i>{number}</i>{text}\n</span>'
 
 
 def _span(run: _Run) -> str:

@@ -22,8 +22,8 @@ from tracer.views.figures.palette import THEMES
 from tracer.views.slides.model import Pictures
 from tracer.views.slides.subject import Subject
 
-ZOOM = 1.1
-"""How much larger a figure's text is on a slide than in a figure for slides by itself."""
+ZOOM = 0.92
+"""How large a figure's text is beside that of a whole slide: the title takes its share of room."""
 
 NAMED = ("detections", "detection_funnel")
 """The figures that are told what the classes are called."""

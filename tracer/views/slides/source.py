@@ -20,6 +20,9 @@ from tracer.views.values import shape_text
 MOST_LINES = 20
 """What a slide has room for."""
 
+MOST_NUMBERS = 5
+"""Of a list that is written out."""
+
 MOST_BESIDE = 3
 """Values beside one line."""
 
@@ -184,9 +187,8 @@ def _beside(subject: Subject, call: Call | None, number: int, note: Note | None)
     shown = _left_by(subject.trace, ran[0], lines) if ran else []
     if not shown:
         return (_first_sentence(note.text),) if note else ()
-    if len(ran) > 1:
-        shown[-1] += subject.say(f" (round 1 of {len(ran)})", f"（共 {len(ran)} 轮，第 1 轮）")
-    return tuple(shown[:MOST_BESIDE])
+    rounds = subject.say(f"round 1 of {len(ran)}", f"共 {len(ran)} 轮，这是第 1 轮")
+    return (*shown[:MOST_BESIDE], *([rounds] if len(ran) > 1 else []))
 
 
 def _left_by(trace: Trace, line: Line, lines: tuple[Line, ...]) -> list[str]:
@@ -212,4 +214,16 @@ def _value(trace: Trace, value: Value) -> str:
     """A tensor's shape, a number, a list of sizes; "" for what says nothing on a slide."""
     if value.kind == "scalar":
         return str(value.scalar) if isinstance(value.scalar, (int, float)) else ""
+    if value.tensor is not None and (single := _single(trace, value.tensor)):
+        return single
+    if value.kind == "sequence" and value.items and not value.elided:
+        inner = [str(v.scalar) for _, v in value.items if v.kind == "scalar"]
+        if len(inner) == len(value.items) <= MOST_NUMBERS:
+            return f"[{', '.join(inner)}]"
     return shape_text(trace, value)
+
+
+def _single(trace: Trace, state: int) -> str:
+    """The value of a tensor without axes."""
+    summary = trace.tensors[state].summary
+    return f"{summary.mean:.4g}" if summary.shape == () and summary.mean is not None else ""
