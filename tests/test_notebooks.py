@@ -28,6 +28,12 @@ FACTS = {  # what a chapter's cells have found out, by how many pictures it show
 }
 
 
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Keep the passes small: the kernels inherit it, and no cell knows."""
+    monkeypatch.setenv("RCNN_TRACER_MIN_SIZE", "128")
+
+
 def solutions(notebook):
     """The code of the exercises' folded solutions."""
     told = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
