@@ -46,6 +46,9 @@ def _odd(kind: str):
     images, targets = pictures(), boxes_of_targets()
     if kind == "one level":
         return recorded("one level", keep=(*KEEP, "backbone")).trace
+    if kind == "no target at all":
+        none = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
+        return _record(model("fasterrcnn_resnet50_fpn", True), images[:1], [none])
     if kind == "no targets":
         targets[0] = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
         return _record(model("fasterrcnn_resnet50_fpn", True), images, targets)
@@ -232,6 +235,15 @@ def test_an_image_without_targets(name):
     made = draw("no targets", name, image=0)
     assert has_content(made)
     assert has_content(draw("no targets", name, image=1))
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_a_batch_without_any_target(name):
+    """No positive anywhere: the box losses have no term at all."""
+    made = draw("no target at all", name)
+    assert has_content(made)
+    if name == "losses":
+        assert text_of(made).count("nothing to add") == 2
 
 
 def test_empty_panels_say_why():

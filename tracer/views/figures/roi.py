@@ -440,7 +440,8 @@ def _scores_of_box(s: Sheet, ax: Axes, parts: Anatomy, image: int, index: int | 
     ax.barh(range(len(shown)), scores[shown], color=colours, height=0.68)
     for row, label in enumerate(shown):
         s.text(ax, scores[label], row, f" {scores[label]:.3f}", va="center", size=0.8)
-    _named_rows(s, ax, [called(c) for c in shown])
+    background = s.say("background", "背景")
+    _named_rows(s, ax, [called(c) if c else background for c in shown])
     ax.set_xlim(0, 1.25)
 
 

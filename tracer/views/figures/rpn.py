@@ -419,7 +419,8 @@ def _boxes_by_level(
     names = [level.name for level in parts.rpn.levels]
     colours = [level_colour(names[i]) for i in proposals.funnel.group[chosen]]
     if len(chosen) == 0:
-        s.text(ax, 0.5, 0.5, s.say("none", "没有"), transform=ax.transAxes, ha="center")
+        s.text(ax, 0.5, 0.5, s.say("none", "没有"), transform=ax.transAxes, ha="center",
+               colour="white", size=1.2)  # fmt: skip
     s.boxes(ax, proposals.clipped.xyxy[chosen], colours, 0.8, alpha=0.7)
 
 

@@ -91,7 +91,7 @@ class Sheet:
         """A line of small text at the foot of the figure, within the layout."""
         width, text = SIZES["slide" if self.slide else "notebook"][0], self.point * 0.95
         self.figure.supxlabel(
-            wrap(note, int(width * 72 * 1.86 / text)),
+            wrap(note, int(width * 72 * 1.76 / text)),
             x=0.012,
             ha="left",
             fontsize=self.point * 0.95,

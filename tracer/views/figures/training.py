@@ -223,7 +223,8 @@ def _values(s: Sheet, ax: Axes, losses: tuple[Loss, ...]) -> None:
 
 def _terms(s: Sheet, ax: Axes, loss: Loss) -> None:
     assert loss.terms is not None
-    terms = np.sort(loss.terms.reshape(len(loss.terms), -1).sum(1))[::-1]
+    each = loss.terms if loss.terms.ndim == 1 else loss.terms.sum(tuple(range(1, loss.terms.ndim)))
+    terms = np.sort(each)[::-1]
     name = loss.name.removeprefix("loss_")
     s.heading(ax, name)
     if len(terms) == 0:
