@@ -176,10 +176,12 @@ def test_every_text_that_the_script_names_is_there_and_every_text_is_named():
     named = set(re.findall(r"""(?:say|nothing)\(\s*"(\w+)\"""", script))
     assert named <= set(texts), named - set(texts)
     # Keys that are put together at run time begin with a word and an underscore.
-    stems = set(re.findall(r"say\(`(\w+_)\$", script)) | {"step_"}
-    words = set(re.findall(r"\w+", script)) | set(
-        re.findall(r"\w+", (FOLDER / "boxes.py").read_text())
+    drawings = "".join(
+        (FOLDER / name).read_text("utf-8") for name in ("boxes.py", "scenes.py", "labels.py")
     )
+    stems = set(re.findall(r"say\(`(\w+_)\$", script))
+    stems |= set(re.findall(r'said\(f"(\w+_)\{', drawings))
+    words = set(re.findall(r"\w+", script + drawings))
     idle = [k for k in texts if k not in words and not any(k.startswith(s) for s in stems)]
     assert idle == []
 

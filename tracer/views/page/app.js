@@ -1,10 +1,10 @@
 // The page: puts the views together, moves the cursor, keeps the address and the keys.
-import { button, el, terms, visible } from "./dom.js";
-import { product, unpack } from "./record.js";
+import { el, fill, terms, visible } from "./dom.js";
+import { unpack } from "./record.js";
 import { command } from "./commands.js";
 import { Refused } from "./evaluate.js";
 import { Cursor, Timeline } from "./stepper.js";
-import { LANGUAGES, big, count, num } from "./text.js";
+import { LANGUAGES, num } from "./text.js";
 import { Tree } from "./tree.js";
 import { SourceView } from "./source.js";
 import { Values } from "./values.js";
@@ -16,20 +16,17 @@ import { describe, TimelineView } from "./timeline.js";
 import { fromAddress, toAddress } from "./address.js";
 
 const COLOURS = 10; // of stages, in page.css
+const TABS = [["calls", "tree"], ["source", "source"], ["values", "values"], ["commentary", "commentary"]];
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 class Page {
   constructor(rec, root) {
-    this.rec = rec;
-    this.root = root;
-    this.timeline = new Timeline(rec);
-    this.cursor = new Cursor(rec, this.timeline);
+    const timeline = new Timeline(rec);
+    Object.assign(this, { rec, root, timeline, cursor: new Cursor(rec, timeline), pace: 4, lower: "tensor" });
     this.lang = remembered("lang", LANGUAGES) ?? rec.data.lang;
     this.scheme = remembered("scheme", ["light", "dark"]);
-    this.pace = 4;
     this.tensor = null; // the state at hand
     this.automatic = true; // whether it follows the steps
-    this.lower = "tensor";
     this.stageNumber = new Map(rec.stages.map((stage, i) => [stage.name, i % COLOURS]));
     this.applyScheme();
     if (rec.data.at != null) this.cursor.goto(rec.data.at);
@@ -40,84 +37,60 @@ class Page {
     document.addEventListener("keydown", (event) => this.key(event));
   }
 
+  /** The one of an English and a Chinese text that is in the language of the page. */
+  local = (texts) => texts[LANGUAGES.indexOf(this.lang)];
+
   /** What the page says for a key, its {names} filled in. */
-  say = (key, values = {}) => this.rec.data.texts[key][LANGUAGES.indexOf(this.lang)]
-    .replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+  say = (key, values = {}) => this.local(this.rec.data.texts[key]).replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 
-  describe = (position) => describe(this, position);
+  describe = (position) => describe(this.say, position);
 
-  /** A part of the page with a name of its own. */
-  panel(names, key, ...children) {
-    return el("section", { class: `panel ${names}`, "aria-label": this.say(key) }, ...children);
-  }
-
-  nothing(key, tag = "p") {
-    return el(tag, { class: "nothing quiet", text: this.say(key) });
+  /** The commentary in the language of the page, if there is one. */
+  get told() {
+    return this.rec.data.told?.languages[this.lang];
   }
 
   // --- building ---
 
   build() {
     document.documentElement.lang = this.lang === "zh" ? "zh-Hans" : this.lang;
-    this.source = new SourceView(this);
-    this.tree = new Tree(this);
-    this.values = new Values(this);
-    this.tensorView = new TensorView(this);
-    this.commentary = new Commentary(this);
-    this.map = new StageMap(this);
-    this.line = new TimelineView(this);
-    this.picture = new PictureView(this);
-    this.help = this.helpDialog();
-    this.message = el("p", { class: "message", role: "status" });
     // The values choose the tensor that others show.
-    this.views = [this.values, this.map, this.tree, this.source, this.tensorView, this.picture, this.commentary, this.line];
-    this.columns = el("main", { class: "columns", "data-tab": "source" }, this.tree.element,
-      el("div", { class: "middle" }, this.source.element, this.commentary.element),
-      el("div", { class: "right" }, this.values.element, this.lowerPart()));
-    this.root.replaceChildren(this.header(), this.map.element, ...this.notices(), this.tabs(), this.columns,
-      this.line.element, this.message, this.help);
+    const views = [Values, StageMap, Tree, SourceView, TensorView, PictureView, Commentary, TimelineView];
+    this.views = views.map((View) => new View(this));
+    const [values, map, tree, source, tensor, picture, commentary, line] = this.views;
+    Object.assign(this, { tree, tensorView: tensor, picture, line });
+    this.help = this.helpDialog();
+    this.message = el("p.message", { role: "status" });
+    this.columns = el("main.columns", { "data-tab": "source" }, tree.element,
+      el("div.middle", source.element, commentary.element), el("div.right", values.element, this.lowerPart()));
+    const notices = this.rec.data.labels.notices.map(([kind, texts]) => el(`p.notice${kind}`, this.local(texts)));
+    fill(this.root, this.header(), map.element, notices, this.tabs(), this.columns, line.element, this.message, this.help);
     this.refresh();
   }
 
   header() {
-    const { environment, subject, kind, calls, parameters } = this.rec;
-    const weights = parameters.reduce((sum, row) => sum + product(row[1]), 0);
-    const facts = [
-      environment.torchvision && `torchvision ${environment.torchvision.split("+")[0]}`,
-      kind === "pass" && environment.mode && this.say(`mode_${environment.mode}`),
-      environment.device, this.say("calls", { n: count(calls.length) }),
-      weights && this.say("params", { n: big(weights) }),
-    ];
-    return el("header", { class: "top" },
-      el("h1", { text: visible(environment.title || this.say(`title_${kind}`, { subject })) }),
-      el("p", { class: "facts quiet", text: facts.filter(Boolean).map(visible).join(" · ") }),
-      button(this.say("language"), this.say("language_hint"), () => this.setLanguage(), { class: "tool language" }),
-      button("◐", this.say("scheme"), () => this.setScheme(), { class: "tool" }),
-      button("?", this.say("help"), () => this.help.showModal(), { class: "tool" }));
-  }
-
-  notices() {
-    const { error, data: { left_out: left } } = this.rec;
-    const what = left.map((key) => this.say(`left_${key}`)).join(this.lang === "zh" ? "、" : ", ");
-    return [error && el("p", { class: "notice error", text: visible(this.say("failed", error)) }),
-      what && el("p", { class: "notice", text: this.say("left_out", { what }) })].filter(Boolean);
+    const { say, rec: { data: { labels } } } = this;
+    const tool = (text, key, onclick, names = "") => el(`button.tool${names}`, { hint: say(key), onclick }, text);
+    return el("header.top", el("h1", this.local(labels.title)), el("p.facts.quiet", this.local(labels.facts)),
+      tool(say("language"), "language_hint", () => this.setLanguage(), ".language"),
+      tool("◐", "scheme", () => this.setScheme()), tool("?", "help", () => this.help.showModal()));
   }
 
   /** Beneath the values: the tensor at hand or the picture. */
   lowerPart() {
     const panels = { tensor: this.tensorView, ...(this.picture.empty ? {} : { picture: this.picture }) };
-    const tabs = Object.entries(panels).map(([name, view]) => {
-      view.element.setAttribute("role", "tabpanel");
-      view.element.setAttribute("aria-labelledby", `tab-${name}`);
-      return el("button", { type: "button", role: "tab", id: `tab-${name}`, text: this.say(name), onclick: () => choose(name) });
-    });
-    const lower = el("div", { class: "lower" }, el("div", { class: "lower-tabs" },
-      el("div", { role: "tablist", "aria-label": this.say("tensor") }, ...tabs),
-      button("⤢", this.say("enlarge"), () => this.enlarge(), { class: "enlarge quiet" })),
-    ...Object.values(panels).map((view) => view.element));
+    const names = Object.keys(panels);
+    const tabs = names.map((name) => el("button", { role: "tab", id: `tab-${name}`, onclick: () => choose(name) }, this.say(name)));
+    for (const name of names) {
+      panels[name].element.setAttribute("role", "tabpanel");
+      panels[name].element.setAttribute("aria-labelledby", `tab-${name}`);
+    }
+    const lower = el("div.lower", el("div.lower-tabs", el("div", { role: "tablist", label: this.say("tensor") }, tabs),
+      el("button.enlarge.quiet", { hint: this.say("enlarge"), onclick: () => this.enlarge() }, "⤢")),
+    names.map((name) => panels[name].element));
     const choose = (name) => {
       this.lower = lower.dataset.shown = name;
-      for (const tab of tabs) tab.setAttribute("aria-selected", String(tab.id === `tab-${name}`));
+      tabs.forEach((tab, i) => tab.setAttribute("aria-selected", names[i] === name));
       this.drawSoon();
     };
     choose(panels[this.lower] ? this.lower : "tensor");
@@ -126,36 +99,29 @@ class Page {
 
   enlarge() {
     this.columns.classList.toggle("large");
-    this.tensorView.shown = null;
-    this.drawSoon();
+    this.redraw();
   }
 
   /** On a small screen one panel is shown at a time. */
   tabs() {
-    const choose = (tab, chosen) => {
+    const choose = (tab, { target }) => {
       this.columns.dataset.tab = tab;
-      for (const other of tabs) other.toggleAttribute("aria-current", other === chosen);
+      for (const other of tabs) other.toggleAttribute("aria-current", other === target);
       this.refresh();
     };
-    const tabs = [["calls", "tree"], ["source", "source"], ["values", "values"], ["commentary", "commentary"]]
-      .map(([tab, key]) => el("button", {
-        type: "button", text: this.say(key), "aria-current": tab === "source", onclick: (event) => choose(tab, event.target),
-      }));
-    return el("nav", { class: "tabs", "aria-label": this.say("tree") }, ...tabs);
+    const tabs = TABS.map(([tab, key]) => el("button", {
+      "aria-current": tab === "source", onclick: (event) => choose(tab, event) }, this.say(key)));
+    return el("nav.tabs", { label: this.say("tree") }, tabs);
   }
 
   helpDialog() {
     const { say, rec } = this;
     const facts = [...Object.entries(rec.environment), ["seconds", `${num(rec.seconds)} s`]];
-    const kbd = (name) => el("kbd", { text: name });
-    const dialog = el("dialog", { class: "help", "aria-labelledby": "help-title" },
-      el("h2", { id: "help-title", text: say("keys_title") }),
-      terms("keys", KEYS_SHOWN.map(([names, key]) => [names.split("  ").map(kbd), say(key)])),
-      el("p", { text: say("about") }),
-      el("h2", { text: say("notes") }),
-      terms("about", facts.map((row) => row.map(visible))),
-      ...rec.notes.map((note) => el("p", { text: visible(note) })),
-      button(say("close"), say("close"), () => dialog.close(), { class: "tool" }));
+    const dialog = el("dialog.help", { "aria-labelledby": "help-title" },
+      el("h2", { id: "help-title" }, say("keys_title")),
+      terms("keys", KEYS_SHOWN.map(([names, key]) => [names.split("  ").map((name) => el("kbd", name)), say(key)])),
+      el("p", say("about")), el("h2", say("notes")), terms("about", facts), rec.notes.map((note) => el("p", note)),
+      el("button.tool", { hint: say("close"), onclick: () => dialog.close() }, say("close")));
     return dialog;
   }
 
@@ -184,11 +150,16 @@ class Page {
     this.drawing ??= requestAnimationFrame(() => this.draw());
   }
 
+  /** The same, all of it anew: colours or sizes are others. */
+  redraw() {
+    this.tensorView.shown = null;
+    this.drawSoon();
+  }
+
   draw() {
     cancelAnimationFrame(this.drawing);
     this.drawing = null;
-    if (this.lower === "tensor") this.tensorView.draw();
-    else this.picture.draw();
+    (this.lower === "tensor" ? this.tensorView : this.picture).draw();
   }
 
   address() {
@@ -219,8 +190,7 @@ class Page {
 
   /** Show a tensor state, until the next step. */
   pick(state) {
-    this.tensor = state;
-    this.automatic = false;
+    Object.assign(this, { tensor: state, automatic: false });
     this.refresh();
     this.automatic = true;
     this.tensorView.pin.checked = false;
@@ -230,7 +200,7 @@ class Page {
 
   move(name) {
     const stop = MOVES[name](this.cursor);
-    this.tell(stop?.text ? this.say("stopped", { text: stop.text }) : "");
+    this.tell(stop?.text ? this.say("stopped", stop) : "");
     this.refresh();
     return stop;
   }
@@ -251,13 +221,11 @@ class Page {
     this.message.textContent = visible(text);
   }
 
-  toggleBreakpoint(file, line) {
+  toggleBreakpoint({ file, line }) {
     const there = this.cursor.breakpointAt(file, line);
     if (!there) this.obey(`b ${file}:${line}`, false);
-    else {
-      this.cursor.breakpoints.delete(there.number);
-      this.refresh();
-    }
+    this.cursor.breakpoints.delete(there?.number);
+    this.refresh();
   }
 
   showOps(shown) {
@@ -265,33 +233,25 @@ class Page {
     this.refresh();
   }
 
-  togglePlay() {
-    if (this.playing) {
-      clearInterval(this.playing);
-      this.playing = null;
-    } else this.playing = setInterval(() => this.tickOn(), 1000 / this.pace);
-    this.line.playing(Boolean(this.playing));
+  togglePlay(on = !this.playing) {
+    clearInterval(this.playing);
+    this.playing = on ? setInterval(() => this.tickOn(), 1000 / this.pace) : null;
+    this.line.playing(on);
   }
 
   tickOn() {
-    if (this.move("into") || this.cursor.tick === this.cursor.last) this.stop();
-  }
-
-  stop() {
-    if (this.playing) this.togglePlay();
+    if (this.move("into") || this.cursor.tick === this.cursor.last) this.togglePlay(false);
   }
 
   setPace(pace) {
-    const playing = this.playing;
-    this.stop();
     this.pace = pace;
-    if (playing) this.togglePlay();
+    this.togglePlay(Boolean(this.playing));
   }
 
   // --- language and colours ---
 
   setLanguage(lang = this.lang === "en" ? "zh" : "en") {
-    this.stop();
+    this.togglePlay(false);
     this.lang = lang;
     remember("lang", lang);
     this.build();
@@ -307,8 +267,7 @@ class Page {
     remember("scheme", this.scheme);
     this.applyScheme();
     this.line.draw();
-    this.tensorView.shown = null;
-    this.drawSoon();
+    this.redraw();
   }
 
   // --- keys ---
@@ -320,7 +279,7 @@ class Page {
     const onButton = key === " " && ["BUTTON", "SUMMARY", "INPUT"].includes(tagName);
     if (!Object.hasOwn(KEYS, key) || onButton) return;
     event.preventDefault();
-    if (key !== " ") this.stop();
+    if (key !== " ") this.togglePlay(false);
     if (typeof KEYS[key] === "string") this.move(KEYS[key]);
     else KEYS[key](this);
   }
@@ -330,23 +289,23 @@ class Page {
 const MOVES = {
   first: (cursor) => cursor.goto(cursor.first),
   last: (cursor) => cursor.goto(cursor.last),
-  back: (cursor) => cursor.backOver(),
+  back: (cursor) => cursor.over(-1),
   forward: (cursor) => cursor.over(),
   into: (cursor) => cursor.into(),
-  back_into: (cursor) => cursor.backInto(),
+  back_into: (cursor) => cursor.into(-1),
   out: (cursor) => cursor.out(),
-  back_out: (cursor) => cursor.backOut(),
+  back_out: (cursor) => cursor.out(-1),
   stage_back: (cursor) => { cursor.toStage(-1); },
-  stage_on: (cursor) => { cursor.toStage(1); },
+  stage_on: (cursor) => { cursor.toStage(); },
   go_on: (cursor) => cursor.on(),
-  go_back: (cursor) => cursor.backOn(),
+  go_back: (cursor) => cursor.on(-1),
 };
 
 const KEYS = {
   ArrowLeft: "back", ArrowRight: "forward", Home: "first", End: "last", "[": "stage_back", "]": "stage_on",
   s: "into", S: "back_into", o: "out", O: "back_out", c: "go_on", C: "go_back",
   " ": (page) => page.togglePlay(),
-  b: (page) => { const { place } = page.cursor; if (place) page.toggleBreakpoint(place.file, place.line); },
+  b: (page) => { if (page.cursor.place) page.toggleBreakpoint(page.cursor.place); },
   ":": (page) => page.line.command.focus(),
   "/": (page) => page.tree.search.focus(),
   "?": (page) => page.help.showModal(),

@@ -2,11 +2,11 @@
 
 All of these drawings have the same form, so that the page draws them by one mechanism:
 
-``boxes``: the name of an array [N, 4]; ``all``: how many there were, if fewer are drawn.
+``boxes``: [N, 4]; ``note``: what to say of all of them.
 ``group``, ``groups``: the group of each box, by which it has its colour and can be picked out.
 ``scores``: by which it can be picked out too, and which is written beside it.
-``steps``, ``fate``: the steps of a funnel as (name, how many were left, its limit, the same by
-group), and for each box which step removed it, counted from 1; 0 for those that came through.
+``steps``, ``fate``: the steps of a funnel, each its name, how many were left, and the same by
+group; and for each box which step removed it, counted from 1; 0 for those that came through.
 ``linked``: what is drawn beside the box at hand: (look, boxes, which of them).
 ``facts``, ``columns``: the text about the box at hand, and by name what is filled in: a value for
 each box, or one for all.
@@ -21,7 +21,7 @@ import numpy as np
 from tracer.errors import TracerError
 from tracer.rcnn.anatomy import Anatomy, Funnel, Samples
 from tracer.rcnn.classes import class_name
-from tracer.views.page.parts import Arrays, Group, level_group, put
+from tracer.views.page.parts import Arrays, Group, level_group, number, put, said
 
 Drawing = dict[str, Any]
 MOST = 6000
@@ -60,12 +60,18 @@ def _rival(funnel: Funnel, chosen: np.ndarray) -> np.ndarray:
     return np.where(by >= 0, place[np.maximum(by, 0)], -1)
 
 
-def _steps(funnel: Funnel, counts: np.ndarray | None = None) -> list[Any]:
+def _steps(funnel: Funnel, counts: np.ndarray | None = None, first: str = "all") -> list[Any]:
     parts = [[] for _ in funnel.steps] if counts is None else counts.tolist()
+    names = [first, *(step.name for step in funnel.steps[1:])]
     return [
-        [step.name, len(step.kept), step.limit, part]
-        for step, part in zip(funnel.steps, parts, strict=True)
+        _step(name, len(step.kept), part, step.limit)
+        for name, step, part in zip(names, funnel.steps, parts, strict=True)
     ]
+
+
+def _step(name: str, left: int, parts: list[int], limit: float | None = None) -> dict[str, Any]:
+    text = said(f"step_{name}", limit="" if limit is None else number(limit))
+    return {"name": text, "left": left, "parts": parts}
 
 
 def rois(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
@@ -106,7 +112,11 @@ def detections(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
         drawing["linked"] = [["origin", boxes, origin]]
         drawing |= {"facts": "detection_from", "columns": {"proposal": origin}}
     if found.funnel is not None:
-        drawing["summary"] = _steps(found.funnel)
+        steps = _steps(found.funnel, first="pairs")
+        drawing["note"] = [
+            " → ".join(f"{step['name'][lang]}: {number(step['left'])}" for step in steps)
+            for lang in (0, 1)
+        ]
     return drawing
 
 
@@ -143,15 +153,16 @@ def matches(parts: Anatomy, samples: Samples, name: str, arrays: Arrays) -> Draw
     target = put(arrays, f"{name}/target", m.best_target[chosen], np.int32)
     counts = [np.bincount(g, minlength=len(_MATCHES)).tolist() for g in (group, group[sampled])]
     boxes = put(arrays, f"{name}/targets", targets.xyxy, np.float32)
+    thinned = said("boxes_thinned", n=number(len(chosen)), all=number(len(m.boxes)))
     return {
+        "note": thinned if len(chosen) < len(m.boxes) else None,
         "boxes": put(arrays, f"{name}/boxes", m.boxes.xyxy[chosen], np.float32),
-        "all": len(m.boxes),
         "group": put(arrays, f"{name}/group", group[chosen], np.uint8),
         "groups": _MATCHES,
         "fate": put(arrays, f"{name}/fate", np.where(sampled[chosen], 0, 2), np.uint8),
         "steps": [
-            ["matched", len(group), None, counts[0]],
-            ["sampled", int(sampled.sum()), None, counts[1]],
+            _step("matched", len(group), counts[0]),
+            _step("sampled", int(sampled.sum()), counts[1]),
         ],
         "linked": [["target", boxes, target]],
         "facts": "match" if len(targets) else "match_none",

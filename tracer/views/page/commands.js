@@ -1,13 +1,7 @@
 // The command language of the stepper: pdb's words and their reverses, as in tracer step.
-import { evaluate, parse, Refused, repr } from "./evaluate.js";
+import { parse, Refused, repr } from "./evaluate.js";
 import { glob } from "./stepper.js";
 import { brief } from "./text.js";
-
-const MOVED = {
-  into: "s step", backInto: "rs reverse-step", over: "n next", backOver: "rn reverse-next",
-  out: "r return", backOut: "rr reverse-finish", on: "c cont continue", backOn: "rc reverse-continue",
-};
-const COUNTED = ["into", "backInto", "over", "backOver"];
 
 /** Carry out one line; returns what to say, refuses what cannot be done. */
 export function command(cursor, line) {
@@ -16,18 +10,20 @@ export function command(cursor, line) {
   return name ? show(cursor, line.trim()) : "";
 }
 
-function travel(cursor, name, argument) {
+/** Move `name`, as often as is said; single steps can be told to visit ops too. */
+function travel(cursor, name, by, argument) {
   const [, ops, times] = /^(ops?(?=\s|$))?\s*(\d*)$/.exec(argument) ?? [];
-  if (times === undefined || (argument && !COUNTED.includes(name)) || (ops && !/into/i.test(name)) || times === "0") {
+  const counted = name === "into" || name === "over";
+  if (times === undefined || (argument && !counted) || (ops && name !== "into") || times === "0") {
     throw new Refused("refused_argument", { text: argument });
   }
   let stop = null;
-  for (let i = 0; i < Number(times || 1) && !stop; i++) stop = cursor[name](Boolean(ops));
+  for (let i = 0; i < Number(times || 1) && !stop; i++) stop = cursor[name](by, Boolean(ops));
   return stop ? `${stop.number}: ${stop.text}` : "";
 }
 
 function show(cursor, text) {
-  const value = evaluate(parse(text).tree, cursor.scope());
+  const value = parse(text).value(cursor.scope());
   if (value?.summary) return `${brief(cursor.trace, { tensor: value.id })} ${value.summary.dtype}`;
   return repr(value) ?? brief(cursor.trace, value, 160);
 }
@@ -77,10 +73,11 @@ function find(cursor, wanted) {
   cursor.goto(found.tick);
 }
 
-function toStage(cursor, direction) {
-  if (!cursor.toStage(direction)) throw new Refused("refused_stage");
+function toStage(cursor, by) {
+  if (!cursor.toStage(by)) throw new Refused("refused_stage");
 }
 
+/** By its words what a command does with what is written after it. */
 const ACTS = {
   first: (cursor) => cursor.goto(cursor.first),
   last: (cursor) => cursor.goto(cursor.last),
@@ -88,22 +85,24 @@ const ACTS = {
   "find /": find,
   "]": (cursor) => toStage(cursor, 1),
   "[": (cursor) => toStage(cursor, -1),
-  "u up": (cursor, argument) => selectBy(cursor, Number(argument || 1)),
-  "d down": (cursor, argument) => selectBy(cursor, -Number(argument || 1)),
-  "until unt": (cursor, argument) => { cursor.until(argument ? Number(argument) : null); },
-  "b break": (cursor, argument) => setBreakpoint(cursor, argument),
-  tbreak: (cursor, argument) => setBreakpoint(cursor, argument, true),
-  watch: (cursor, argument) => added(cursor.addBreakpoint("", { condition: argument, watch: true })),
-  "cl clear": (cursor, argument) => each(cursor, argument, (b) => cursor.breakpoints.delete(b.number)),
-  disable: (cursor, argument) => each(cursor, argument, (b) => { b.enabled = false; }),
-  enable: (cursor, argument) => each(cursor, argument, (b) => { b.enabled = true; }),
+  "u up": (cursor, levels) => selectBy(cursor, Number(levels || 1)),
+  "d down": (cursor, levels) => selectBy(cursor, -Number(levels || 1)),
+  "until unt": (cursor, line) => { cursor.until(line ? Number(line) : null); },
+  "b break": setBreakpoint,
+  tbreak: (cursor, place) => setBreakpoint(cursor, place, true),
+  watch: (cursor, condition) => added(cursor.addBreakpoint("", { condition, watch: true })),
+  "cl clear": (cursor, which) => each(cursor, which, (b) => cursor.breakpoints.delete(b.number)),
+  disable: (cursor, which) => each(cursor, which, (b) => { b.enabled = false; }),
+  enable: (cursor, which) => each(cursor, which, (b) => { b.enabled = true; }),
   ignore: (cursor, argument) => {
     const [number, times = "0"] = argument.split(/\s+/);
     each(cursor, number, (b) => cursor.ignore(b, Number(times)));
   },
   "p pp": show,
 };
-const COMMANDS = new Map([
-  ...Object.entries(ACTS),
-  ...Object.entries(MOVED).map(([move, names]) => [names, (cursor, argument) => travel(cursor, move, argument)]),
-].flatMap(([names, act]) => names.split(" ").map((name) => [name, act])));
+const MOVED = {
+  "s step": ["into", 1], "rs reverse-step": ["into", -1], "n next": ["over", 1], "rn reverse-next": ["over", -1],
+  "r return": ["out", 1], "rr reverse-finish": ["out", -1], "c cont continue": ["on", 1], "rc reverse-continue": ["on", -1],
+};
+for (const [words, [name, by]] of Object.entries(MOVED)) ACTS[words] = (cursor, argument) => travel(cursor, name, by, argument);
+const COMMANDS = new Map(Object.entries(ACTS).flatMap(([words, act]) => words.split(" ").map((word) => [word, act])));

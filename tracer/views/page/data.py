@@ -13,7 +13,7 @@ import numpy as np
 import tracer.record as record
 from tracer.codec import encode
 from tracer.record import Call, Line, Source, TensorState, TensorSummary, Trace, Value
-from tracer.views.page.highlight import tokens
+from tracer.views.page.labels import files, labels
 from tracer.views.page.scenes import scenes
 from tracer.views.page.shell import static
 from tracer.views.page.told import told
@@ -44,7 +44,6 @@ class Contents:
 
     def data(self, lang: str) -> dict[str, Any]:
         """Return the JSON part."""
-        sources = self.trace.sources
         encoded = encode(_rounded(self.trace), (Source, Value), frozenset({"blobs"}))
         return {
             "lang": lang,
@@ -53,7 +52,8 @@ class Contents:
             "defaults": {
                 name: _defaults(name, fields) for name, fields in encoded["columns"].items()
             },
-            "tokens": {name: tokens(source.text) for name, source in sources.items()},
+            "labels": labels(self.trace, self.left_out),
+            "files": files(self.trace),
             "scenes": self.scenes,
             "told": self.told,
             "left_out": list(self.left_out),

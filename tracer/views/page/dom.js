@@ -2,55 +2,64 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Make an element: attributes, `class`, `text`, and handlers as onclick and the like. */
-export function el(tag, attributes = {}, ...children) {
-  return filled(document.createElement(tag), attributes, children);
+/**
+ * Make an element: el("p.quiet", { id: "x", onclick: act }, "text", child, [children]). The attributes
+ * may be left out, and so is what is null, false or empty; `hint` is both title and label, `style` holds
+ * properties by name.
+ */
+export function el(tag, ...given) {
+  return filled(document.createElement(tag.split(".")[0]), tag, given);
 }
 
 /** The same for SVG. */
-export function svg(tag, attributes = {}, ...children) {
-  return filled(document.createElementNS(SVG, tag), attributes, children);
+export function svg(tag, ...given) {
+  return filled(document.createElementNS(SVG, tag.split(".")[0]), tag, given);
 }
 
-function filled(element, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) {
+const MEANT = { hint: ["title", "aria-label"], label: ["aria-label"] };
+
+function filled(element, tag, given) {
+  const [, ...names] = tag.split(".");
+  if (names.length) element.setAttribute("class", names.join(" "));
+  const [first] = given;
+  const hasAttributes = first && typeof first === "object" && !Array.isArray(first) && !(first instanceof Node);
+  for (const [name, value] of Object.entries(hasAttributes ? given.shift() : {})) {
     if (value == null || value === false) continue;
-    if (name === "text") element.textContent = value;
-    else if (name === "style") for (const [k, v] of Object.entries(value)) element.style.setProperty(k, v);
-    else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else element.setAttribute(name, value === true ? "" : value);
+    if (name === "style") for (const [key, text] of Object.entries(value)) element.style.setProperty(key, text);
+    else if (typeof value === "function") element.addEventListener(name.slice(2), value);
+    else for (const one of MEANT[name] ?? [name]) element.setAttribute(one, value === true ? "" : visible(value));
   }
-  element.append(...children.flat().filter(Boolean));
+  return fill(element, given);
+}
+
+/** Give an element its content: elements, texts, lists of them, or nothing. */
+export function fill(element, ...given) {
+  const children = given.flat(Infinity).filter((child) => child != null && child !== false && child !== "");
+  element.replaceChildren(...children.map((child) => (child instanceof Node ? child : visible(child))));
   return element;
 }
 
-/** A button with a text, a title and what it does. */
-export function button(text, title, onclick, attributes = {}) {
-  return el("button", { type: "button", text, title, "aria-label": title, onclick, ...attributes });
-}
-
 /** A choice among [value, text] pairs. */
-export function select(label, options, onchange) {
-  return el("select", { "aria-label": label, title: label, onchange: (event) => onchange(event.target.value) },
-    ...options.map(([value, text]) => el("option", { value, text })));
+export function select(hint, options, chosen, onchange) {
+  return el("select", { hint, onchange: (event) => onchange(event.target.value) },
+    options.map(([value, text]) => el("option", { value, selected: value === chosen }, text)));
 }
 
 /** A list of terms: the term (one text or element, or several), and what is said of it. */
 export function terms(names, rows) {
-  return el("dl", { class: names }, ...rows.map(([name, ...what]) => el("div", {},
-    el("dt", {}, ...[name].flat()), el("dd", {}, ...what))));
+  return el(`dl.${names}`, rows.map(([name, ...what]) => el("div", el("dt", name), el("dd", what))));
 }
 
 /** Paragraph text in which `code` stands between backquotes. */
 export function prose(text) {
-  return text.split("`").map((part, i) => (i % 2 ? el("code", { text: visible(part) }) : visible(part)));
+  return text.split("`").map((part, i) => (i % 2 ? el("code", part) : part));
 }
 
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 /** Control and direction marks as escapes, so that a name can neither hide nor turn around text. */
 export function visible(text) {
-  return text.replace(UNSEEN, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return String(text).replace(UNSEEN, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** Put rows into a list, leaving those alone that are in it already. */
@@ -66,10 +75,27 @@ export function arrange(list, rows) {
 
 /** Scroll a list so that a row of it is in sight. */
 export function reveal(list, row) {
-  const outer = list.getBoundingClientRect();
-  const inner = row.getBoundingClientRect();
+  if (!row) return;
+  const [outer, inner] = [list, row].map((it) => it.getBoundingClientRect());
   const margin = Math.min(60, outer.height / 4);
   if (inner.top < outer.top + margin || inner.bottom > outer.bottom - margin) {
     list.scrollTop += inner.top - outer.top - outer.height * 0.4;
+  }
+}
+
+/** A part of the page, with what it needs of it at hand; `update` shows where the cursor stands. */
+export class View {
+  constructor(page) {
+    const { rec, timeline, cursor, say } = page;
+    Object.assign(this, { page, rec, timeline, cursor, say });
+  }
+
+  /** The element of a part with a name of its own. */
+  panel(names, key, ...children) {
+    return el(`section.panel.${names}`, { label: this.say(key) }, children);
+  }
+
+  nothing(key, tag = "p") {
+    return el(`${tag}.nothing.quiet`, this.say(key));
   }
 }

@@ -1,47 +1,41 @@
 // Above: the stages of the pass as a map; the one at hand is marked, each can be gone to.
-import { el, svg, visible } from "./dom.js";
+import { el, fill, svg, View } from "./dom.js";
 import { brief } from "./text.js";
 
 // What skips stages: C2–C4 go into the FPN, its levels into the RoI heads.
 const EDGES = [["layer1", "fpn"], ["layer2", "fpn"], ["layer3", "fpn"], ["fpn", "roi_heads"]];
 
-export class StageMap {
+export class StageMap extends View {
   constructor(page) {
-    this.page = page;
-    this.nodes = new Map(page.rec.stages.map((stage) => [stage.name, this.node(stage)]));
-    this.edges = svg("svg", { class: "edges", "aria-hidden": "true" });
-    this.list = el("ol", {}, ...[...this.nodes.values()].map((node) => el("li", {}, node)));
-    this.element = el("nav", { class: "map", "aria-label": page.say("map") }, this.edges, this.list);
+    super(page);
+    this.nodes = new Map(this.rec.stages.map((stage) => [stage.name, this.node(stage)]));
+    this.edges = svg("svg.edges", { "aria-hidden": "true" });
+    this.list = el("ol", [...this.nodes.values()].map((node) => el("li", node)));
+    this.element = el("nav.map", { label: this.say("map") }, this.edges, this.list);
     new ResizeObserver(() => this.connect()).observe(this.element);
   }
 
   node({ name, calls }) {
-    const { page } = this;
-    const title = page.rec.data.told?.languages[page.lang].stages[name]?.[0];
-    return el("button", {
-      type: "button", class: "stage", title: visible(title || name), style: page.stageStyle(name),
-      onclick: () => this.go(calls),
-    }, el("b", { text: visible(name) }), el("span", { text: this.made(page.rec.calls[calls.at(-1)].result) }));
+    const title = this.page.told?.stages[name]?.[0] || name;
+    return el("button.stage", { title, style: this.page.stageStyle(name), onclick: () => this.go(calls) },
+      el("b", name), el("span", this.made(this.rec.calls[calls.at(-1)].result)));
   }
 
   /** What a stage made, in a few words: how many levels, or its first tensor. */
   made(value) {
-    const { rec } = this.page;
-    if (!value) return "";
-    if (value.kind === "mapping" && value.items.length > 1) return `${value.items.length} × ${brief(rec, value.items[0][1])}`;
-    const near = [value, ...value.items.flatMap(([, item]) => [item, ...item.items.map(([, part]) => part)])];
-    const tensor = near.find((item) => item.tensor != null);
-    return tensor ? brief(rec, tensor) : "";
+    if (value?.kind === "mapping" && value.items.length > 1) return `${value.items.length} × ${brief(this.rec, value.items[0][1])}`;
+    const items = (it) => (it?.items ?? []).map(([, item]) => item);
+    return brief(this.rec, [value, ...items(value).flatMap((item) => [item, ...items(item)])].find((it) => it?.tensor != null));
   }
 
   /** To the stage's next call from here, or its first. */
   go(calls) {
-    const starts = calls.map((id) => this.page.rec.calls[id].start);
-    this.page.go(starts.find((tick) => tick > this.page.cursor.tick) ?? starts[0]);
+    const starts = calls.map((id) => this.rec.calls[id].start);
+    this.page.go(starts.find((tick) => tick > this.cursor.tick) ?? starts[0]);
   }
 
   update() {
-    const { stage } = this.page.cursor.position.call;
+    const { stage } = this.cursor.position.call;
     this.moved = this.here !== stage;
     if (!this.moved) return;
     this.nodes.get(this.here)?.removeAttribute("aria-current");
@@ -56,8 +50,8 @@ export class StageMap {
 
   connect() {
     this.edges.setAttribute("width", this.list.scrollWidth);
-    const ends = this.page.rec.kind === "pass" ? EDGES.map((edge) => edge.map((name) => this.nodes.get(name))) : [];
-    this.edges.replaceChildren(...ends.map(([from, to], i) => from && to && arc(from, to, i)).filter(Boolean));
+    const ends = this.rec.kind === "pass" ? EDGES.map((edge) => edge.map((name) => this.nodes.get(name))) : [];
+    fill(this.edges, ends.map(([from, to], i) => from && to && arc(from, to, i)));
   }
 }
 

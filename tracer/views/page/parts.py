@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
+
+from tracer.views.page.shell import static
 
 Arrays = dict[str, np.ndarray]
 Group = tuple[str, str, str]
 """Of boxes that belong together: their name in English and in Chinese, their colour."""
 
 
-def put(arrays: Arrays, name: str, values: np.ndarray, dtype: type) -> str:
-    """Keep an array for the page and return the name that it has there."""
+def put(arrays: Arrays, name: str, values: np.ndarray, dtype: type) -> dict[str, str]:
+    """Keep an array for the page and return what stands for it in the JSON data."""
     arrays[f"scene/{name}"] = np.ascontiguousarray(values, dtype)
-    return f"scene/{name}"
+    return {"array": f"scene/{name}"}
+
+
+def said(key: str, **values: object) -> list[str]:
+    """Return one of the page's texts in each of its languages, its {names} filled in."""
+    return [text.format(**values) for text in json.loads(static("texts.json"))[key]]
+
+
+def number(value: float) -> str:
+    """Write a number as the page does: four digits, whole numbers whole, thousands parted."""
+    return f"{value:,.0f}".replace(",", "\u202f") if value == int(value) else f"{value:.4g}"
 
 
 def level_group(name: str) -> Group:

@@ -17,76 +17,57 @@ export class Recording {
   constructor(data, buffer, start) {
     Object.assign(this, { data, buffer, start }, new Rows(data.trace, data.defaults).trace());
     this.label = new Map();
-    for (const call of this.calls) if (!this.label.has(call.label)) this.label.set(call.label, call);
+    for (const call of this.calls) {
+      call.label = `${call.path || "(root)"}#${call.nth}`;
+      if (!this.label.has(call.label)) this.label.set(call.label, call);
+    }
   }
 
-  /** An array of the page by name: {shape, values}, or null. */
+  /** An array of the page by name, with its shape; or null. */
   array(name) {
     const entry = Object.hasOwn(this.data.arrays, name) ? this.data.arrays[name] : null;
     if (!entry) return null;
     const [dtype, shape, offset] = entry;
-    return { shape, values: new TYPED[dtype](this.buffer, this.start + offset, product(shape)) };
+    return Object.assign(new TYPED[dtype](this.buffer, this.start + offset, product(shape)), { shape });
   }
 }
 
 /** Reads the rows of tracer/codec.py: lists of fields, the last ones left out where default. */
 class Rows {
   constructor(document, defaults) {
-    Object.assign(this, document, { defaults });
-    this.sources = this.tables.Source.map((row) => this.row("Source", row));
-    this.values = [];
-    for (const row of this.tables.Value) this.values.push(this.value(row));
-  }
-
-  row(type, row, read = number) {
-    const defaults = this.defaults[type];
-    const found = {};
-    this.columns[type].forEach((name, i) => { found[name] = i < row.length ? read(row[i]) : defaults[i]; });
-    return found;
-  }
-
-  value(row) {
-    const it = this.row("Value", row);
-    return Object.assign(it, { items: this.named(it.items) });
-  }
-
-  named(items) {
-    return items.map(([name, value]) => [name, this.values[value]]);
-  }
-
-  trace() {
-    const it = this.row("Trace", this.root, (field) => field);
-    const rows = (type, found) => found.map((row) => this.row(type, row));
-    const named = (type, found) => new Map(Object.entries(found).map(([name, row]) => [name, this.row(type, row)]));
-    return {
-      ...it,
-      calls: it.calls.map((row) => this.call(row)),
-      lines: rows("Line", it.lines).map((line) => Object.assign(line, { changed: this.named(line.changed) })),
-      tensors: it.tensors.map((row) => this.tensor(row)),
-      stages: rows("Stage", it.stages),
-      sources: named("SourceFile", it.sources),
-      modules: named("Module", it.modules),
-      error: it.error && this.row("Failure", it.error),
+    Object.assign(this, document, { defaults, values: [] });
+    const one = (type) => (row) => row && this.row(type, row);
+    const many = (type) => (rows) => rows.map(one(type));
+    const named = (type) => (rows) => new Map(Object.entries(rows).map(([name, row]) => [name, this.row(type, row)]));
+    const value = (number) => this.values[number];
+    const source = (number) => this.sources[number];
+    const bound = (items) => items.map(([name, number]) => [name, this.values[number]]);
+    // Fields that hold more than numbers, texts and lists of them.
+    this.readers = {
+      Value: { items: bound },
+      Call: { args: value, result: value, source, called_from: source },
+      Line: { changed: bound },
+      TensorState: { summary: one("TensorSummary"), preview: one("Preview") },
+      Preview: { ranges: (pairs) => pairs.map((pair) => pair.map(number)) },
+      Trace: {
+        calls: many("Call"), lines: many("Line"), tensors: many("TensorState"), stages: many("Stage"),
+        sources: named("SourceFile"), modules: named("Module"), error: one("Failure"),
+      },
     };
   }
 
-  call(row) {
-    const it = this.row("Call", row);
-    return Object.assign(it, {
-      label: `${it.path || "(root)"}#${it.nth}`,
-      args: this.values[it.args],
-      result: this.values[it.result] ?? null,
-      source: this.sources[it.source] ?? null,
-      called_from: this.sources[it.called_from] ?? null,
-    });
+  row(type, row) {
+    const read = this.readers[type] ?? {};
+    const other = type === "Trace" ? (field) => field : number;
+    const fields = this.columns[type].map((name, i) => [
+      name, i < row.length ? (read[name] ?? other)(row[i]) ?? null : this.defaults[type][i]]);
+    return Object.fromEntries(fields);
   }
 
-  tensor(row) {
-    const it = this.row("TensorState", row);
-    it.summary = this.row("TensorSummary", it.summary);
-    it.preview = it.preview && this.row("Preview", it.preview);
-    if (it.preview) it.preview.ranges = it.preview.ranges.map((pair) => pair.map(number));
-    return it;
+  trace() {
+    this.sources = this.tables.Source.map((row) => this.row("Source", row));
+    for (const row of this.tables.Value) this.values.push(this.row("Value", row));
+    return this.row("Trace", this.root);
   }
 }
 
@@ -100,6 +81,12 @@ function number(value) {
 /** How many values a shape has. */
 export function product(shape) {
   return shape.reduce((a, b) => a * b, 1);
+}
+
+/** Add to the list that a Map holds for a key. */
+export function push(map, key, item) {
+  if (map.has(key)) map.get(key).push(item);
+  else map.set(key, [item]);
 }
 
 /** The lines of a recorded file's text, split once. */

@@ -1,56 +1,57 @@
 // Right, below: what the pass did on the picture. Boxes are in pixels of the resized image.
 import { colour, paint } from "./canvas.js";
-import { button, el, select } from "./dom.js";
-import { boxes } from "./scene-boxes.js";
-import { anchors, losses } from "./scene-other.js";
-import { align, merges, overlay } from "./scene-maps.js";
-import { LANGUAGES } from "./text.js";
+import { el, fill, select, View } from "./dom.js";
+import { Boxes, Levels } from "./scene-boxes.js";
+import { Anchors, Losses } from "./scene-other.js";
+import { Align, Merges, Overlay } from "./scene-maps.js";
 
-// How a drawing of each kind is made: controls(view) and extra(view) give elements; draw(view, context)
-// paints on the picture, drawExtra(view) elsewhere; point(view, x, y, clicked) and move(view, across,
-// along) follow the pointer and the arrow keys; facts(view) tells what is seen.
-const KINDS_DRAWN = { overlay, merges, anchors, boxes, align, losses };
+const KINDS_DRAWN = {
+  overlay: Overlay, merges: Merges, anchors: Anchors, boxes: Boxes, levels: Levels, align: Align, losses: Losses,
+};
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-export class PictureView {
+export class PictureView extends View {
   constructor(page) {
-    this.page = page;
-    this.images = page.rec.data.scenes.images ?? [];
+    super(page);
+    this.images = this.read(this.rec.data.scenes.images ?? []);
     this.empty = !this.images.length;
-    this.state = { group: -1, point: null, box: -1, top: 100, score: 0, step: null, opacity: 0.6 };
-    this.canvas = el("canvas", {
-      class: "scene", tabindex: "0", role: "img",
-      onpointermove: (event) => this.pointed(event), onclick: (event) => this.pointed(event, true),
-      onkeydown: (event) => this.key(event),
+    this.state = { group: -1, point: null, box: -1, top: 100, score: 0, step: 0, opacity: 0.6 };
+    this.canvas = el("canvas.scene", {
+      tabindex: "0", role: "img", onpointermove: (event) => this.pointed(event),
+      onclick: (event) => this.pointed(event, true), onkeydown: (event) => this.key(event),
     });
-    this.head = el("div", { class: "scene-head" });
-    this.controls = el("div", { class: "scene-controls" });
-    this.facts = el("p", { class: "scene-facts quiet", role: "status" });
-    this.extra = el("div", { class: "scene-extra" });
-    this.body = el("div", { class: "body" }, this.head, this.canvas, this.facts, this.controls, this.extra);
-    this.element = page.panel("picture", "picture", this.body);
+    this.head = el("div.scene-head");
+    this.controls = el("div.scene-controls");
+    this.facts = el("p.scene-facts.quiet", { role: "status" });
+    this.extra = el("div.scene-extra");
+    this.body = el("div.body", this.head, this.canvas, this.facts, this.controls, this.extra);
+    this.element = this.panel("picture", "picture", this.body);
     new ResizeObserver(() => this.draw()).observe(this.body);
     if (!this.empty) this.setImage(0);
   }
 
-  async setImage(number) {
-    const { say } = this.page;
-    this.image = number;
-    this.scene = this.images[number];
-    this.drawing = this.scene.drawings.find(({ key }) => key === this.drawing?.key) ?? this.scene.drawings[0];
-    this.choice = select(say("drawing"), this.scene.drawings.map(({ key }) => [key, say(`kind_${key}`)]), (key) => this.choose(key));
-    const which = select(say("image"), this.images.map((_, i) => [i, `${say("image")} ${i}`]), (i) => this.setImage(Number(i)));
-    which.value = number;
-    this.head.replaceChildren(this.choice, ...(this.images.length > 1 ? [which] : []));
-    this.bitmap = null;
-    this.choose(this.drawing.key);
-    const bytes = this.values(this.scene.picture);
-    if (!bytes.length) return;
-    this.bitmap = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" }));
-    this.draw();
+  /** Data with the arrays that it names, each as {array: name}. */
+  read(data) {
+    if (data === null || typeof data !== "object") return data;
+    if (Array.isArray(data)) return data.map((item) => this.read(item));
+    if (data.array) return this.rec.array(data.array);
+    return Object.fromEntries(Object.entries(data).map(([name, item]) => [name, this.read(item)]));
   }
 
-  values(name) {
-    return (name && this.page.rec.array(name)?.values) || [];
+  async setImage(number) {
+    const { say } = this;
+    this.image = number;
+    this.scene = this.images[number];
+    const { drawings, picture } = this.scene;
+    const key = (drawings.find((drawing) => drawing.key === this.drawing?.key) ?? drawings[0]).key;
+    this.choice = select(say("drawing"), drawings.map((drawing) => [drawing.key, say(`kind_${drawing.key}`)]), key, (it) => this.choose(it));
+    fill(this.head, this.choice, this.images.length > 1
+      && select(say("image"), this.images.map((_, i) => [i, `${say("image")} ${i}`]), number, (i) => this.setImage(Number(i))));
+    this.bitmap = null;
+    this.choose(key);
+    if (!picture) return;
+    this.bitmap = await createImageBitmap(new Blob([picture], { type: "image/jpeg" }));
+    this.draw();
   }
 
   // --- which drawing ---
@@ -58,27 +59,26 @@ export class PictureView {
   /** Show the drawing that goes with the innermost call that has one. */
   update() {
     if (this.empty) return;
-    const { call } = this.page.cursor.position;
-    const fits = (c) => this.scene.drawings.find(({ calls }) => calls && new RegExp(calls).test(`${c.type} ${c.path}`));
-    const fitting = this.page.timeline.stack(call).map(fits).find(Boolean) ?? this.scene.drawings[0];
-    if (fitting !== this.fitting && fitting !== this.drawing) this.choose(fitting.key, false);
-    this.fitting = fitting;
+    const { drawings } = this.scene;
+    const fits = ({ type, path }) => drawings.find(({ calls }) => calls && new RegExp(calls).test(`${type} ${path}`));
+    const { key } = this.timeline.stack(this.cursor.position.call).map(fits).find(Boolean) ?? drawings[0];
+    if (key !== this.fitting && key !== this.drawing.key) this.choose(key, false);
+    this.fitting = key;
   }
 
   choose(key, now = true) {
-    this.drawing = this.scene.drawings.find((drawing) => drawing.key === key);
-    this.kind = KINDS_DRAWN[this.drawing.kind];
-    Object.assign(this.state, { group: -1, box: -1, step: null });
-    this.kind.begin?.(this);
+    const data = this.scene.drawings.find((drawing) => drawing.key === key);
+    this.drawing = new KINDS_DRAWN[data.kind](this, data);
     this.choice.value = key;
-    this.canvas.hidden = this.kind.noCanvas === true;
-    this.canvas.setAttribute("aria-label", this.page.say(`kind_${key}`));
+    this.canvas.hidden = this.drawing.noCanvas === true;
+    this.canvas.setAttribute("aria-label", this.say(`kind_${key}`));
     this.stale = true;
     if (now) this.draw();
   }
 
   /** Make the controls again, after something chosen by one of them. */
-  rebuild() {
+  rebuild(chosen = {}) {
+    Object.assign(this.state, chosen);
     this.stale = true;
     this.draw();
   }
@@ -87,15 +87,16 @@ export class PictureView {
 
   draw() {
     if (this.empty || !this.element.offsetWidth) return;
+    const { drawing, extra } = this;
     if (this.stale) {
-      this.controls.replaceChildren(...(this.kind.controls?.(this) ?? []).filter(Boolean));
-      this.extra.replaceChildren(...(this.kind.extra?.(this) ?? []));
-      this.body.classList.toggle("with-extra", Boolean(this.extra.firstChild) && !this.kind.noCanvas);
+      fill(this.controls, drawing.controls());
+      fill(extra, drawing.extra());
+      this.body.classList.toggle("with-extra", Boolean(extra.firstChild) && !drawing.noCanvas);
       this.stale = false;
     }
-    if (!this.kind.noCanvas) this.drawPicture();
-    this.kind.drawExtra?.(this);
-    this.facts.textContent = this.kind.facts?.(this) ?? "";
+    if (!drawing.noCanvas) this.drawPicture();
+    drawing.drawExtra();
+    this.facts.textContent = drawing.told();
   }
 
   drawPicture() {
@@ -108,78 +109,24 @@ export class PictureView {
       context.fillRect(0, 0, across, down);
       if (this.bitmap) context.drawImage(this.bitmap, 0, 0, across, down);
       context.scale(this.scale, this.scale);
-      this.kind.draw?.(this, context);
+      this.drawing.draw(context);
     });
-  }
-
-  /** Stroke boxes; `look(i)` gives the colour, the width in screen pixels and the dashes of each. */
-  stroke(context, list, indices, look) {
-    for (const i of indices) {
-      const { ink, width = 1.5, dash = [], alpha = 1 } = look(i);
-      context.strokeStyle = ink;
-      context.lineWidth = width / this.scale;
-      context.setLineDash(dash.map((d) => d / this.scale));
-      context.globalAlpha = alpha;
-      const [x1, y1, x2, y2] = list.subarray(4 * i, 4 * i + 4);
-      context.strokeRect(x1, y1, x2 - x1, y2 - y1);
-    }
-    context.setLineDash([]);
-    context.globalAlpha = 1;
-  }
-
-  /** Stroke one box so that it stands out from any picture. */
-  strokeClearly(context, list, i, ink) {
-    this.stroke(context, list, [i], () => ({ ink: "#000", width: 5 }));
-    this.stroke(context, list, [i], () => ({ ink, width: 2.5 }));
   }
 
   pointed(event, clicked = false) {
     const { left, top } = this.canvas.getBoundingClientRect();
     this.state.point = [(event.clientX - left) / this.scale, (event.clientY - top) / this.scale];
-    this.kind.point?.(this, ...this.state.point, clicked);
+    this.drawing.point(...this.state.point, clicked);
     const slider = this.controls.querySelector('[data-name="box"]');
     if (slider) slider.value = this.state.box;
     this.draw();
   }
 
   key(event) {
-    const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-    if (!moves[event.key] || !this.kind.move) return;
+    if (!ARROWS[event.key] || !this.drawing.move) return;
     event.preventDefault();
     event.stopPropagation();
-    this.kind.move(this, ...moves[event.key]);
+    this.drawing.move(...ARROWS[event.key]);
     this.draw();
-  }
-
-  // --- groups and controls ---
-
-  groupName(i) {
-    return this.drawing.groups[i][LANGUAGES.indexOf(this.page.lang)];
-  }
-
-  groupColour(i) {
-    return colour(this.drawing.groups[i][2]);
-  }
-
-  slider(key, name, { min = 0, max, step = 1, show = String }) {
-    const output = el("output", { text: show(this.state[name]) });
-    const input = el("input", {
-      type: "range", min, max, step, value: this.state[name], "data-name": name,
-      oninput: () => {
-        this.state[name] = Number(input.value);
-        output.textContent = show(this.state[name]);
-        this.draw();
-      } });
-    return el("label", { class: "slider" }, el("span", { text: this.page.say(key) }), input, output);
-  }
-
-  /** Buttons for the groups, each in its colour; `all` offers them together. */
-  groupButtons(all = true) {
-    const make = (i, text) => button(text, text, () => {
-      Object.assign(this.state, { group: i, box: -1 });
-      this.rebuild();
-    }, { "aria-pressed": String(this.state.group === i), style: i < 0 ? {} : { "--ink": `var(--${this.drawing.groups[i][2]})` } });
-    return el("span", { class: "groups", role: "group", "aria-label": this.page.say("groups") },
-      all ? make(-1, this.page.say("all_groups")) : null, ...this.drawing.groups.map((_, i) => make(i, this.groupName(i))));
   }
 }

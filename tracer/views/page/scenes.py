@@ -17,7 +17,7 @@ from tracer.errors import TracerError
 from tracer.rcnn.anatomy import Anatomy, Merge, anatomy
 from tracer.record import Trace
 from tracer.views.page.boxes import detections, matches, proposals, rois
-from tracer.views.page.parts import Arrays, level_group, put
+from tracer.views.page.parts import Arrays, level_group, number, put, said
 
 MOST_IMAGES = 4
 PICTURE_SIDE = 900
@@ -35,9 +35,10 @@ def scenes(trace: Trace) -> tuple[dict[str, Any], Arrays]:
 
     Returns:
         ``images``: of each image ``resized`` and ``padded``, its size as (height, width); the
-        names of its ``picture`` (a JPEG's bytes) and ``targets`` (boxes); and its ``drawings``.
+        arrays ``picture`` (a JPEG's bytes) and ``targets`` (boxes); and its ``drawings``.
         Each drawing has a ``key``, by which the page names it, a ``kind``, by which it is drawn,
-        and ``calls``, a pattern for the calls that it goes with.
+        and ``calls``, a pattern for the calls that it goes with. An array stands in it as
+        ``{"array": name}``, a text as a list of it in each language.
     """
     arrays: Arrays = {}
     try:
@@ -66,7 +67,7 @@ def _image(parts: Anatomy, image: int, arrays: Arrays) -> dict[str, Any]:
     return {**data, "drawings": drawings}
 
 
-def _picture(parts: Anatomy, image: int, arrays: Arrays) -> str:
+def _picture(parts: Anatomy, image: int, arrays: Arrays) -> dict[str, str]:
     """The resized image, its normalisation undone, as JPEG."""
     from PIL import Image
 
@@ -78,7 +79,7 @@ def _picture(parts: Anatomy, image: int, arrays: Arrays) -> str:
     return put(arrays, f"{image}/picture", np.frombuffer(out.getvalue(), np.uint8), np.uint8)
 
 
-def _targets(parts: Anatomy, image: int, arrays: Arrays) -> str:
+def _targets(parts: Anatomy, image: int, arrays: Arrays) -> dict[str, str]:
     found = parts.pictures[image].resized_targets
     if found is None:
         raise TracerError("no targets were given")
@@ -97,7 +98,10 @@ def _merges(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
     found = [_merge(m, image, arrays) for m in parts.pyramid.merges if m.top is not None]
     if not found:
         raise TracerError("nothing is merged in this pyramid")
-    return {"merges": found}
+    return {
+        "merges": found,
+        "note": _thinned([(merge["name"], merge["planes"][0]) for merge in found]),
+    }
 
 
 def _merge(merge: Merge, image: int, arrays: Arrays) -> dict[str, Any]:
@@ -111,8 +115,9 @@ def _merge(merge: Merge, image: int, arrays: Arrays) -> dict[str, Any]:
         _plane(f"{image}/merge/{merge.name}/{name}", plane, extent, arrays)
         for name, plane, extent in zip(names, planes, ranges, strict=True)
     ]
-    ink = level_group(merge.name)[2]
-    return {"name": merge.name, "source": merge.source.name, "ink": ink, "planes": shown}
+    for k, plane in enumerate(shown):
+        plane["text"] = said(f"merge_{k}", source=merge.source.name, name=merge.name)
+    return {"name": merge.name, "ink": level_group(merge.name)[2], "planes": shown}
 
 
 def _plane(
@@ -125,10 +130,20 @@ def _plane(
     scale = 255 / (high - low) if high > low else 0.0
     pixels = np.clip((values - low) * scale + 0.5, 0, 255)
     return {
-        "array": put(arrays, name, pixels, np.uint8),
+        "values": put(arrays, name, pixels, np.uint8),
         "range": [low, high],
         "step": plane.step * thin,
     }
+
+
+def _thinned(named: list[tuple[str, dict[str, Any]]]) -> list[str] | None:
+    """Say which planes are drawn in part only, if any are."""
+    steps = dict.fromkeys(plane["step"] for _, plane in named if plane["step"] > 1)
+    texts = [
+        said("map_thinned", n=n, names=", ".join(name for name, p in named if p["step"] == n))
+        for n in steps
+    ]
+    return [" ".join(text) for text in zip(*texts, strict=True)] or None
 
 
 def _align(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
@@ -136,10 +151,10 @@ def _align(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
     pooling = parts.roi_heads.box
     if len(pooling.boxes[image]) == 0:
         raise TracerError("no RoI is pooled")
-    planes = [
-        _plane(f"{image}/map/{level.name}", level.map.mean(image), None, arrays)
-        for level in pooling.levels
-    ]
+    planes = []
+    for level in pooling.levels:
+        plane = _plane(f"{image}/map/{level.name}", level.map.mean(image), None, arrays)
+        planes.append({**plane, "note": _thinned([(level.name, plane)])})
     return {
         **rois(parts, image, arrays),
         "planes": planes,
@@ -181,9 +196,10 @@ def _losses(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
             terms = loss.terms.reshape(len(loss.terms), -1).sum(1, dtype=np.float64)
             ordered = np.sort(terms)[::-1]
             entry["terms"] = put(arrays, f"loss/{loss.name}", ordered, np.float32)
-            entry["sum"], entry["divisor"] = float(terms.sum()), loss.divisor
-            half = np.searchsorted(np.cumsum(ordered), terms.sum() / 2)
-            entry["half"] = int(half) + 1 if terms.sum() > 0 else 0
+            total, n = float(terms.sum()), len(terms)
+            half = int(np.searchsorted(np.cumsum(ordered), total / 2)) + 1 if total > 0 else 0
+            how = {"sum": number(total), "divisor": loss.divisor, "half": half, "n": n}
+            entry |= {"half": half, "text": said("loss_sum", **how) if n else said("loss_none")}
         found.append(entry)
     return {"losses": found}
 
@@ -207,7 +223,7 @@ _DRAWINGS: dict[str, tuple[str, str, Callable[[Anatomy, int, Arrays], Drawing]]]
             parts, parts.losses.proposals(image), f"{image}/roi_matches", arrays
         ),
     ),
-    "levels": ("boxes", "LevelMapper|^RoIHeads ", rois),
+    "levels": ("levels", "LevelMapper|^RoIHeads ", rois),
     "align": ("align", "roi_align|MultiScaleRoIAlign", _align),
     "detections": ("boxes", "postprocess", detections),
     "losses": ("losses", "fastrcnn_loss", _losses),

@@ -1,6 +1,5 @@
 // Middle: the source that ran, with the line at hand, what changed beside it, and breakpoints.
-import { el, reveal, visible } from "./dom.js";
-import { sourceLines } from "./record.js";
+import { el, fill, reveal, View } from "./dom.js";
 import { brief, callName, clip } from "./text.js";
 
 const KINDS = ["", "k", "s", "c", "n", "f", "d", "b", "o"]; // as in highlight.py
@@ -9,20 +8,19 @@ const CHUNK = 40; // lines that the browser lays out together
 const whenIdle = globalThis.requestIdleCallback
   ?? ((act) => setTimeout(() => act({ timeRemaining: () => 10 }), 100));
 
-export class SourceView {
+export class SourceView extends View {
   constructor(page) {
-    this.page = page;
+    super(page);
     this.files = new Map();
-    this.ran = countRuns(page.rec);
     this.marked = []; // lines with the classes that they were given for this step
     this.notes = [];
     this.list = el("ol");
-    this.stack = el("nav", { class: "stack", "aria-label": page.say("stack") }, this.list);
-    this.code = el("div", {
-      class: "code", tabindex: "0", role: "group", "aria-label": page.say("source"), onclick: (event) => this.clicked(event),
+    this.stack = el("nav.stack", { label: this.say("stack") }, this.list);
+    this.code = el("div.code", {
+      tabindex: "0", role: "group", label: this.say("source"), onclick: (event) => this.clicked(event),
     });
-    this.element = page.panel("source", "source", this.stack, this.code);
-    const names = [...page.rec.sources.keys()];
+    this.element = this.panel("source", "source", this.stack, this.code);
+    const names = [...this.rec.sources.keys()];
     const ahead = (idle) => {
       while (names.length && idle.timeRemaining() > 4) if (this.file(names[0]).more()) names.shift();
       if (names.length && this.element.isConnected) whenIdle(ahead);
@@ -31,61 +29,57 @@ export class SourceView {
   }
 
   update() {
-    const { page } = this;
-    const place = page.cursor.place;
+    const { place } = this.cursor;
     this.drawStack();
     for (const [line, names] of this.marked) line.classList.remove(...names);
     for (const note of this.notes) note.remove();
     [this.marked, this.notes, this.here] = [[], [], null];
-    const file = place && page.rec.sources.has(place.file) ? this.file(place.file) : null;
+    const file = this.rec.sources.has(place?.file) ? this.file(place.file) : null;
     while (file && !file.more());
-    if (this.shown !== file || !file) this.code.replaceChildren(file?.element ?? page.nothing("no_source"));
+    if (this.shown !== file || !file) fill(this.code, file?.element ?? this.nothing("no_source"));
     this.shown = file;
     if (file) this.mark(file, place);
   }
 
   settle() {
     this.stack.scrollLeft = 1e6;
-    if (this.here) reveal(this.code, this.here);
+    reveal(this.code, this.here);
   }
 
   drawStack() {
-    const { page } = this;
-    const { stack, selected } = page.cursor;
+    const { stack, selected } = this.cursor;
     const key = `${stack[0].id} ${selected}`;
     if (this.stacked === key) return;
     this.stacked = key;
-    this.list.replaceChildren(...stack.map((call, i) => el("li", {}, el("button", {
-      type: "button", title: visible(call.label), style: page.stageStyle(call.stage), text: clip(shortName(call), 48),
-      "aria-current": i === selected ? "true" : null, onclick: () => page.select(i),
-    }))).reverse());
+    fill(this.list, stack.map((call, i) => el("li", el("button", {
+      title: call.label, style: this.page.stageStyle(call.stage), "aria-current": i === selected && "true",
+      onclick: () => this.page.select(i),
+    }, clip(shortName(call), 48)))).reverse());
   }
 
-  /** A source file {name, element, lines}; `more` builds some of it and says whether all is there. */
+  /** A source file {name, element, lines, ends of functions}; `more` builds some of it and says whether all is there. */
   file(name) {
     if (!this.files.has(name)) this.files.set(name, this.build(name));
     return this.files.get(name);
   }
 
   build(name) {
-    const { text, package: from } = this.page.rec.sources.get(name);
-    const parts = coloured(text, this.page.rec.data.tokens[name] ?? [0, text.length]);
+    const { text, package: from } = this.rec.sources.get(name);
+    const { tokens, times, ends } = this.rec.data.files[name];
+    const parts = coloured(text, tokens);
     const lines = [];
-    const element = el("div", { class: "file" },
-      el("p", { class: "file-name quiet", text: visible(from ? `${name} · ${from}` : name) }));
+    const element = el("div.file", el("p.file-name.quiet", from ? `${name} · ${from}` : name));
     const more = () => {
-      const chunk = el("div", { class: "chunk" });
-      for (let i = 0; i < CHUNK; i++) {
-        const { done, value } = parts.next();
-        if (done) break;
-        const n = lines.length + 1;
-        lines.push(codeLine(n, value, this.ran.get(`${name}:${n}`) ?? 0));
-        chunk.append(lines.at(-1));
+      const chunk = [];
+      for (let next; chunk.length < CHUNK && !(next = parts.next()).done;) {
+        const n = lines.length + chunk.length + 1;
+        chunk.push(codeLine(n, next.value, times[n] ?? 0));
       }
-      if (chunk.firstChild) element.append(chunk);
-      return chunk.childElementCount < CHUNK;
+      lines.push(...chunk);
+      if (chunk.length) element.append(el("div.chunk", chunk));
+      return chunk.length < CHUNK;
     };
-    return { name, element, lines, more };
+    return { name, element, lines, ends, more };
   }
 
   put(line, ...names) {
@@ -94,71 +88,67 @@ export class SourceView {
   }
 
   mark(file, place) {
-    const { cursor } = this.page;
-    const { call } = cursor;
+    const { call, selected, position, tick, breakpoints } = this.cursor;
     this.here = file.lines[place.line - 1];
-    this.put(this.here, "here", `at-${cursor.selected === 0 ? cursor.position.kind : "line"}`);
+    this.put(this.here, "here", `at-${selected === 0 ? position.kind : "line"}`);
     this.previous?.removeAttribute("aria-current");
     this.here?.setAttribute("aria-current", "step");
     this.previous = this.here;
     const own = call.source?.file === file.name;
     file.element.classList.toggle("focused", own);
-    this.markFunction(file, own ? block(sourceLines(this.page.rec, file.name), call.source.line) : null);
-    if (own) this.beside(file, call, cursor.tick);
-    for (const { location, enabled } of cursor.breakpoints.values()) {
-      if (location.kind === "line" && location.name === file.name) {
-        this.put(file.lines[location.line - 1], enabled ? "breakpoint" : "breakpoint-off");
-      }
+    this.markFunction(file, own && call.source.line);
+    if (own) this.beside(file, call, tick);
+    for (const { location: { kind, name, line }, enabled } of breakpoints.values()) {
+      if (kind === "line" && name === file.name) this.put(file.lines[line - 1], enabled ? "breakpoint" : "breakpoint-off");
     }
   }
 
   /** Mark the lines of the function at hand; most steps stay in it. */
-  markFunction(file, range) {
-    const key = range && `${file.name}:${range}`;
+  markFunction(file, start) {
+    const key = start && `${file.name}:${start}`;
     if (key === this.inside) return;
     for (const line of this.functionLines ?? []) line.classList.remove("inside");
-    this.functionLines = range ? file.lines.slice(range[0] - 1, range[1]) : [];
+    this.functionLines = start ? file.lines.slice(start - 1, file.ends[start]) : [];
     for (const line of this.functionLines) line.classList.add("inside");
     this.inside = key;
   }
 
   /** Beside each line of the call that has run: what it changed last. */
   beside(file, call, tick) {
-    const { timeline } = this.page;
-    const latest = new Map();
-    for (const [line, known] of timeline.known(call)) if (known <= tick) latest.set(line.line, line);
-    const fresh = timeline.finishedLine({ call, tick });
+    const known = this.timeline.known(call).filter(([, from]) => from <= tick);
+    const latest = new Map(known.map(([line]) => [line.line, line]));
+    const fresh = this.timeline.finishedLine({ call, tick });
     for (const [n, line] of latest) {
       const text = this.effect(line);
       if (!text || !file.lines[n - 1]) continue;
-      const note = el("span", { class: line === fresh ? "effect fresh" : "effect", text });
+      const note = el(`span.effect${line === fresh ? ".fresh" : ""}`, text);
       file.lines[n - 1].append(note);
       this.notes.push(note);
     }
   }
 
-  effect(line) {
-    const parts = line.changed.filter(([, value]) => value.kind !== "module").slice(0, 4)
-      .map(([name, value]) => `${visible(name)} = ${brief(this.page.rec, value, 44)}`);
-    return clip([...parts, visible(line.raised)].filter(Boolean).join("  "), 150);
+  effect({ changed, raised }) {
+    const parts = changed.filter(([, value]) => value.kind !== "module").slice(0, 4)
+      .map(([name, value]) => `${name} = ${brief(this.rec, value, 44)}`);
+    return clip([...parts, raised].filter(Boolean).join("  "), 150);
   }
 
-  clicked(event) {
-    const gutter = event.target.closest(".gutter");
-    if (gutter && this.shown) this.page.toggleBreakpoint(this.shown.name, Number(gutter.dataset.line));
+  clicked({ target }) {
+    const gutter = target.closest(".gutter");
+    if (gutter && this.shown) this.page.toggleBreakpoint({ file: this.shown.name, line: Number(gutter.dataset.line) });
   }
 }
 
 /** A line of code; how often it ran and its number are drawn by the style, beside it. */
 function codeLine(n, parts, times) {
-  const gutter = el("span", { class: "gutter", "data-line": n, "data-times": times > 1 ? `${times}×` : "" });
-  const code = el("code", {}, ...parts.map(([kind, text]) => (kind ? el("span", { class: kind, text }) : text)));
-  return el("div", { class: times ? "line ran" : "line" }, gutter, code);
+  return el(`div.line${times ? ".ran" : ""}`,
+    el("span.gutter", { "data-line": n, "data-times": times > 1 ? `${times}×` : "" }),
+    el("code", parts.map(([kind, text]) => (kind ? el(`span.${kind}`, text) : text))));
 }
 
 function shortName(call) {
-  if (call.kind === "module" && !call.path) return visible(call.type);
-  return callName(call).split(".").slice(call.kind === "module" ? -2 : -1).join(".");
+  const isModule = call.kind === "module";
+  return isModule && !call.path ? call.type : callName(call).split(".").slice(isModule ? -2 : -1).join(".");
 }
 
 /** Split a file's coloured runs into lines of [class, text] parts. */
@@ -166,39 +156,12 @@ function* coloured(text, runs) {
   let parts = [];
   let at = 0;
   for (let i = 0; i < runs.length; i += 2) {
-    const pieces = text.slice(at, at + runs[i + 1]).split("\n");
-    at += runs[i + 1];
-    for (const [j, piece] of pieces.entries()) {
-      if (j > 0) {
-        yield parts;
-        parts = [];
-      }
-      if (piece) parts.push([KINDS[runs[i]], visible(piece)]);
+    const [first, ...others] = text.slice(at, at += runs[i + 1]).split("\n").map((piece) => [KINDS[runs[i]], piece]);
+    parts.push(first);
+    for (const next of others) {
+      yield parts;
+      parts = [next];
     }
   }
   yield parts;
-}
-
-/** How often each line ran in the whole recording, by "file:line". */
-function countRuns(rec) {
-  const found = new Map();
-  for (const { call, line } of rec.lines) {
-    const key = `${rec.calls[call].source?.file}:${line}`;
-    found.set(key, (found.get(key) ?? 0) + 1);
-  }
-  return found;
-}
-
-/** First and last line of the function whose `def` is at `start`, by its indentation. */
-export function block(lines, start) {
-  const indent = (text) => text.length - text.trimStart().length;
-  const own = indent(lines[start - 1] ?? "");
-  let last = start;
-  for (let n = start + 1; n <= lines.length; n++) {
-    const text = lines[n - 1];
-    if (!text.trim()) continue;
-    if (indent(text) <= own && !/^\s*[)\]#]/.test(text)) break;
-    last = n;
-  }
-  return [start, last];
 }

@@ -1,5 +1,4 @@
 // Values and numbers as short text.
-import { visible } from "./dom.js";
 import { tensorsOf } from "./record.js";
 
 export const LANGUAGES = ["en", "zh"];
@@ -31,9 +30,8 @@ export function count(value) {
 
 /** 4.1 G, 236 M, 5.2 k. */
 export function big(value) {
-  const n = Number(value);
-  const [size, unit] = [[1e12, " T"], [1e9, " G"], [1e6, " M"], [1e3, " k"]].find(([least]) => n >= least) ?? [1, ""];
-  return `${Number((n / size).toPrecision(3))}${unit}`;
+  const power = Math.min(Math.floor(Math.log10(Math.max(Number(value), 1)) / 3), 4);
+  return Number((Number(value) / 1000 ** power).toPrecision(3)) + ["", " k", " M", " G", " T"][power];
 }
 
 const BRACKETS = { sequence: "[]", mapping: "{}", object: "()", arguments: "()" };
@@ -44,12 +42,12 @@ export function brief(trace, value, room = 60) {
   if (value.tensor != null) return shapeOf(trace, value.tensor);
   if (value.kind === "scalar") return scalar(value);
   if (value.kind === "module") return moduleBrief(value);
-  if (value.kind === "opaque") return visible(value.text || value.type);
+  if (value.kind === "opaque") return value.text || value.type;
   const [open, close] = value.type === "tuple" ? "()" : BRACKETS[value.kind];
   const parts = [];
   let left = room - value.type.length;
   for (const [name, item] of value.items) {
-    const key = value.kind === "sequence" ? "" : `${visible(name)}: `;
+    const key = value.kind === "sequence" ? "" : `${name}: `;
     const text = key + brief(trace, item, Math.max(12, left));
     if (parts.length && text.length > left) break;
     parts.push(text);
@@ -57,7 +55,7 @@ export function brief(trace, value, room = 60) {
   }
   const more = value.items.length + value.elided - parts.length;
   if (more > 0) parts.push(`… ${more}`);
-  const type = ["list", "tuple", "dict"].includes(value.type) ? "" : visible(value.type);
+  const type = ["list", "tuple", "dict"].includes(value.type) ? "" : value.type;
   return type + open + parts.join(", ") + close;
 }
 
@@ -67,12 +65,12 @@ function moduleBrief({ type, text, params }) {
   const frozen = total - trainable;
   const parts = [text === "?" ? type : `${type} ${text}`.trim()];
   if (total) parts.push(frozen ? `${big(total)} (❄ ${big(frozen)})` : big(total));
-  return visible(parts.join(" · "));
+  return parts.join(" · ");
 }
 
 /** A scalar as Python writes it, not too long. */
 function scalar({ scalar: it, type }) {
-  if (typeof it === "string") return type === "str" ? clip(`'${visible(it)}'`, 80) : visible(it);
+  if (typeof it === "string") return type === "str" ? clip(`'${it}'`, 80) : it;
   const plain = typeof it === "number" && type === "float" ? Number(it.toPrecision(6)) : it;
   const text = plainText(plain);
   return type === "float" && /^-?\d+$/.test(text) ? `${text}.0` : text;
@@ -91,7 +89,7 @@ export function clip(text, room) {
 
 /** What a call is called: of a module its path or class, else its name; and which call it is. */
 export function callName(call, nth = false) {
-  return visible(call.kind === "module" ? call.path || call.type : call.path) + (nth && call.nth ? `#${call.nth}` : "");
+  return (call.kind === "module" && !call.path ? call.type : call.path) + (nth && call.nth ? `#${call.nth}` : "");
 }
 
 /** The shapes of what a call made, one text each. */

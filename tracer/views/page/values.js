@@ -1,89 +1,80 @@
 // Right, above: the arguments and locals of the call at hand; what is new stands out.
-import { el, reveal, visible } from "./dom.js";
+import { el, fill, reveal, View } from "./dom.js";
 import { leaves, tensorsOf } from "./record.js";
 import { brief, clip, num } from "./text.js";
 
 const MOST_PARTS = 24;
 
-export class Values {
+export class Values extends View {
   constructor(page) {
-    this.page = page;
-    this.list = el("ul", { class: "values" });
-    this.element = page.panel("variables", "values", this.list);
+    super(page);
+    this.list = el("ul.values");
+    this.element = this.panel("variables", "values", this.list);
   }
 
   update() {
-    const { page } = this;
-    const { cursor, timeline } = page;
-    const { call, position } = cursor;
-    const own = cursor.selected === 0;
-    const ended = own && position.kind === "end";
-    const fresh = new Set(own ? timeline.changed(position).map(([name]) => name) : []);
-    if (page.automatic) page.tensor = this.atHand(own, ended) ?? page.tensor ?? this.now(tensorsOf(call.args)[0]);
-    const rows = [];
-    if (ended && call.error) {
-      rows.push(el("li", { class: "error" }, el("b", { text: page.say("raises") }), " ", visible(call.error)));
+    const { page, say, cursor: { call, position, selected, tick } } = this;
+    const ended = selected === 0 && position.kind === "end";
+    const changed = selected === 0 ? this.timeline.changed(position) : [];
+    const fresh = new Set(changed.map(([name]) => name));
+    if (page.automatic) {
+      const newest = changed.map(([, value]) => value).reverse();
+      page.tensor = this.atHand([ended && call.result, ...newest]) ?? page.tensor ?? this.now(tensorsOf(call.args)[0]);
     }
-    if (ended && call.result) rows.push(...this.entry(page.say("returns"), call.result, "result fresh"));
-    for (const [name, value] of timeline.locals(call, cursor.tick)) {
+    const rows = [ended && call.error && el("li.error", el("b", say("raises")), " ", call.error)];
+    if (ended && call.result) rows.push(this.entry(say("returns"), call.result, ".result.fresh"));
+    for (const [name, value] of this.timeline.locals(call, tick)) {
       // What the model consists of is in the tree; while it is built, it is what is at hand.
-      if (name === "self" && value.kind === "module" && page.rec.kind === "pass" && !fresh.has(name)) continue;
-      rows.push(...this.entry(visible(name), value, fresh.has(name) ? "fresh" : ""));
+      if (name === "self" && value.kind === "module" && this.rec.kind === "pass" && !fresh.has(name)) continue;
+      rows.push(this.entry(name, value, fresh.has(name) ? ".fresh" : ""));
     }
-    this.list.replaceChildren(...(rows.length ? rows : [page.nothing("nothing_here", "li")]));
+    fill(this.list, rows);
+    if (!this.list.firstChild) fill(this.list, this.nothing("nothing_here", "li"));
   }
 
   settle() {
-    const newest = this.list.querySelector(".fresh");
-    if (newest) reveal(this.list, newest);
+    reveal(this.list, this.list.querySelector(".fresh"));
   }
 
   /** A row for a value, and rows for the parts of a list or dict with tensors. */
   entry(name, value, names) {
     const parts = this.parts(value);
-    const rows = [this.row(name, value, names)];
-    for (const [path, leaf] of parts.slice(0, MOST_PARTS)) rows.push(this.row(visible(path), leaf, "part"));
     const more = parts.length - MOST_PARTS;
-    if (more > 0) rows.push(el("li", { class: "part quiet", text: `… ${this.page.say("more", { n: more })}` }));
-    return rows;
+    return [this.row(name, value, names),
+      parts.slice(0, MOST_PARTS).map(([path, leaf]) => this.row(path, leaf, ".part")),
+      more > 0 && el("li.part.quiet", `… ${this.say("more", { n: more })}`)];
   }
 
   /** The tensors in a value; of a module under construction the modules in it. */
   parts(value) {
     if (value.tensor != null) return [];
     if (value.kind !== "module") return [...leaves(value)].filter(([, leaf]) => leaf.tensor != null);
-    return this.page.rec.kind === "pass" ? [] : value.items.filter(([, item]) => item.kind === "module");
+    return this.rec.kind === "pass" ? [] : value.items.filter(([, item]) => item.kind === "module");
   }
 
   row(name, value, names) {
-    const { page } = this;
-    const label = el("span", { class: "name", text: clip(name, 60) });
-    const text = (what) => el("span", { class: "value", text: what });
+    const label = el("span.name", clip(name, 60));
     if (value.tensor == null) {
       const frozen = value.params?.[1] < value.params?.[0];
-      return el("li", { class: names, title: frozen ? page.say("frozen") : null }, label,
-        text(clip(brief(page.rec, value, 70), 120)));
+      return el(`li${names}`, { title: frozen && this.say("frozen") }, label,
+        el("span.value", clip(brief(this.rec, value, 70), 120)));
     }
     const now = this.now(value.tensor);
-    const { min, max, nan, inf } = page.rec.tensors[now].summary;
-    return el("li", { class: names }, el("button", {
-      type: "button", class: nan || inf ? "tensor bad" : "tensor", "aria-pressed": String(page.tensor === now),
-      onclick: () => page.pick(now),
-    }, label, text(brief(page.rec, { tensor: now })),
-    min == null ? null : el("span", { class: "range", text: `${num(min)} … ${num(max)}` })));
+    const { min, max, nan, inf } = this.rec.tensors[now].summary;
+    return el(`li${names}`, el(`button.tensor${nan || inf ? ".bad" : ""}`, {
+      "aria-pressed": String(this.page.tensor === now), onclick: () => this.page.pick(now),
+    }, label, el("span.value", brief(this.rec, { tensor: now })),
+    min != null && el("span.range", `${num(min)} … ${num(max)}`)));
   }
 
   /** What the tensor that held a state holds at this moment. */
   now(state) {
-    return state == null ? null : this.page.timeline.current(state, this.page.cursor.tick);
+    return state == null ? null : this.timeline.current(state, this.cursor.tick);
   }
 
-  /** The tensor to show of itself: the newest one at this position, with a picture if one has it. */
-  atHand(own, ended) {
-    const { cursor, timeline, rec } = this.page;
-    const values = own ? timeline.changed(cursor.position).map(([, value]) => value).reverse() : [];
-    if (ended && cursor.call.result) values.unshift(cursor.call.result);
-    const states = values.flatMap((value) => tensorsOf(value)).map((state) => this.now(state));
-    return states.find((state) => rec.tensors[state].preview) ?? states[0];
+  /** The tensor to show of itself: the first in some values, with a picture if one has it. */
+  atHand(values) {
+    const states = values.filter(Boolean).flatMap((value) => tensorsOf(value)).map((state) => this.now(state));
+    return states.find((state) => this.rec.tensors[state].preview) ?? states[0];
   }
 }
