@@ -23,8 +23,9 @@ class Page {
   constructor(rec, root) {
     const timeline = new Timeline(rec);
     Object.assign(this, { rec, root, timeline, cursor: new Cursor(rec, timeline), pace: 4, lower: "tensor" });
-    this.lang = remembered("lang", LANGUAGES) ?? rec.data.lang;
-    this.scheme = remembered("scheme", ["light", "dark"]);
+    this.memory = storage();
+    this.lang = LANGUAGES.find((lang) => lang === this.memory["tracer-lang"]) ?? rec.data.lang;
+    this.scheme = ["light", "dark"].find((scheme) => scheme === this.memory["tracer-scheme"]);
     this.tensor = null; // the state at hand
     this.automatic = true; // whether it follows the steps
     this.stageNumber = new Map(rec.stages.map((stage, i) => [stage.name, i % COLOURS]));
@@ -79,18 +80,18 @@ class Page {
   /** Beneath the values: the tensor at hand or the picture. */
   lowerPart() {
     const panels = { tensor: this.tensorView, ...(this.picture.empty ? {} : { picture: this.picture }) };
-    const names = Object.keys(panels);
-    const tabs = names.map((name) => el("button", { role: "tab", id: `tab-${name}`, onclick: () => choose(name) }, this.say(name)));
-    for (const name of names) {
-      panels[name].element.setAttribute("role", "tabpanel");
-      panels[name].element.setAttribute("aria-labelledby", `tab-${name}`);
-    }
+    const tabs = Object.entries(panels).map(([name, { element }]) => {
+      const id = `tab-${name}`;
+      element.setAttribute("role", "tabpanel");
+      element.setAttribute("aria-labelledby", id);
+      return el("button", { role: "tab", id, onclick: () => choose(name) }, this.say(name));
+    });
     const lower = el("div.lower", el("div.lower-tabs", el("div", { role: "tablist", label: this.say("tensor") }, tabs),
       el("button.enlarge.quiet", { hint: this.say("enlarge"), onclick: () => this.enlarge() }, "⤢")),
-    names.map((name) => panels[name].element));
+    Object.values(panels).map((view) => view.element));
     const choose = (name) => {
       this.lower = lower.dataset.shown = name;
-      tabs.forEach((tab, i) => tab.setAttribute("aria-selected", names[i] === name));
+      for (const tab of tabs) tab.setAttribute("aria-selected", tab.id === `tab-${name}`);
       this.drawSoon();
     };
     choose(panels[this.lower] ? this.lower : "tensor");
@@ -252,8 +253,7 @@ class Page {
 
   setLanguage(lang = this.lang === "en" ? "zh" : "en") {
     this.togglePlay(false);
-    this.lang = lang;
-    remember("lang", lang);
+    this.lang = this.memory["tracer-lang"] = lang;
     this.build();
     this.root.querySelector(".language").focus();
   }
@@ -263,8 +263,8 @@ class Page {
   }
 
   setScheme() {
-    this.scheme = document.documentElement.dataset.scheme === "dark" ? "light" : "dark";
-    remember("scheme", this.scheme);
+    const { scheme } = document.documentElement.dataset;
+    this.scheme = this.memory["tracer-scheme"] = scheme === "dark" ? "light" : "dark";
     this.applyScheme();
     this.line.draw();
     this.redraw();
@@ -316,21 +316,12 @@ const KEYS_SHOWN = [
   ["Space", "key_play"], ["b", "key_break"], ["c  C", "key_run"], ["/", "key_search"], [":", "key_command"], ["?", "key_help"],
 ];
 
-// --- what the browser remembers between visits, where it does; a frame of its own has no storage ---
-
-function remember(name, value) {
+/** What the browser remembers between visits, where it does; a frame of its own has no storage. */
+function storage() {
   try {
-    localStorage.setItem(`tracer-${name}`, value);
+    return localStorage;
   } catch {
-    // then not
-  }
-}
-
-function remembered(name, allowed) {
-  try {
-    return allowed.find((value) => value === localStorage.getItem(`tracer-${name}`)) ?? null;
-  } catch {
-    return null;
+    return {};
   }
 }
 

@@ -104,5 +104,8 @@ const MOVED = {
   "s step": ["into", 1], "rs reverse-step": ["into", -1], "n next": ["over", 1], "rn reverse-next": ["over", -1],
   "r return": ["out", 1], "rr reverse-finish": ["out", -1], "c cont continue": ["on", 1], "rc reverse-continue": ["on", -1],
 };
-for (const [words, [name, by]] of Object.entries(MOVED)) ACTS[words] = (cursor, argument) => travel(cursor, name, by, argument);
-const COMMANDS = new Map(Object.entries(ACTS).flatMap(([words, act]) => words.split(" ").map((word) => [word, act])));
+for (const [words, [name, by]] of Object.entries(MOVED)) {
+  ACTS[words] = (cursor, argument) => travel(cursor, name, by, argument);
+}
+const COMMANDS = new Map(Object.entries(ACTS).flatMap(
+  ([words, act]) => words.split(" ").map((word) => [word, act])));

@@ -23,9 +23,11 @@ export class StageMap extends View {
 
   /** What a stage made, in a few words: how many levels, or its first tensor. */
   made(value) {
-    if (value?.kind === "mapping" && value.items.length > 1) return `${value.items.length} × ${brief(this.rec, value.items[0][1])}`;
     const items = (it) => (it?.items ?? []).map(([, item]) => item);
-    return brief(this.rec, [value, ...items(value).flatMap((item) => [item, ...items(item)])].find((it) => it?.tensor != null));
+    const [first, ...others] = items(value);
+    if (value?.kind === "mapping" && others.length) return `${others.length + 1} × ${brief(this.rec, first)}`;
+    const near = [value, ...items(value).flatMap((item) => [item, ...items(item)])];
+    return brief(this.rec, near.find((it) => it?.tensor != null));
   }
 
   /** To the stage's next call from here, or its first. */

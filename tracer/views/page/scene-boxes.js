@@ -103,7 +103,8 @@ export class Boxes extends Drawing {
     const rows = this.steps.map(({ name, left, parts }, step) => {
       const text = this.page.local(name);
       return el("button.funnel-row", {
-        hint: `${text}: ${count(left)}`, "aria-pressed": String(this.state.step === step), onclick: () => this.view.rebuild({ step }),
+        hint: `${text}: ${count(left)}`, "aria-pressed": String(this.state.step === step),
+        onclick: () => this.view.rebuild({ step }),
       }, el("span", text), el("span.funnel-bar", { style: { width: `${99 * Math.sqrt(left / most) + 1}%` } },
         parts.map((part, i) => el("i", { style: { "flex-grow": part, background: `var(--${this.groups[i][2]})` } }))),
       el("span.funnel-count", count(left)));

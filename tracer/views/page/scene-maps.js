@@ -62,7 +62,8 @@ export class Merges extends Drawing {
     const [x, y] = [(clientX - left) / width, (clientY - top) / height];
     if (x < 0 || y < 0 || x >= 1 || y >= 1) return;
     this.crossed = [x, y];
-    for (const { style } of this.view.extra.querySelectorAll(".cross")) [style.left, style.top] = [`${x * 100}%`, `${y * 100}%`];
+    const place = { left: `${x * 100}%`, top: `${y * 100}%` };
+    for (const { style } of this.view.extra.querySelectorAll(".cross")) Object.assign(style, place);
     this.view.draw();
   }
 
@@ -92,7 +93,8 @@ export class Align extends Drawing {
   laid() {
     const { state: { box } } = this;
     const level = this.group[box];
-    return { level, ...this.planes[level], grid: layGrid(boxOf(this.boxes, box), this.scales[level], this.bins, this.ratio) };
+    const grid = layGrid(boxOf(this.boxes, box), this.scales[level], this.bins, this.ratio);
+    return { level, grid, ...this.planes[level] };
   }
 
   controls() {

@@ -30,7 +30,10 @@ export class Anchors extends Drawing {
     const size = 2 / scale;
     context.fillStyle = ink;
     if (right * scale > 5) {
-      for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) context.fillRect(j * right - size / 2, i * down - size / 2, size, size);
+      for (let i = 0; i < rows * columns; i++) {
+        const [x, y] = [(i % columns) * right, Math.floor(i / columns) * down];
+        context.fillRect(x - size / 2, y - size / 2, size, size);
+      }
     }
     const [x, y] = [column * right, row * down];
     const list = Float32Array.from(base.flatMap(([x1, y1, x2, y2]) => [x1 + x, y1 + y, x2 + x, y2 + y]));
@@ -61,7 +64,8 @@ export class Losses extends Drawing {
       const told = text && this.page.local(text);
       return el("figure.loss", el("div.loss-value", el("b", name), el("span", num(value))),
         el("div.loss-bar", { style: { width: `${(100 * (Number(value) || 0)) / most}%` } }),
-        terms?.length > 0 && el("canvas.histogram", { role: "img", label: `${name}: ${told}` }), told && el("figcaption", told));
+        terms?.length > 0 && el("canvas.histogram", { role: "img", label: `${name}: ${told}` }),
+        told && el("figcaption", told));
     });
   }
 

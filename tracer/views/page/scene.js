@@ -44,9 +44,11 @@ export class PictureView extends View {
     this.scene = this.images[number];
     const { drawings, picture } = this.scene;
     const key = (drawings.find((drawing) => drawing.key === this.drawing?.key) ?? drawings[0]).key;
-    this.choice = select(say("drawing"), drawings.map((drawing) => [drawing.key, say(`kind_${drawing.key}`)]), key, (it) => this.choose(it));
-    fill(this.head, this.choice, this.images.length > 1
-      && select(say("image"), this.images.map((_, i) => [i, `${say("image")} ${i}`]), number, (i) => this.setImage(Number(i))));
+    const kinds = drawings.map((drawing) => [drawing.key, say(`kind_${drawing.key}`)]);
+    const images = this.images.map((_, i) => [i, `${say("image")} ${i}`]);
+    this.choice = select(say("drawing"), kinds, key, (chosen) => this.choose(chosen));
+    fill(this.head, this.choice,
+      images.length > 1 && select(say("image"), images, number, (chosen) => this.setImage(Number(chosen))));
     this.bitmap = null;
     this.choose(key);
     if (!picture) return;

@@ -92,7 +92,8 @@ export class TensorView extends View {
     const after = tensors.find((state) => state.previous === id);
     const rows = [
       name ? ["", say("of_model")] : [previous == null ? "made_by" : "written_by", made],
-      users.length && ["used_by", users.slice(0, MOST_USES).map((call) => toCall(call, "start")), more > 0 && say("more", { n: more })],
+      users.length && ["used_by", users.slice(0, MOST_USES).map((call) => toCall(call, "start")),
+        more > 0 && say("more", { n: more })],
       over != null && ["overwritten_by", toCall(calls[over], "end")],
       previous != null && ["earlier", toState(previous)],
       after && ["later", toState(after.id)],
