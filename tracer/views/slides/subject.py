@@ -141,7 +141,13 @@ def _funnel(step: int) -> Callable[[Subject], str]:
 
 
 def _kinds(kind: str) -> Callable[[Subject], str]:
-    return lambda subject: count(sum(call.kind == kind for call in subject.trace.calls))
+    def read(subject: Subject) -> str:
+        found = sum(call.kind == kind for call in subject.trace.calls)
+        if not found:
+            raise LookupError(kind)  # a grain that was not recorded
+        return count(found)
+
+    return read
 
 
 def _best(subject: Subject) -> str:
@@ -179,7 +185,6 @@ FACTS: dict[str, Callable[[Subject], str]] = {
     "module_calls": _kinds("module"),
     "function_calls": _kinds("function"),
     "op_calls": _kinds("op"),
-    "line_count": lambda subject: count(len(subject.trace.lines)),
     "depths": _depths,
     "anchors": _funnel(0),
     "kept_proposals": _funnel(-1),
