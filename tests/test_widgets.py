@@ -528,6 +528,37 @@ def test_a_closed_explorer_is_gone(kept, name):
     assert set(widgets) == before
 
 
+def test_a_cell_that_runs_again_closes_what_it_showed(kept, monkeypatch):
+    from tracer.views.widgets import explorer as module
+
+    widgets, running = held(), ["cell-1", "run-1"]
+    monkeypatch.setattr(module, "running_cell", lambda: tuple(running))
+    monkeypatch.setattr(module, "_SHOWN", {})
+    monkeypatch.setattr("IPython.display.display", lambda *outputs, **options: None)
+
+    def show():
+        explorer = kept.explore("quiz")
+        assert explorer.widget.children
+        explorer._ipython_display_()
+        return explorer
+
+    before = len(widgets)
+    first, second = show(), show()  # two in one run: both stay
+    one = (len(widgets) - before) // 2
+    assert one > 3
+    running[1] = "run-2"
+    again = show()
+    assert len(widgets) == before + one
+    running[:] = ["cell-2", "run-3"]
+    other = show()
+    running[:] = ["", ""]  # not in a notebook: nothing is known, nothing is closed
+    last = show()
+    assert len(widgets) == before + 3 * one
+    for explorer in (first, second, again, other, last):
+        explorer.close()
+    assert len(widgets) == before
+
+
 def test_choices_say_what_there_is():
     control = Choice("level", "level", "层", (("P2", "P2"), ("P3", "P3")), "P2")
     with pytest.raises(

@@ -275,11 +275,41 @@ class Explorer:
         return {"text/plain": RUN[which], view: model}
 
     def _ipython_display_(self) -> None:
-        """Show the outputs."""
+        """Show the outputs; what the same cell showed when it ran before is closed."""
         from IPython.display import display
 
+        _shown_by(*running_cell()).append(self)
         for output in self.outputs():
             display(output, raw=True)
+
+
+_SHOWN: dict[str, tuple[str, list[Explorer]]] = {}
+"""By cell: which run of it showed which explorers."""
+
+
+def _shown_by(cell: str, run: str) -> list[Explorer]:
+    """Return the list of what this run of a cell shows, after closing what its last run did.
+
+    A cell that runs again loses its output, but ipywidgets would hold the widgets for good.
+    """
+    if not cell:
+        return []
+    last, shown = _SHOWN.get(cell, (run, []))
+    if last != run:
+        for explorer in shown:
+            explorer.close()
+        shown = []
+    _SHOWN[cell] = run, shown
+    return shown
+
+
+def running_cell() -> tuple[str, str]:
+    """Return the ids of the notebook's cell that runs, and of this run; empty where unknown."""
+    from IPython import get_ipython  # type: ignore[attr-defined]
+
+    parent: dict[str, Any] = getattr(get_ipython(), "get_parent", dict)() or {}
+    cell = parent.get("metadata", {}).get("cellId", "")
+    return str(cell or ""), str(parent.get("header", {}).get("msg_id", ""))
 
 
 def widgets_installed() -> bool:
