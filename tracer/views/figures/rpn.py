@@ -199,6 +199,7 @@ def _stacked(s: Sheet, ax: Axes, parts: Anatomy, values: np.ndarray, levels: np.
                   color=level_colour(level.name))  # fmt: skip
         below = below + counts
     ax.set_yscale("log")
+    ax.minorticks_off()  # half of the time to draw it
     ax.set_ylim(0.7, max(float(below.max()), 1) * 1.8)
     ax.axvline(0, color=s.theme.muted, lw=0.8, ls=":")
 
