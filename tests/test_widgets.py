@@ -386,6 +386,15 @@ def test_the_step_explorer_is_the_page(kept):
     html = kept.explore("steps", lang="zh").still()["text/html"]
     assert "<iframe sandbox=" in html
     assert "nbviewer" in html
+    assert html.startswith('<div lang="zh-CN">')
+
+
+def test_only_chinese_texts_name_their_language(kept):
+    for name in ("anchors", "quiz"):
+        for lang, marked in (("en", False), ("zh", True)):
+            explorer = kept.explore(name, lang=lang)
+            texts = [explorer.shown().html, explorer.still().get("text/html", "")]
+            assert {'lang="zh-CN"' in text for text in texts if text} == {marked}
 
 
 @pytest.mark.parametrize("name", ["anchors", "quiz"])

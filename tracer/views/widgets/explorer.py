@@ -10,11 +10,12 @@ from __future__ import annotations
 import base64
 import importlib.util
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
 from tracer.errors import InputError, near
+from tracer.views.formats import lang_attribute
 
 INSTALL = (
     "ipywidgets is not installed, so this picture stands still: pip install ipywidgets",
@@ -200,7 +201,13 @@ class Explorer:
 
     def shown(self) -> Shown:
         """Return what is shown as the controls stand."""
-        return self._draw(**self.values)
+        shown = self._draw(**self.values)
+        return replace(shown, html=self._in_language(shown.html))
+
+    def _in_language(self, html: str) -> str:
+        """Say in which language the text is, where a browser needs to know."""
+        attribute = lang_attribute(self.lang)
+        return f"<div{attribute}>{html}</div>" if attribute and html else html
 
     def _move(self, changes: Mapping[str, Any]) -> None:
         """Take new values over; a control whose options change with them starts anew."""
@@ -249,7 +256,10 @@ class Explorer:
 
     def still(self) -> dict[str, str | bytes]:
         """Return what is seen without a kernel, by MIME type."""
-        return dict(self._still(self.values))
+        still = dict(self._still(self.values))
+        if isinstance(text := still.get("text/html"), str):
+            still["text/html"] = self._in_language(text)
+        return still
 
     def outputs(self) -> tuple[dict[str, Any], ...]:
         """Return the outputs of a cell, each by MIME type: the still, then the widgets.
