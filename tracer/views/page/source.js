@@ -22,6 +22,8 @@ export class SourceView {
       class: "code", tabindex: "0", role: "group", "aria-label": page.say("source"), onclick: (event) => this.clicked(event),
     });
     this.element = page.panel("source", "source", this.stack, this.code);
+    // Below the fold of a notebook the panel has no size yet, and nothing can be scrolled in it.
+    new ResizeObserver(() => requestAnimationFrame(() => this.settle())).observe(this.code);
     const names = [...page.rec.sources.keys()];
     const ahead = (idle) => {
       while (names.length && idle.timeRemaining() > 4) if (this.file(names[0]).more()) names.shift();
