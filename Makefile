@@ -7,7 +7,7 @@
 
 PYTHON ?= python3
 VENV   ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
-PYTEST ?= -q
+PYTEST ?= -q -n 2 --dist loadgroup
 DEMO   ?= demo
 BIN    := $(VENV)/bin
 

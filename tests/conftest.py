@@ -7,7 +7,15 @@ import os
 import pytest
 from skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Workers side by side (pytest-xdist) share the cores: with more threads than these, all wait.
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
+
+
+def pytest_collection_modifyitems(items):
+    """Keep a file's tests on one worker, for what they share; chapters are spread one by one."""
+    for item in items:
+        if item.path.name != "test_notebooks.py":
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")

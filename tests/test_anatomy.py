@@ -13,6 +13,7 @@ from torchvision.ops import batched_nms, box_iou, roi_align
 from torchvision.ops import boxes as box_ops
 from torchvision.ops.poolers import initLevelMapper
 
+from tracer.capture.keep import KeepRule, below
 from tracer.errors import InputError, MissingError
 from tracer.rcnn.anatomy import ORIGINAL, RESIZED, Anatomy, Boxes, anatomy, lay_grid
 from tracer.rcnn.anatomy.geometry import decode, encode, iou
@@ -356,6 +357,58 @@ def test_the_preset_keeps_what_roi_align_takes_and_the_picture(name):
         same(level.map.data(), theirs)
     for picture, image in zip(found.pictures, pictures(), strict=True):
         same(picture.original, image)
+
+
+def kept_bytes(
+    originals: list[tuple[int, int]], padded: tuple[int, int], boxes: int, classes: int
+) -> int:
+    """What the preset keeps of a ResNet-50-FPN's pass, from shapes alone; index arrays left out."""
+    n, (height, width) = len(originals), padded
+    cells = [(-(-height // s), -(-width // s)) for s in (4, 8, 16, 32, 64)]
+    rows: list[tuple[str, str, tuple[int, ...]]] = [
+        *(("transform", "args", (3, *size)) for size in originals),
+        ("transform", "result", (n, 3, height, width)),
+        ("backbone.body.layer4.1.bn1", "result", (n, 512, *cells[3])),
+        *((f"backbone.fpn.inner_blocks.{i}", "result", (n, 256, *cells[i])) for i in range(4)),
+        *(("rpn.head", "args", (n, 256, *level)) for level in cells),
+        *(("rpn.head.bbox_pred", "result", (n, 12, *level)) for level in cells),
+        *(("rpn.head.cls_logits", "result", (n, 3, *level)) for level in cells),
+        ("roi_heads.box_head.fc6", "result", (boxes, 1024)),
+        ("roi_heads.box_head", "result", (boxes, 1024)),
+        ("roi_heads.box_predictor", "result", (boxes, classes)),
+        ("roi_heads.box_predictor", "result", (boxes, classes * 4)),
+        ("softmax", "result", (boxes, classes)),
+        ("clip_boxes_to_image", "args", (boxes, classes, 4)),
+        *(("clip_boxes_to_image", "args", (n, min(1000, 3 * h * w), 4)) for h, w in cells),
+    ]
+    rule = KeepRule("anatomy")
+    wanted = (
+        (rule.wants(path, "module", role, 0.0), torch.empty(shape, device="meta"))
+        for path, role, shape in rows
+    )
+    return sum(tensor.nbytes for limit, tensor in wanted if below(tensor, limit))
+
+
+def test_the_shapes_account_for_what_the_preset_kept():
+    case, found = parts(keep="anatomy")
+    blobs = case.trace.blobs
+    kept = sum(array.nbytes for name, array in blobs.items() if name.startswith("data/"))
+    boxes = sum(len(each) for each in found.roi_heads.box.boxes)
+    expected = kept_bytes(list(SIZES), found.pictures[0].padded_size, boxes, classes=5)
+    assert expected <= kept <= expected * 1.03
+
+
+@pytest.mark.parametrize(
+    "padded", [(800, 1088), (800, 1216), (800, 1248), (800, 1280), (800, 1344), (1088, 800)]
+)
+def test_the_preset_costs_60_megabytes_at_most(padded):
+    """With the largest original that is kept; small pictures and the record itself are 2.4 MB."""
+    short, long = sorted(padded)
+    side = next(s for s in range(600, 0, -1) if 12 * s * int(s * long / short) < 4e6)
+    original = (side, int(side * long / short))
+    kept, too_large = (kept_bytes([size], padded, 1000, 91) for size in (original, (3000, 3000)))
+    assert kept - too_large > 3.9e6
+    assert kept + 2.4e6 <= 60e6
 
 
 @pytest.mark.parametrize("name", [TWO_STAGE[0], "fasterrcnn_resnet50_fpn_v2"])

@@ -41,14 +41,27 @@ def solutions(notebook):
     return [code for text in folded for code in re.findall(r"```python\n(.*?)```", text, re.S)]
 
 
+class Again(NotebookClient):
+    """Runs a chapter's cells twice in a row, as readers do; what is kept is the second output."""
+
+    async def async_execute_cell(self, cell, *args, **kwargs):
+        if not cell.metadata.get("solution"):
+            await super().async_execute_cell(cell, *args, **kwargs)
+        return await super().async_execute_cell(cell, *args, **kwargs)
+
+
 def executed(path, tmp_path):
-    """The notebook after a run in an empty folder."""
+    """The notebook after a run in an empty folder; the English ones' cells run twice each."""
     shutil.copy(path, tmp_path)
     notebook = nbformat.read(tmp_path / path.name, as_version=4)
     if path.name[:2] in FACTS:
-        notebook.cells += map(nbformat.v4.new_code_cell, solutions(notebook))
+        notebook.cells += [
+            nbformat.v4.new_code_cell(code, metadata={"solution": True})
+            for code in solutions(notebook)
+        ]
+    runs = NotebookClient if path.stem.endswith(".zh") else Again
     options = {"timeout": 600, "kernel_name": "python3"}
-    NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}, **options).execute()
+    runs(notebook, resources={"metadata": {"path": str(tmp_path)}}, **options).execute()
     return notebook
 
 
@@ -84,6 +97,15 @@ def test_a_notebook_runs_and_warns_of_nothing(path, tmp_path):
         assert re.search(fact, text, re.M), fact
 
 
+def test_a_cell_is_run_twice_in_a_row_and_a_solution_once():
+    count = "n = globals().get('n', 0) + 1; print(n)"
+    cells = [nbformat.v4.new_code_cell(count), nbformat.v4.new_code_cell(count)]
+    cells[1].metadata["solution"] = True
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    Again(notebook, kernel_name="python3").execute()
+    assert [output.text for output in outputs(notebook)] == ["2\n", "3\n"]
+
+
 def test_notebooks_come_in_both_languages_with_the_same_code():
     english = [p for p in NOTEBOOKS if not p.stem.endswith(".zh")]
     assert english
@@ -94,6 +116,8 @@ def test_notebooks_come_in_both_languages_with_the_same_code():
             for n in pair
         ]
         assert code[0] == code[1]
+        worked = [[code.replace('lang="zh"', 'lang="en"') for code in solutions(n)] for n in pair]
+        assert worked[0] == worked[1]
         kinds = [[c.cell_type for c in n.cells] for n in pair]
         assert kinds[0] == kinds[1]
 

@@ -98,6 +98,7 @@ def test_every_arithmetic_told_is_right(recorded):
 def test_each_part_of_the_detector_has_its_reason(recorded, asked, words):
     english = " ".join(predict(recorded, asked, (1,)).why)
     chinese = predict(recorded, asked, (1,), lang="zh")
+    assert 'lang="zh-CN"' in chinese._repr_html_()
     for word in words:
         assert word in english
     assert len(chinese.why) == len(predict(recorded, asked, (1,)).why)

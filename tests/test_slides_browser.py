@@ -179,6 +179,13 @@ def test_code_advances_line_by_line(talk, browser):
 # --- the speaker's window -------------------------------------------------------------------------
 
 
+WHOLE = """() => [...document.querySelectorAll(".copy")].every((copy) => {
+  const room = copy.getBoundingClientRect();
+  return [...copy.querySelectorAll("h2, footer")].map((each) => each.getBoundingClientRect())
+    .every((its) => its.top >= room.top && its.bottom <= room.bottom + 1 && its.left >= room.left);
+})"""
+
+
 def test_the_speaker_sees_notes_and_the_next_slide(talk, browser):
     with Opened(browser, talk, "#/fpn-code", offline=True, **SCREEN) as opened:
         with opened.context.expect_page() as found:
@@ -193,6 +200,7 @@ def test_the_speaker_sees_notes_and_the_next_slide(talk, browser):
             "The pyramid: fine and deep at once",
         ]
         assert window.evaluate("getComputedStyle(document.body).display") == "grid"
+        assert window.evaluate(WHOLE)
         window.keyboard.press("ArrowRight")
         assert opened.view.evaluate(MARKED) != []
         assert window.locator(".copy").first.locator(".line.here").count() == 1

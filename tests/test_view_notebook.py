@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 
 import pytest
 from handmade import HOSTILE_NAMES, failed_pass, hostile_pass, tiny_construction, tiny_pass
 
 from tracer.views.cells import clean
-from tracer.views.notebook import table_html
+from tracer.views.notebook import table_html, trace_html
 from tracer.views.report import Column, Row, Table
 
 
@@ -68,3 +69,9 @@ def test_a_real_recording(recorded):
     assert "FasterRCNN, a pass in eval mode" in seen
     assert "P6" in seen
     assert len(glance(recorded)) < 20_000
+
+
+def test_chinese_texts_say_so_that_browsers_take_a_chinese_font():
+    assert 'lang="zh-CN"' in table_html(replace(Table((), ()), lang="zh"))
+    assert 'lang="' not in table_html(Table((), ()))
+    assert trace_html(tiny_pass(), lang="zh").count(' lang="zh-CN"') >= 3

@@ -386,6 +386,15 @@ def test_the_step_explorer_is_the_page(kept):
     html = kept.explore("steps", lang="zh").still()["text/html"]
     assert "<iframe sandbox=" in html
     assert "nbviewer" in html
+    assert html.startswith('<div lang="zh-CN">')
+
+
+def test_only_chinese_texts_name_their_language(kept):
+    for name in ("anchors", "quiz"):
+        for lang, marked in (("en", False), ("zh", True)):
+            explorer = kept.explore(name, lang=lang)
+            texts = [explorer.shown().html, explorer.still().get("text/html", "")]
+            assert {'lang="zh-CN"' in text for text in texts if text} == {marked}
 
 
 @pytest.mark.parametrize("name", ["anchors", "quiz"])
@@ -526,6 +535,37 @@ def test_a_closed_explorer_is_gone(kept, name):
     gc.collect()
     assert gone() is None
     assert set(widgets) == before
+
+
+def test_a_cell_that_runs_again_closes_what_it_showed(kept, monkeypatch):
+    from tracer.views.widgets import explorer as module
+
+    widgets, running = held(), ["cell-1", "run-1"]
+    monkeypatch.setattr(module, "running_cell", lambda: tuple(running))
+    monkeypatch.setattr(module, "_SHOWN", {})
+    monkeypatch.setattr("IPython.display.display", lambda *outputs, **options: None)
+
+    def show():
+        explorer = kept.explore("quiz")
+        assert explorer.widget.children
+        explorer._ipython_display_()
+        return explorer
+
+    before = len(widgets)
+    first, second = show(), show()  # two in one run: both stay
+    one = (len(widgets) - before) // 2
+    assert one > 3
+    running[1] = "run-2"
+    again = show()
+    assert len(widgets) == before + one
+    running[:] = ["cell-2", "run-3"]
+    other = show()
+    running[:] = ["", ""]  # not in a notebook: nothing is known, nothing is closed
+    last = show()
+    assert len(widgets) == before + 3 * one
+    for explorer in (first, second, again, other, last):
+        explorer.close()
+    assert len(widgets) == before
 
 
 def test_choices_say_what_there_is():

@@ -167,7 +167,8 @@ def html(table: Table) -> str:
 
 def html_fragment(table: Table) -> str:
     """The report alone, to be set into a page that has `STYLE`."""
-    parts = [f'<div class="tracer-report"><table class="{table.layout}">']
+    head = f'<div class="tracer-report"{lang_attribute(table.lang)}>'
+    parts = [f'{head}<table class="{table.layout}">']
     if table.title:
         parts.append(f"<caption>{escape(table.title)}</caption>")
     if table.headed:
@@ -185,6 +186,9 @@ def _th(column: Column) -> str:
     return f'<th scope="col"{_class(column.numeric and "n")}>{escape(column.title)}</th>'
 
 
+_NAMED = re.compile(r"\.(?=[^\W\d])")
+
+
 def _tr(table: Table, row: Row) -> str:
     indent = "  " * row.depth if table.layout != "grid" else ""
     cells = []
@@ -196,13 +200,18 @@ def _tr(table: Table, row: Row) -> str:
         elif column.numeric:
             cells.append(f"<td{_class('n')}>{escape(body)}</td>")
         else:
-            # A dotted name may be broken after a dot.
-            cells.append(f"<td>{escape(body).replace('.', '.<wbr>')}</td>")
+            # A dotted name may be broken after a dot, a number not.
+            cells.append(f"<td>{_NAMED.sub('.<wbr>', escape(body))}</td>")
     return f"<tr{_class(row.mark)}>{''.join(cells)}</tr>"
 
 
 def _class(name: str | bool) -> str:
     return f' class="{name}"' if name else ""
+
+
+def lang_attribute(lang: str) -> str:
+    """Return what tells a browser to take a Chinese font for Chinese texts; ``""`` for others."""
+    return ' lang="zh-CN"' if lang == "zh" else ""
 
 
 def escape(body: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tracer.record import Trace
-from tracer.views.formats import STYLE, escape, html_fragment
+from tracer.views.formats import STYLE, escape, html_fragment, lang_attribute
 from tracer.views.names import title
 from tracer.views.report import Table
 from tracer.views.stages import stages
@@ -33,9 +33,9 @@ def trace_html(trace: Trace, lang: str = "en") -> str:
     environment = (f"{key} {value}" for key, value in trace.environment.items() if value)
     facts = " · ".join([*counts, *environment])
     board = replace(stages(trace, lang=lang), title="")
+    head = f'<style>{STYLE}</style><div class="tracer-report"{lang_attribute(lang)}>'
     return (
-        f'<style>{STYLE}</style><div class="tracer-report"><strong>{escape(title(trace, lang))}'
-        f"</strong><p>{escape(facts)}</p>"
+        f"{head}<strong>{escape(title(trace, lang))}</strong><p>{escape(facts)}</p>"
         f"{''.join(f'<p>{escape(note)}</p>' for note in trace.notes)}</div>{html_fragment(board)}"
         f"{page_fold(trace, lang)}"
     )
@@ -53,4 +53,5 @@ def page_fold(trace: Trace, lang: str = "en") -> str:
     if not trace.calls:
         return ""
     frame = framed(page(trace, lang=lang, budget=PAGE_BUDGET))
-    return f"<details><summary>{escape(word('open_page', lang))}</summary>{frame}</details>"
+    summary = f"<summary{lang_attribute(lang)}>{escape(word('open_page', lang))}</summary>"
+    return f"<details>{summary}{frame}</details>"

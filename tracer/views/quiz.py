@@ -19,7 +19,7 @@ from typing import Any
 from tracer import query
 from tracer.errors import InputError, MissingError, near
 from tracer.record import Call, Trace, Value
-from tracer.views.formats import escape
+from tracer.views.formats import escape, lang_attribute
 from tracer.views.reasons import reasons, shape_of, times
 
 LANGUAGES = ("en", "zh")
@@ -70,7 +70,8 @@ class Answer:
         reasons = "".join(f"<li>{escape(reason)}</li>" for reason in self.why)
         listed = f'<ul style="margin:.4em 0 0">{reasons}</ul>' if reasons else ""
         head = f'<b><span style="color:{colour}">{mark}</span> {escape(self.verdict)}</b>'
-        return f'<div class="tracer-answer" style="{style}">{head}{listed}</div>'
+        tag = f'<div class="tracer-answer" style="{style}"{lang_attribute(self.lang)}>'
+        return f"{tag}{head}{listed}</div>"
 
 
 def predict(trace: Trace, call: str, guess: Any, lang: str = "en") -> Answer:

@@ -14,7 +14,7 @@ from tracer.views.figures.palette import DIVERGING, level_colour
 from tracer.views.figures.sheet import Sheet, figure, frame, limits, times
 
 
-@figure(height=3.4)
+@figure(height=3.9)
 def fig_backbone_stages(s: Sheet, parts: Anatomy, image: int) -> None:
     """The backbone's stages as a strip: the mean of each one's channels."""
     picture, maps = parts.pictures[image], parts.backbone.maps
@@ -36,7 +36,7 @@ def fig_backbone_stages(s: Sheet, parts: Anatomy, image: int) -> None:
         "主干网络：逐级减少单元、增加通道",
         "Above the mean over the channels, below the strongest channel. Each stage halves both "
         "sides; under it channels × height × width.",
-        "上：各通道的均值；下：最强的一个通道。每一级两边各减半；下标为 通道 × 高 × 宽。",
+        "上：各通道的均值；下：最强的一个通道。每一级两边各减半；图下标的是通道 × 高 × 宽。",
     )
 
 
@@ -63,7 +63,7 @@ def _stage(
 def fig_bottleneck(s: Sheet, parts: Anatomy, image: int, path: str = "") -> None:
     """One residual block as its real maps: convolutions, shortcut, addition, ReLU."""
     block, picture = parts.backbone.block(path), parts.pictures[image]
-    grid = s.grid(2, len(block.convolutions) + 3, wspace=0.1 if s.slide else 0.2)
+    grid = s.grid(2, len(block.convolutions) + 3, wspace=0.2)
     entering = s.panel(grid[0, 0])
     _block_map(s, entering, block.input, picture, image, s.say("input", "输入"))
     for i, (size, feature) in enumerate(block.convolutions, 1):
@@ -79,7 +79,7 @@ def fig_bottleneck(s: Sheet, parts: Anatomy, image: int, path: str = "") -> None
     _block_map(s, output, block.output, picture, image, "ReLU")
     for i, sign in enumerate(["→"] * last + ["+", "→"]):
         ax = s.figure.axes[1 + i] if i < last else (added if i == last else output)
-        s.text(ax, -0.12, 0.5, sign, transform=ax.transAxes, ha="center", va="center", size=1.2,
+        s.text(ax, -0.11, 0.5, sign, transform=ax.transAxes, ha="center", va="center", size=1.2,
                in_layout=False)  # fmt: skip
     _zeros(s, s.panel(grid[1, : max(last, 1)]), block)
     s.title(
@@ -119,10 +119,12 @@ def _zeros(s: Sheet, ax: Axes, block: Block) -> None:
         ax.plot([i], [summary.mean], "o", color="#0072B2", ms=s.point / 2)
         if summary.zeros:
             text = s.say(f"{summary.zeros:.0%} zeros", f"{summary.zeros:.0%} 为零")
-            s.text(ax, i + 0.08, summary.max, text, size=0.72, va="top", colour=s.theme.muted)
+            s.text(ax, i, summary.max, text, size=0.72, ha="center", va="bottom",
+                   colour=s.theme.muted)  # fmt: skip
     ax.axhline(0, color=s.theme.faint, lw=1)
     ax.set_xticks(range(len(steps)), [name for name, _ in steps], fontfamily=s.fonts)
-    ax.set_xlim(-0.4, len(steps) - 0.3)
+    ax.set_xlim(-0.6, len(steps) - 0.4)
+    ax.margins(y=0.12)
     s.heading(ax, s.say("range and mean of all values", "全部取值的范围和均值"))
 
 
@@ -136,8 +138,7 @@ def fig_channels(s: Sheet, parts: Anatomy, image: int, rows: int = 5, columns: i
     for i, channel in enumerate(channels):
         ax = s.panel(grid[divmod(i, columns)])
         over_picture(s, ax, feature, feature.channel(channel, image), picture)
-        s.text(ax, 0.03, 0.97, str(channel), transform=ax.transAxes, va="top", size=0.62,
-               colour="white")  # fmt: skip
+        s.tag(ax, 0.02, 0.97, str(channel), "#14171f", transform=ax.transAxes, va="top", size=0.62)
     total = feature.shape[1]
     s.title(
         f"Channels: the {len(channels)} strongest of {total} in {feature.name}",
@@ -228,7 +229,7 @@ def fig_blocks_compared(s: Sheet, parts: Anatomy, image: int) -> None:
     ratio = basic_block_cost(256)[0] / bottleneck_cost(256)[0]
     s.title(
         f"Bottleneck or BasicBlock: at equal width {ratio:.1f} times fewer parameters",
-        f"Bottleneck 与 BasicBlock：宽度相同时，参数少 {ratio:.1f} 倍",
+        f"Bottleneck 与 BasicBlock：宽度相同时，参数只有后者的 1/{ratio:.1f}",
         "A Bottleneck squeezes to a quarter of the channels before its 3×3; a BasicBlock runs two "
         "3×3 at full width. Logarithmic scales.",
         "Bottleneck 先把通道压到四分之一再做 3×3；BasicBlock 以全宽做两次 3×3。对数刻度。",
@@ -285,8 +286,8 @@ def fig_receptive_field(s: Sheet, parts: Anatomy, image: int) -> None:
         ax.add_patch(Rectangle(corner, field, field, fill=False, ec=colour, lw=s.point / 4.5))
         ax.add_patch(Rectangle((x - stride / 2, y - stride / 2), stride, stride, fc=colour, lw=0))
     height, width = picture.resized_size
-    ax.set_xlim(-width * 0.08, width * 1.08)
-    ax.set_ylim(height * 1.08, -height * 0.08)
+    ax.set_xlim(*_around(width, x, fields[-1][1]))
+    ax.set_ylim(*_around(height, y, fields[-1][1])[::-1])
     s.heading(ax, s.say("what one cell can see", "一个单元能看到的范围"))
     places = np.arange(len(fields))
     colours = [level_colour(name) for name, _, _ in fields]
@@ -308,6 +309,13 @@ def fig_receptive_field(s: Sheet, parts: Anatomy, image: int) -> None:
         "is smaller and strongest in the middle.",
         "理论感受野：凡能影响该单元的像素都算在内。实际起作用的范围更小，且中间最强。",
     )
+
+
+def _around(size: int, middle: float, field: float) -> tuple[float, float]:
+    """What to show along one side: the picture and the largest field, within reason."""
+    most, hair = size * 0.25, size * 0.03
+    before, after = field / 2 - middle, middle + field / 2 - size
+    return -min(max(before, 0) + hair, most), size + min(max(after, 0) + hair, most)
 
 
 def _depths(parts: Anatomy) -> tuple[tuple[int, ...], bool]:

@@ -94,7 +94,9 @@ def tag_boxes(
     taken: list[tuple[float, float, float, float]] = []
     for (x1, y1, x2, y2), text, colour in zip(boxes.tolist(), texts, colours, strict=True):
         wide = columns(text) * tall * scale
-        corners = ((x1, y1), (x1, y1 - tall), (x2 - wide, y1), (x1, y2 - tall), (x1, y2))
+        right = x2 - wide
+        corners = ((x1, y1), (x1, y1 - tall), (right, y1), (x1, y2 - tall), (x1, y2),
+                   (right, y2 - tall))  # fmt: skip
         for x, y in corners:
             x, y = min(max(x, 0.0), width - wide), min(max(y, 0.0), height - tall)
             place = (x, y, x + wide, y + tall)

@@ -132,6 +132,7 @@ def _merge_row(
         frame(ax, colour if i == 4 else s.theme.faint, 2.4 if i == 4 else 1.0)
         shape = f"{names[i]} {times(feature.shape[1:])}".strip()
         place = {"transform": ax.transAxes, "ha": "left", "va": "bottom", "size": 0.62}
+        place |= {"clip_on": False, "in_layout": False}  # the longest is wider than a small map
         s.tag(ax, 0.0, 0.0, shape, colour if names[i] else "#14171f", **place)
 
 

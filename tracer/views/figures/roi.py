@@ -88,10 +88,12 @@ def _names(pooling: Pooling) -> list[str]:
 
 def _level_rows(s: Sheet, ax: Axes, pooling: Pooling, named: bool) -> None:
     """One row of the vertical axis per level, by its k."""
-    ks = list(range(pooling.k_min, pooling.k_max + 1))
     names = _names(pooling)
-    ax.set_ylim(pooling.k_min - 0.75, pooling.k_max + 0.75)
-    ax.set_yticks(ks, [f"{name}\nk = {k}" for name, k in zip(names, ks, strict=True)])
+    ks = [pooling.k_min + i for i in range(len(names))]
+    ax.set_ylim(ks[0] - 0.75, ks[-1] + 0.75)
+    # two levels of one stride have one k: all boxes go to the first of them
+    reached = [f"\nk = {k}" if k <= pooling.k_max else "" for k in ks]
+    ax.set_yticks(ks, [name + k for name, k in zip(names, reached, strict=True)])
     ax.tick_params(axis="y", length=0)
     for name, label in zip(names, ax.get_yticklabels(), strict=True):
         label.set(color=s.ink(level_colour(name)), fontweight="bold", visible=named)
@@ -340,12 +342,13 @@ def fig_head(s: Sheet, parts: Anatomy, image: int, box: int | None = None) -> No
         raise InputError(f"there is no box {index}: image {image} has {count}")
     hidden = () if index is None else heads.hidden(index, image)
     columns = 2 + max(len(hidden), 1)
-    grid = s.grid(2, columns, width_ratios=[1.25, *[1] * (columns - 2), 1.45])
+    grid = s.grid(2, columns, wspace=0.16,
+                  width_ratios=[1.25, *[1] * (columns - 2), 1.45])  # fmt: skip
     _pooled_channels(s, s.panel(grid[:, 0]), parts, image, index)
     for i, (path, values) in enumerate(hidden, 1):
         ax = s.panel(grid[:, i])
         _hidden_layer(s, ax, parts, path, values)
-        s.text(ax, -0.09, 0.5, "→", transform=ax.transAxes, ha="center", va="center", size=1.4,
+        s.text(ax, -0.085, 0.5, "→", transform=ax.transAxes, ha="center", va="center", size=1.4,
                in_layout=False)  # fmt: skip
     _scores_of_box(s, s.panel(grid[0, -1]), parts, image, index)
     _deltas_of_box(s, s.panel(grid[1, -1]), parts, image, index)
@@ -387,8 +390,8 @@ def _pooled_channels(s: Sheet, ax: Axes, parts: Anatomy, image: int, index: int 
         ax.axvline(i * shape[2] - 0.5, **line)
     for i in range(1, down):
         ax.axhline(i * shape[1] - 0.5, **line)
-    s.labels(ax, s.say(f"{len(pooled)} channels, {pooled.size:,} numbers",
-                       f"{len(pooled)} 个通道，{pooled.size:,} 个数"))  # fmt: skip
+    s.labels(ax, s.say(f"{len(pooled)} channels\n{pooled.size:,} numbers",
+                       f"{len(pooled)} 个通道\n{pooled.size:,} 个数"))  # fmt: skip
 
 
 def tiled(maps: np.ndarray) -> np.ndarray:

@@ -8,8 +8,8 @@ from matplotlib.patches import Rectangle
 
 from tracer.errors import MissingError
 from tracer.rcnn.anatomy import Anatomy, Anchors, Plane, Proposals
-from tracer.rcnn.anatomy.geometry import RESIZED, Boxes
-from tracer.views.figures.common import arrow, focus, grey, over_picture
+from tracer.rcnn.anatomy.geometry import RESIZED, Boxes, area
+from tracer.views.figures.common import arrow, focus, grey, over_picture, tag_boxes
 from tracer.views.figures.palette import level_colour
 from tracer.views.figures.sheet import Sheet, bare, figure, frame
 
@@ -199,6 +199,7 @@ def _stacked(s: Sheet, ax: Axes, parts: Anatomy, values: np.ndarray, levels: np.
                   color=level_colour(level.name))  # fmt: skip
         below = below + counts
     ax.set_yscale("log")
+    ax.minorticks_off()  # half of the time to draw it
     ax.set_ylim(0.7, max(float(below.max()), 1) * 1.8)
     ax.axvline(0, color=s.theme.muted, lw=0.8, ls=":")
 
@@ -380,13 +381,13 @@ def funnel_bars(
 # --- NMS ------------------------------------------------------------------------------------------
 
 
-@figure(height=3.9)
+@figure(height=5.0)
 def fig_nms(s: Sheet, parts: Anatomy, image: int) -> None:
     """Before and after NMS, and what suppressed what."""
     proposals, picture = parts.rpn.proposals(image), parts.pictures[image]
     before = proposals.funnel.step("score").kept
     after = proposals.funnel.step("nms").kept
-    grid = s.grid(1, 3)
+    grid = s.grid(2, 3, height_ratios=[1.35, 1])
     order = before[np.argsort(-proposals.logits[before], kind="stable")]
     share = min(len(order), 150)
     last = proposals.logits[order[share - 1]] if share else np.inf
@@ -402,14 +403,16 @@ def fig_nms(s: Sheet, parts: Anatomy, image: int) -> None:
         _boxes_by_level(s, ax, parts, proposals, chosen)
         s.heading(ax, head)
     _suppression(s, s.panel(grid[0, 2]), parts, proposals, image)
+    _overlaps(s, s.panel(grid[1, :]), parts, proposals)
     removed = len(proposals.funnel.removed("nms"))
     s.title(
         f"NMS: {removed:,} of {len(before):,} boxes were near copies of better ones",
         f"NMS：{len(before):,} 个框里有 {removed:,} 个与更好的框重复",
         f"Within a level, a box goes if its IoU with a better-scored one is above "
-        f"{parts.rpn.nms_threshold:g}. Right: one survivor (solid) and what it removed (dashed).",
+        f"{parts.rpn.nms_threshold:g}. Top right: one survivor (solid) and what it removed "
+        "(dashed). Below: all removed.",
         f"同一层内，与得分更高的框 IoU 超过 {parts.rpn.nms_threshold:g} 的框被去掉。"
-        "右：一个幸存者（实线）和被它去掉的框（虚线）。",
+        "右上：一个留下的框（实线）和被它去掉的框（虚线）。下：全部被去掉的框。",
     )
 
 
@@ -443,6 +446,24 @@ def _suppression(s: Sheet, ax: Axes, parts: Anatomy, proposals: Proposals, image
     text = f"IoU {overlap.min():.2f}–{overlap.max():.2f}"
     count = len(victims)
     s.heading(ax, s.say(f"one removed {count}", f"一个去掉了 {count} 个") + f"  {text}")
+
+
+def _overlaps(s: Sheet, ax: Axes, parts: Anatomy, proposals: Proposals) -> None:
+    """How much each removed box overlaps what was kept, by level."""
+    funnel = proposals.funnel
+    removed = funnel.removed("nms")
+    if len(removed) == 0:
+        s.empty(ax, "nothing was removed", "没有框被去掉")
+        return
+    names = [level.name for level in parts.rpn.levels]
+    groups = [funnel.overlap[removed[funnel.group[removed] == i]] for i in range(len(names))]
+    edges = np.linspace(parts.rpn.nms_threshold, 1, 31).tolist()
+    colours = [level_colour(name) for name in names]
+    ax.hist(groups, edges, stacked=True, color=colours, label=names, histtype="stepfilled")
+    ax.set_xlim(parts.rpn.nms_threshold, 1)
+    with_which = s.say("IoU with the kept box that it overlaps most", "与重叠最大的留下的框的 IoU")
+    s.labels(ax, with_which, s.say("boxes", "框数"))
+    s.legend(ax, loc="upper right", ncols=len(names))
 
 
 # --- recall ---------------------------------------------------------------------------------------
@@ -512,6 +533,9 @@ def _targets_on_picture(
     s.picture(ax, parts.pictures[image].rgb())
     colours = [s.theme.positive if value >= 0.5 else s.theme.negative for value in best]
     s.boxes(ax, targets.xyxy, colours, 1.8)
-    for box, value, colour in zip(targets.xyxy.tolist(), best.tolist(), colours, strict=True):
-        s.tag(ax, box[0], box[1], f"{value:.2f}", colour, ha="left", va="top", size=0.7)
+    small_first = np.argsort(area(targets.xyxy), kind="stable")
+    tag_boxes(
+        s, ax, targets.xyxy[small_first], [f"{best[i]:.2f}" for i in small_first],
+        [colours[i] for i in small_first], parts.pictures[image].resized_size,
+    )  # fmt: skip
     s.heading(ax, s.say("best IoU of the proposals", "候选框的最高 IoU"))

@@ -163,7 +163,7 @@ class Sheet:
         options.setdefault("size", 0.75)
         box = {"facecolor": colour, "edgecolor": "none", "boxstyle": "round,pad=0.18"}
         ink = "#14171f" if light(colour) else "#ffffff"
-        return self.text(ax, x, y, text, colour=ink, bbox=box, clip_on=True, **options)
+        return self.text(ax, x, y, text, colour=ink, bbox=box, **{"clip_on": True, **options})
 
     def legend(self, ax: Axes, **options: Any) -> None:
         """Draw the legend of a panel."""

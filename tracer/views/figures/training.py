@@ -75,9 +75,10 @@ def _iou_histogram(s: Sheet, ax: Axes, matching: Matching, who: str) -> None:
         (matching.positive & ~matching.low_quality, s.theme.positive, s.say("positive", "正样本")),
         (matching.low_quality, "#CC79A7", s.say("low-quality", "低质量匹配")),
     )
-    values = [matching.best_iou[mask] for mask, _, _ in kinds]
-    colours = [colour for _, colour, _ in kinds]
-    names = [f"{name} {int(mask.sum()):,}" for mask, _, name in kinds]
+    found = [kind for kind in kinds if kind[0].any()]
+    values = [matching.best_iou[mask] for mask, _, _ in found]
+    colours = [colour for _, colour, _ in found]
+    names = [f"{name} {int(mask.sum()):,}" for mask, _, name in found]
     ax.hist(values, edges, stacked=True, color=colours, label=names, log=True,
             histtype="stepfilled")  # fmt: skip
     for threshold in {matching.low, matching.high}:
@@ -133,7 +134,7 @@ def _samples(s: Sheet, parts: Anatomy, image: int, samples: Samples) -> None:
         ax.set_xlim(-width * 0.06, width * 1.06)
         ax.set_ylim(height * 1.06, -height * 0.06)
         more = s.say(f" (120 of {len(index)} drawn)", "（画出 120 个）") if len(index) > 120 else ""
-        s.heading(ax, f"{name}: {len(index)}{more}", colour)
+        s.heading(ax, s.say(": ", "：").join((name, f"{len(index)}{more}")), colour)
     handle = s.say("targets", "目标")
     s.tag(s.figure.axes[-1], 0.99, 0.01, handle, s.theme.target, ha="right", va="bottom",
           transform=s.figure.axes[-1].transAxes)  # fmt: skip
@@ -234,6 +235,7 @@ def _terms(s: Sheet, ax: Axes, loss: Loss) -> None:
     ax.margins(x=0)
     half = int(np.searchsorted(np.cumsum(terms), terms.sum() / 2)) + 1
     ax.axvline(half - 0.5, color=s.theme.warn, lw=1, ls="--")
-    s.text(ax, 0.97, 0.95, s.say(f"half from {half}", f"一半来自 {half} 个"), ha="right", va="top",
+    share = s.say(f"{half} give{'s' * (half == 1)} half", f"一半来自 {half} 个")
+    s.text(ax, 0.97, 0.95, share, ha="right", va="top",
            transform=ax.transAxes, size=0.8, colour=s.theme.warn)  # fmt: skip
     s.labels(ax, f"Σ {terms.sum():.2f} ÷ {loss.divisor} = {loss.computed:.4f}")

@@ -20,6 +20,8 @@ export class SourceView extends View {
       tabindex: "0", role: "group", label: this.say("source"), onclick: (event) => this.clicked(event),
     });
     this.element = this.panel("source", "source", this.stack, this.code);
+    // Below the fold of a notebook the panel has no size yet, and nothing can be scrolled in it.
+    new ResizeObserver(() => requestAnimationFrame(() => this.settle())).observe(this.code);
     const names = [...this.rec.sources.keys()];
     const ahead = (idle) => {
       while (names.length && idle.timeRemaining() > 4) if (this.file(names[0]).more()) names.shift();

@@ -100,8 +100,8 @@ class _Arranged:
 
     @property
     def legible(self) -> float:
-        """Its size; broken lines cost as much as a size three points smaller."""
-        return self.size - 3 * any(len(line.lines) > 1 for line in self.lines)
+        """Its size, less what broken lines cost."""
+        return self.size - 0.75 * sum(len(line.lines) - 1 for line in self.lines)
 
 
 def listings(part: Code, box: Box, lang: str) -> list[Listing]:
@@ -248,5 +248,10 @@ def _aside(lines: Sequence[str], box: Box, lang: str) -> Text | None:
     text = set_text([clean(line) for line in lines], box, ASIDES, lang, gap=_GAP)
     if text.height <= box.height:
         return text
-    count = max(1, how_many_fit(text) - 1)
-    return replace(text, paragraphs=(*text.paragraphs[:count], Paragraph("…", ("…",))))
+    mark, first = Paragraph("…", ("…",)), text.paragraphs[0].lines[0].rstrip("….") + "…"
+    shorter = (
+        replace(text, paragraphs=(*text.paragraphs[:count], mark))
+        for count in range(how_many_fit(text), 0, -1)
+    )
+    alone = replace(text, paragraphs=(Paragraph(first, (first,)),))
+    return next((it for it in shorter if it.height <= box.height), alone)

@@ -106,8 +106,8 @@ def _marked(section: str, slide: Slide) -> str:
     for part in slide.parts:
         lines = part.steps[0].lines if isinstance(part, Code) and part.steps else ()
         for line in lines:
-            plain = f'class="line" data-line="{line}"'
-            section = section.replace(plain, plain.replace('"line"', '"line here"'))
+            plain = rf'class="(line[^"]*)" data-line="{line}"'
+            section = re.sub(plain, rf'class="\1 here" data-line="{line}"', section)
     return section.replace('class="fragment" data-lines', 'class="current" data-lines')
 
 

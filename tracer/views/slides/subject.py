@@ -9,9 +9,8 @@ from urllib.parse import urlencode
 
 from tracer.errors import MissingError
 from tracer.query import find_call
-from tracer.rcnn import texts
+from tracer.rcnn import facts, texts
 from tracer.rcnn.anatomy import Anatomy, anatomy
-from tracer.rcnn.facts import Here, fill
 from tracer.rcnn.narration import commentary, questions
 from tracer.record import Trace
 from tracer.views.cells import count
@@ -60,8 +59,14 @@ class Subject:
     # --- sentences ---
 
     def told(self, text: tuple[str, str]) -> str | None:
-        """Return a text with the recording's numbers in it; None where one is missing."""
-        return fill(self.choose(text), Here(self.trace, lang=self.lang), self._more)
+        """Return a text with the recording's numbers in it; None where one of them is missing.
+
+        What is in braces and no number's name stays as it is.
+        """
+        chosen = self.choose(text)
+        names = set(facts.PLACEHOLDER.findall(chosen)) - set(facts.FACTS)
+        as_it_is = {name: f"{{{name}}}" for name in names}
+        return facts.fill(chosen, facts.Here(self.trace, lang=self.lang), as_it_is | self._more)
 
     @cached_property
     def _more(self) -> dict[str, str | None]:
@@ -141,7 +146,13 @@ def _funnel(step: int) -> Callable[[Subject], str]:
 
 
 def _kinds(kind: str) -> Callable[[Subject], str]:
-    return lambda subject: count(sum(call.kind == kind for call in subject.trace.calls))
+    def read(subject: Subject) -> str:
+        found = sum(call.kind == kind for call in subject.trace.calls)
+        if not found:
+            raise LookupError(kind)  # a grain that was not recorded
+        return count(found)
+
+    return read
 
 
 def _best(subject: Subject) -> str:
@@ -179,7 +190,6 @@ FACTS: dict[str, Callable[[Subject], str]] = {
     "module_calls": _kinds("module"),
     "function_calls": _kinds("function"),
     "op_calls": _kinds("op"),
-    "line_count": lambda subject: count(len(subject.trace.lines)),
     "depths": _depths,
     "anchors": _funnel(0),
     "kept_proposals": _funnel(-1),

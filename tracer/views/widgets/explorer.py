@@ -10,11 +10,12 @@ from __future__ import annotations
 import base64
 import importlib.util
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
 from tracer.errors import InputError, near
+from tracer.views.formats import lang_attribute
 
 INSTALL = (
     "ipywidgets is not installed, so this picture stands still: pip install ipywidgets",
@@ -200,7 +201,13 @@ class Explorer:
 
     def shown(self) -> Shown:
         """Return what is shown as the controls stand."""
-        return self._draw(**self.values)
+        shown = self._draw(**self.values)
+        return replace(shown, html=self._in_language(shown.html))
+
+    def _in_language(self, html: str) -> str:
+        """Say in which language the text is, where a browser needs to know."""
+        attribute = lang_attribute(self.lang)
+        return f"<div{attribute}>{html}</div>" if attribute and html else html
 
     def _move(self, changes: Mapping[str, Any]) -> None:
         """Take new values over; a control whose options change with them starts anew."""
@@ -249,7 +256,10 @@ class Explorer:
 
     def still(self) -> dict[str, str | bytes]:
         """Return what is seen without a kernel, by MIME type."""
-        return dict(self._still(self.values))
+        still = dict(self._still(self.values))
+        if isinstance(text := still.get("text/html"), str):
+            still["text/html"] = self._in_language(text)
+        return still
 
     def outputs(self) -> tuple[dict[str, Any], ...]:
         """Return the outputs of a cell, each by MIME type: the still, then the widgets.
@@ -275,11 +285,41 @@ class Explorer:
         return {"text/plain": RUN[which], view: model}
 
     def _ipython_display_(self) -> None:
-        """Show the outputs."""
+        """Show the outputs; what the same cell showed when it ran before is closed."""
         from IPython.display import display
 
+        _shown_by(*running_cell()).append(self)
         for output in self.outputs():
             display(output, raw=True)
+
+
+_SHOWN: dict[str, tuple[str, list[Explorer]]] = {}
+"""By cell: which run of it showed which explorers."""
+
+
+def _shown_by(cell: str, run: str) -> list[Explorer]:
+    """Return the list of what this run of a cell shows, after closing what its last run did.
+
+    A cell that runs again loses its output, but ipywidgets would hold the widgets for good.
+    """
+    if not cell:
+        return []
+    last, shown = _SHOWN.get(cell, (run, []))
+    if last != run:
+        for explorer in shown:
+            explorer.close()
+        shown = []
+    _SHOWN[cell] = run, shown
+    return shown
+
+
+def running_cell() -> tuple[str, str]:
+    """Return the ids of the notebook's cell that runs, and of this run; empty where unknown."""
+    from IPython import get_ipython  # type: ignore[attr-defined]
+
+    parent: dict[str, Any] = getattr(get_ipython(), "get_parent", dict)() or {}
+    cell = parent.get("metadata", {}).get("cellId", "")
+    return str(cell or ""), str(parent.get("header", {}).get("msg_id", ""))
 
 
 def widgets_installed() -> bool:
