@@ -225,8 +225,10 @@ class Page {
   toggleBreakpoint({ file, line }) {
     const there = this.cursor.breakpointAt(file, line);
     if (!there) this.obey(`b ${file}:${line}`, false);
-    this.cursor.breakpoints.delete(there?.number);
-    this.refresh();
+    else {
+      this.cursor.breakpoints.delete(there.number);
+      this.refresh();
+    }
   }
 
   showOps(shown) {
@@ -279,7 +281,7 @@ class Page {
     const onButton = key === " " && ["BUTTON", "SUMMARY", "INPUT"].includes(tagName);
     if (!Object.hasOwn(KEYS, key) || onButton) return;
     event.preventDefault();
-    if (key !== " ") this.togglePlay(false);
+    if (this.playing && key !== " ") this.togglePlay(false);
     if (typeof KEYS[key] === "string") this.move(KEYS[key]);
     else KEYS[key](this);
   }

@@ -31,7 +31,7 @@ export function layGrid(box, scale, [rows, columns], ratio) {
 }
 
 /** The value of a map between its cells; 0 for a point off the map by more than one. */
-export function bilinear(values, width, height, x, y) {
+function bilinear(values, width, height, x, y) {
   if (x < -1 || y < -1 || x > width || y > height) return 0;
   const place = (v, size) => {
     const low = Math.min(Math.floor(Math.max(v, 0)), size - 1);

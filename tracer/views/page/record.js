@@ -13,7 +13,7 @@ export async function unpack(text) {
 const TYPED = { uint8: Uint8Array, int32: Int32Array, float32: Float32Array };
 
 /** A trace with its sources' colours, its commentary, its pictures and drawings. */
-export class Recording {
+class Recording {
   constructor(data, buffer, start) {
     Object.assign(this, { data, buffer, start }, new Rows(data.trace, data.defaults).trace());
     this.label = new Map();
