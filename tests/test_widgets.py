@@ -395,6 +395,8 @@ def test_only_chinese_texts_name_their_language(kept):
             explorer = kept.explore(name, lang=lang)
             texts = [explorer.shown().html, explorer.still().get("text/html", "")]
             assert {'lang="zh-CN"' in text for text in texts if text} == {marked}
+            assert ("zh" in explorer.widget._dom_classes) == marked
+            explorer.close()
 
 
 @pytest.mark.parametrize("name", ["anchors", "quiz"])

@@ -24,6 +24,8 @@ HIDE = (
     f".output_area:has(+ .output_area .{LIVE}){{display:none}}</style>"
 )
 """Hides the still picture, which is the output before the widgets, as long as they are there."""
+CHINESE = f'<style>.{LIVE}.zh{{-webkit-locale:"zh-CN"}}</style>'
+"""Widgets have no lang attribute; by this property some browsers choose a font for their labels."""
 
 
 class Live:
@@ -54,9 +56,13 @@ class Live:
                 [picture, self._text], layout=_row(gap="12px", align_items="flex-start")
             ),
         ]
-        rows.append(ipywidgets.HTML(HIDE, layout=_layout(height="0", margin="0")))
+        chinese = explorer.lang == "zh"
+        styles = HIDE + CHINESE if chinese else HIDE
+        rows.append(ipywidgets.HTML(styles, layout=_layout(height="0", margin="0")))
         self.box = ipywidgets.VBox(rows, layout=_layout(width="100%"))
         self.box.add_class(LIVE)
+        if chinese:
+            self.box.add_class("zh")
         self._show(shown)
 
     def follow(self, shown: Shown) -> None:
