@@ -182,7 +182,7 @@ def test_a_tensor_written_in_place_shows_its_later_values(browser, files):
         after = opened.view.locator(".values .range").last.inner_text()
         assert before.startswith("-")
         assert after.startswith("0")
-        assert "written in place by" in opened.text(".links")
+        opened.until("document.querySelector('.links').innerText.includes('written in place by')")
 
 
 # --- breakpoints, commands, search ----------------------------------------------------------------
@@ -558,6 +558,7 @@ def test_classes_have_their_names_as_text(browser, drawn, rcnn, two_images, tmp_
     address = f"#call={PLACES['detections']}"
     with Opened(browser, write_page(trace, tmp_path / "named.html"), address) as opened:
         opened.view.locator("#tab-picture").click()
+        opened.view.wait_for_selector(".groups button")  # drawn in the next animation frame
         shown = opened.view.locator(".groups button").all_inner_texts()
         assert shown == ["all", *(names[label] for label in sorted(labels_of(trace, 0)))]
         assert opened.view.locator("img, iframe").count() == 0
