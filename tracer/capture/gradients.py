@@ -37,7 +37,7 @@ def install(recorder: Recorder, model: nn.Module) -> Callable[[], None]:
 def _reader(found: dict[str, Reading], name: str) -> Callable[[nn.Parameter], None]:
     def accumulated(parameter: nn.Parameter) -> None:
         if parameter.grad is not None:
-            found[name] = read(parameter.grad)
+            found[name] = read(parameter.grad, preview=False)  # nobody shows one
 
     return accumulated
 

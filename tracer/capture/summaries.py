@@ -285,7 +285,12 @@ def _eight_bit(planes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.nan_to_num(scaled, nan=0).clip(0, 255).astype(np.uint8), low, high
 
 
-def read(tensor: torch.Tensor, pictures: bool = True, at_once: bool | None = None) -> Reading:
+def read(
+    tensor: torch.Tensor,
+    pictures: bool = True,
+    at_once: bool | None = None,
+    preview: bool = True,
+) -> Reading:
     """Take what `settle` needs of a tensor for its statistics, and the picture of a map.
 
     Args:
@@ -293,6 +298,7 @@ def read(tensor: torch.Tensor, pictures: bool = True, at_once: bool | None = Non
             shape, dtype and device.
         pictures: also take the histogram and the preview.
         at_once: compute on the CPU now (default for CPU tensors), else on the tensor's device.
+        preview: False takes the histogram alone.
     """
     reading = Reading(shape_only(tensor), histogram=pictures)
     if not _readable(tensor):
@@ -309,7 +315,7 @@ def read(tensor: torch.Tensor, pictures: bool = True, at_once: bool | None = Non
         reading.sample = _on_host(sample) if at_once else sample
         if flat.numel() > SAMPLE:
             reading.numbers = _numbers(flat) if at_once else _numbers_there(flat)
-        if pictures:
+        if pictures and preview:
             _take_planes(reading, plain)
     return reading
 

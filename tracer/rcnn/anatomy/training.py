@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -128,10 +129,7 @@ class Training:
         Raises:
             MissingError: what it is read from was not recorded.
         """
-        key = ("anchors", image)
-        if key not in self._read:
-            self._read[key] = _anchor_samples(self, image)
-        return self._read[key]
+        return self._once("anchors", _anchor_samples, image)
 
     def proposals(self, image: int = 0) -> Samples:
         """Return matches and samples of the proposals of an image, for the RoI heads' losses.
@@ -139,10 +137,12 @@ class Training:
         Raises:
             MissingError: what it is read from was not recorded.
         """
-        key = ("proposals", image)
-        if key not in self._read:
-            self._read[key] = _proposal_samples(self, image)
-        return self._read[key]
+        return self._once("proposals", _proposal_samples, image)
+
+    def _once(self, whose: str, read: Callable[[Training, int], Samples], image: int) -> Samples:
+        if (whose, image) not in self._read:
+            self._read[whose, image] = read(self, image)
+        return self._read[whose, image]
 
     def anchor_targets(self) -> np.ndarray:
         """Return the regression targets of all images' sampled positive anchors, float32 [n, 4].

@@ -106,11 +106,7 @@ def _two_stage(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
         (f"RoIAlign {pooled}", s.say(f"{classes} classes", f"{classes} 个类别")),
         "#CC79A7", width=2.0, height=1.0,
     )  # fmt: skip
-    stations["out"] = Station(
-        5.85, -2.1, ("post-processing", "后处理"),
-        (found,),
-        "#999999", width=2.0, height=0.8,
-    )  # fmt: skip
+    stations["out"] = _end(found, -2.1)
     return stations
 
 
@@ -124,12 +120,13 @@ def _one_stage(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
          s.say("scored and moved at once", "一次打分并移动")),
         "#D55E00", width=2.0,
     )  # fmt: skip
-    stations["out"] = Station(
-        5.85, -2.0, ("post-processing", "后处理"),
-        (found,),
-        "#999999", width=2.0, height=0.8,
-    )  # fmt: skip
+    stations["out"] = _end(found, -2.0)
     return stations
+
+
+def _end(found: str, y: float) -> Station:
+    title = ("post-processing", "后处理")
+    return Station(5.85, y, title, (found,), "#999999", width=2.0, height=0.8)
 
 
 def _edges(one_stage: bool) -> list[tuple[str, str]]:
