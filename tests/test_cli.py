@@ -329,7 +329,10 @@ def test_demo_writes_every_report(picture, tmp_path, capsys):
         lines = (folder / f"{name}-table.csv").read_text(encoding="utf-8").splitlines()
         assert len(lines) > 10
     written = {path.name for path in folder.iterdir()}
-    assert len(captured.out.splitlines()) == 16
+    assert len(captured.out.splitlines()) == 19
+    assert {"pass-commentary.md", "construction-commentary.md", "figures"} <= written
+    assert (folder / "figures" / "index.html").is_file()
+    assert len(list((folder / "figures").glob("*.png"))) >= 20
     assert {path.rpartition("-")[0] or path for path in written} == {
         "pass",
         "construction",

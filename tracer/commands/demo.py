@@ -81,7 +81,26 @@ def run(args: argparse.Namespace) -> int:
     running = recorded(partial(_pass, model, subject.image), passing)
     print(summary(running, passing))
     _write(running, folder / "pass", args.lang)
-    return 0
+    _explain(building, folder / "construction-commentary.md", args.lang)
+    _explain(running, folder / "pass-commentary.md", args.lang)
+    return _draw(passing, folder / "figures", args.lang)
+
+
+def _explain(trace: Trace, path: Path, lang: str) -> None:
+    """Write what `tracer explain` prints."""
+    from tracer.rcnn.narration import explain
+
+    path.write_text(explain(trace, lang=lang) + "\n", "utf-8")
+    print(f"{path}: what happens and why, with these numbers")
+
+
+def _draw(passing: Path, folder: Path, lang: str) -> int:
+    """Draw what `tracer figures` draws."""
+    from tracer.commands import figures
+
+    parser = argparse.ArgumentParser()
+    figures.add_arguments(parser)
+    return figures.run(parser.parse_args([str(passing), "-o", str(folder), "--lang", lang]))
 
 
 def _folder(path: str) -> Path:
