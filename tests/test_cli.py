@@ -338,6 +338,7 @@ def test_demo_writes_every_report(picture, tmp_path, capsys):
         "construction",
         "pass.html",
         "construction.html",
+        "figures",
         "pass.safetensors",
         "construction.safetensors",
     }
