@@ -47,7 +47,7 @@ SCRUB = """(times) => Array.from({ length: times }, (_, i) => {
   const slider = document.querySelector('.strip input');
   const start = performance.now();
   const index = (i * 7919) % Number(slider.max);
-  tracerPage.go(tracerPage.timeline.positions[index].tick);
+  tracerPage.go(tracerPage.cursor.positions[index].tick);
   tracerPage.draw();
   document.body.getBoundingClientRect();
   return performance.now() - start;

@@ -264,7 +264,7 @@ def test_choosing_a_found_call_goes_there(browser, files):
 def test_the_link_of_every_step_leads_back_to_it(browser, files, name):
     with Opened(browser, files[name]) as opened:
         wrong = opened.view.evaluate(
-            """() => tracerPage.timeline.positions.filter(({ tick }) => {
+            """() => tracerPage.cursor.positions.filter(({ tick }) => {
               tracerPage.go(tick);
               const link = tracerPage.address();
               tracerPage.cursor.goto(0);
@@ -280,7 +280,7 @@ def test_the_link_of_every_step_is_read_alike_in_python(browser, files, name):
     trace = STORIES[name]()
     with Opened(browser, files[name]) as opened:
         links = opened.view.evaluate(
-            """() => tracerPage.timeline.positions.map(({ tick }) => {
+            """() => tracerPage.cursor.positions.map(({ tick }) => {
               tracerPage.go(tick);
               return [tick, tracerPage.address()];
             })"""

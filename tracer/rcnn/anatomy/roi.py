@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -48,6 +48,16 @@ class Grid:
         """
         values = maps[:, self.corners[..., 1], self.corners[..., 0]]
         return (values * self.weights).sum(-1).mean(-1)
+
+    def thinned(self, step: int, size: tuple[int, int]) -> Grid:
+        """Return the same samples on a map of which every `step`-th row and column is there.
+
+        Args:
+            step: in cells.
+            size: (H, W) of what is there.
+        """
+        corners, weights = _bilinear(self.samples / np.float32(step), size)
+        return replace(self, corners=corners, weights=weights)
 
 
 def lay_grid(

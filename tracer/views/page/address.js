@@ -1,53 +1,59 @@
 // The address of a step: #call=rpn.head.conv%233&line=77&round=1, or &at=end, or &text=part of the
 // line; lang=zh goes before or after. address.py reads the same text.
-import { sourceLines } from "./record.js";
-import { LANGUAGES } from "./text.js";
+import { cursor, LANGUAGES, rec, shown } from "./page.js";
 
-/** The address that shows what the page shows. */
-export function toAddress(page) {
-  const { position } = page.cursor;
-  const { call, line, kind } = position;
-  const found = new URLSearchParams();
-  found.set("call", page.rec.label.get(call.label) === call ? call.label : String(call.id));
-  if (kind === "end") found.set("at", "end");
-  if (kind === "line") {
-    found.set("line", line.line);
-    const round = page.timeline.iterations.get(position.tick);
-    if (round) found.set("round", round);
-  }
-  if (page.linkedLang) found.set("lang", page.linkedLang);
-  return `#${found.toString().replaceAll("+", "%20")}`;
+let linkedLang; // what a link named
+let writing;
+
+/** The address of what the page shows. */
+export function address() {
+  const { call, line, kind } = cursor.position;
+  const unique = rec.calls.find(({ label }) => label === call.label) === call;
+  const parts = {
+    call: unique ? call.label : call.id, at: kind === "end" ? "end" : null, line: line?.line, round: line?.round || null, lang: linkedLang,
+  };
+  const found = Object.entries(parts).filter(([, value]) => value != null);
+  return `#${new URLSearchParams(found).toString().replaceAll("+", "%20")}`;
 }
 
 /** Stand where an address points; what it does not name, or names wrongly, stays as it is. */
-export function fromAddress(page, hash) {
+export function follow(hash) {
   // A plus sign is one: the text of a line may hold it.
   const found = new URLSearchParams(hash.replace(/^#/, "").replaceAll("+", "%2B"));
-  if (LANGUAGES.includes(found.get("lang"))) page.lang = page.linkedLang = found.get("lang");
-  const call = findCall(page.rec, found.get("call"));
-  const line = lineAt(page, call, found);
-  const tick = line?.tick ?? (found.get("at") === "end" ? call?.end : call?.start);
-  if (tick != null) page.cursor.goto(tick);
+  const lang = found.get("lang");
+  if (LANGUAGES.includes(lang)) shown.lang = linkedLang = lang;
+  const call = named(found.get("call"));
+  const tick = lineOf(call, found)?.tick ?? (found.get("at") === "end" ? call?.end : call?.start);
+  if (tick != null) cursor.goto(tick);
 }
 
-function findCall(rec, name) {
-  if (name == null) return null;
-  const label = /#\d+$/.test(name) ? name : `${name}#0`;
-  return rec.label.get(label) ?? (/^\d+$/.test(name) ? rec.calls[Number(name)] : null) ?? null;
+function named(name) {
+  return rec.calls.find(({ label }) => label === name || label === `${name}#0`) ?? rec.calls[/^\d+$/.test(name) ? name : -1];
 }
 
 /** A line of a call by its number, any line as FILE:LINE; or the first to run that has a text. */
-function lineAt({ rec, timeline }, call, found) {
-  const fileOf = (line) => rec.calls[line.call].source?.file;
-  const lines = call ? timeline.lines(call) : rec.lines;
-  let [file, number] = /^(?:(.+):)?(\d+)$/.exec(found.get("line") ?? "")?.slice(1) ?? [];
+function lineOf(call, found) {
+  const fileOf = (line) => rec.calls[line.call].source?.file ?? "";
+  const lines = call?.lines ?? rec.lines;
+  let [, file, number] = /^(?:(.+):)?(\d+)$/.exec(found.get("line") ?? "") ?? [];
   const text = found.get("text");
   if (text) {
-    const first = lines.find((line) => (sourceLines(rec, fileOf(line))[line.line - 1] ?? "").includes(text));
+    const first = lines.find((line) => rec.sources.get(fileOf(line))?.lines[line.line - 1]?.includes(text));
     [file, number] = first ? [fileOf(first), first.line] : [];
   }
   if (!number || !(call || file)) return null;
-  const rounds = lines.filter((line) => line.line === Number(number)
-    && (!file || `/${fileOf(line)}`.endsWith(`/${file}`)));
-  return rounds[Number(found.get("round") ?? 0)] ?? rounds[0];
+  const rounds = lines.filter((line) => line.line === Number(number) && (!file || `/${fileOf(line)}`.endsWith(`/${file}`)));
+  return rounds[found.get("round") ?? 0] ?? rounds[0];
+}
+
+/** The browser takes long over its address bar, and counts how often it is asked. */
+export function update() {
+  clearTimeout(writing);
+  writing = setTimeout(() => {
+    try {
+      history.replaceState(null, "", address());
+    } catch {
+      // a frame without an address of its own
+    }
+  }, 250);
 }

@@ -17,15 +17,14 @@ export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-// Dark to light in even steps of lightness: blue, teal, green, yellow.
-const STOPS = [[13, 16, 46], [38, 40, 105], [40, 82, 140], [34, 125, 142], [52, 165, 122], [133, 200, 79], [240, 226, 92]];
-const RAMP = Uint8ClampedArray.from({ length: 256 * 4 }, (_, i) => {
-  if (i % 4 === 3) return 255;
-  const at = ((i >> 2) / 255) * (STOPS.length - 1);
-  const k = Math.min(Math.floor(at), STOPS.length - 2);
-  return STOPS[k][i % 4] + (STOPS[k + 1][i % 4] - STOPS[k][i % 4]) * (at - k);
+// Dark to light in even steps of lightness: blue, teal, green, yellow; one pixel for each 8-bit value.
+const STOPS = [[13, 16, 46], [38, 40, 105], [40, 82, 140], [34, 125, 142], [52, 165, 122], [133, 200, 79], [240, 226, 92], []];
+const PIXELS = Uint32Array.from({ length: 256 }, (_, i) => {
+  const at = (i / 255) * (STOPS.length - 2);
+  const [from, to] = STOPS.slice(at, at + 2);
+  const [r, g, b] = from.map((c, k) => Math.round(c + ((to[k] ?? c) - c) * (at % 1)));
+  return new Uint32Array(Uint8Array.of(r, g, b, 255).buffer)[0];
 });
-const PIXELS = new Uint32Array(RAMP.buffer);
 
 /** A canvas with 8-bit values in colours, a pixel each; named, it is a picture to be looked at. */
 export function mapped(values, width, height, label = null) {

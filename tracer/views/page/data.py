@@ -13,6 +13,7 @@ import numpy as np
 import tracer.record as record
 from tracer.codec import encode
 from tracer.record import Call, Line, Source, TensorState, TensorSummary, Trace, Value
+from tracer.views.page.beside import beside
 from tracer.views.page.labels import files, labels
 from tracer.views.page.scenes import scenes
 from tracer.views.page.shell import static
@@ -52,6 +53,7 @@ class Contents:
             "defaults": {
                 name: _defaults(name, fields) for name, fields in encoded["columns"].items()
             },
+            "beside": beside(self.trace, _values(encoded)),
             "labels": labels(self.trace, self.left_out),
             "files": files(self.trace),
             "scenes": self.scenes,
@@ -65,6 +67,12 @@ def contents(trace: Trace) -> Contents:
     """Return all that a page can show of a trace."""
     drawn, arrays = scenes(trace)
     return Contents(trace, {**dict(_arrays(trace)), **arrays}, drawn, told(trace))
+
+
+def _values(encoded: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the encoded table of values, each by field, without the fields left out."""
+    names = encoded["columns"].get("Value", ())
+    return [dict(zip(names, row, strict=False)) for row in encoded["tables"]["Value"]]
 
 
 def _defaults(name: str, fields: Iterable[str]) -> list[Any]:

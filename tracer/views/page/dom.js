@@ -16,20 +16,19 @@ export function svg(tag, ...given) {
   return filled(document.createElementNS(SVG, tag.split(".")[0]), tag, given);
 }
 
-const MEANT = { hint: ["title", "aria-label"], label: ["aria-label"] };
-
 function filled(element, tag, given) {
   const [, ...names] = tag.split(".");
   if (names.length) element.setAttribute("class", names.join(" "));
-  const [first] = given;
-  const hasAttributes = first && typeof first === "object" && !Array.isArray(first) && !(first instanceof Node);
-  for (const [name, value] of Object.entries(hasAttributes ? given.shift() : {})) {
-    if (value == null || value === false) continue;
-    if (name === "style") for (const [key, text] of Object.entries(value)) element.style.setProperty(key, text);
-    else if (typeof value === "function") element.addEventListener(name.slice(2), value);
-    else for (const one of MEANT[name] ?? [name]) element.setAttribute(one, value === true ? "" : visible(value));
-  }
+  if (given[0]?.constructor === Object) for (const [name, value] of Object.entries(given.shift())) put(element, name, value);
   return fill(element, given);
+}
+
+function put(element, name, value) {
+  if (value == null || value === false) return;
+  if (name === "style") for (const [key, text] of Object.entries(value)) element.style.setProperty(key, text);
+  else if (typeof value === "function") element.addEventListener(name.slice(2), value);
+  else if (name === "hint") for (const one of ["title", "aria-label"]) put(element, one, value);
+  else element.setAttribute(name === "label" ? "aria-label" : name, value === true ? "" : visible(value));
 }
 
 /** Give an element its content: elements, texts, lists of them, or nothing. */
@@ -66,11 +65,7 @@ export function visible(text) {
 export function arrange(list, rows) {
   const wanted = new Set(rows);
   for (const row of [...list.children]) if (!wanted.has(row)) row.remove();
-  let at = list.firstChild;
-  for (const row of rows) {
-    if (row === at) at = at.nextSibling;
-    else list.insertBefore(row, at);
-  }
+  rows.forEach((row, i) => { if (list.children[i] !== row) list.insertBefore(row, list.children[i]); });
 }
 
 /** Scroll a list so that a row of it is in sight. */
@@ -80,22 +75,5 @@ export function reveal(list, row) {
   const margin = Math.min(60, outer.height / 4);
   if (inner.top < outer.top + margin || inner.bottom > outer.bottom - margin) {
     list.scrollTop += inner.top - outer.top - outer.height * 0.4;
-  }
-}
-
-/** A part of the page, with what it needs of it at hand; `update` shows where the cursor stands. */
-export class View {
-  constructor(page) {
-    const { rec, timeline, cursor, say } = page;
-    Object.assign(this, { page, rec, timeline, cursor, say });
-  }
-
-  /** The element of a part with a name of its own. */
-  panel(names, key, ...children) {
-    return el(`section.panel.${names}`, { label: this.say(key) }, children);
-  }
-
-  nothing(key, tag = "p") {
-    return el(`${tag}.nothing.quiet`, this.say(key));
   }
 }

@@ -1,8 +1,6 @@
 // Expressions over recorded values, for conditions and `p`: the same small part of Python as
-// tracer/stepper/evaluate.py. Each rule of the grammar gives a function of the scope, which has
-// get(name), read(value) and fresh(); nothing is ever handed to JavaScript's eval.
-import { product, tensorsOf } from "./record.js";
-import { plainText } from "./text.js";
+// tracer/stepper/evaluate.py. Nothing is ever handed to JavaScript's eval.
+import { own, product, tensorsOf } from "./record.js";
 
 /** A command or an expression that cannot be carried out; `key` is what the page says. */
 export class Refused extends Error {
@@ -14,179 +12,154 @@ export class Refused extends Error {
 
 const refuse = (what) => { throw new Refused("refused_value", { what }); };
 
+// --- reading: each rule gives a function that computes ---
+
 // Numbers, strings, words ("is not" and "not in" are one), signs.
 const TOKENS = [
   /(?<number>\d+\.?\d*(?:e[+-]?\d+)?|\.\d+)/u, /(?<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")/u,
   /(?<word>(?:is\s+not|not\s+in)(?!\w)|[\p{L}_][\p{L}\p{N}_]*)/u, /\*\*|\/\/|[<>=!]=|[-+*\/%<>()[\],.:]/u,
 ];
-const TOKEN = new RegExp(`\\s*(?:${TOKENS.map(({ source }) => source).join("|")})`, "uy");
-const CONSTANTS = { True: true, False: false, None: null };
-const RESERVED = ["if", "else", "and", "or", "not", "in", "is", "is not", "not in", "lambda", "for"];
+const TOKEN = new RegExp(`\\s*(?:${TOKENS.map(({ source }) => source).join("|")})`, "guy");
 const MOST_DEEP = 40;
 const MOST_LONG = 1000;
 
+/** How tightly a sign binds what stands before it. */
+const POWER = { if: 1, or: 2, and: 3, "+": 6, "-": 6, "*": 7, "/": 7, "//": 7, "%": 7, "**": 9, ".": 10, "[": 10 };
+const [NOT, COMPARED, SIGNED] = [4, 5, 8];
+for (const sign of ["in", "not in", "is", "is not", "==", "!=", "<", "<=", ">", ">="]) POWER[sign] = COMPARED;
+const RESERVED = [...Object.keys(POWER), "not", "else", "lambda", "for"];
+const CONSTANTS = { True: true, False: false, None: null };
+const TORCH = {};
+
+let text; // what is being read,
+let tokens; // what is left of it,
+let names; // the names that it looks up,
+let depth;
+let scope; // and where it is computed: get(name), read(value), fresh()
+
 /** Parse an expression: {value, names}, a function of the scope and the names that it looks up. */
-export function parse(text) {
-  const parser = new Parser(text);
-  const value = parser.tuple();
-  return parser.next == null ? { value, names: parser.names } : parser.fail();
+export function parse(given) {
+  [text, names, depth] = [given.trimEnd(), new Set(), 0];
+  const found = [...text.matchAll(TOKEN)];
+  tokens = found.map(({ 0: token, groups }) => ({ ...groups, sign: token.trim().replace(/\s+/, " ") }));
+  if (!text || text.length > MOST_LONG || found.map(([token]) => token).join("") !== text) fail();
+  const compute = tuple();
+  if (tokens.length) fail();
+  return { names, value: (given) => { scope = given; return compute(); } };
 }
 
-class Parser {
-  constructor(text) {
-    Object.assign(this, { text, tokens: [], names: new Set(), at: 0, depth: 0 });
-    const whole = text.trimEnd();
-    TOKEN.lastIndex = 0;
-    while (TOKEN.lastIndex < whole.length) {
-      const match = TOKEN.exec(whole);
-      if (!match || text.length > MOST_LONG) this.fail();
-      this.tokens.push({ text: match[0].trim().replace(/\s+(?=not$|in$)/, " "), ...match.groups });
-    }
-    if (!this.tokens.length) this.fail();
+function fail() { throw new Refused("refused_expression", { text }); }
+
+const next = () => tokens[0]?.sign;
+
+const pop = () => tokens.shift() ?? fail();
+
+const take = (sign) => next() === sign && Boolean(pop());
+
+const expect = (sign) => take(sign) || fail();
+
+function expression(power = 0) {
+  if (++depth > MOST_DEEP) fail();
+  let value = operand(power);
+  while (POWER[next()] > power) value = combined(pop().sign, value);
+  depth -= 1;
+  return value;
+}
+
+/** Expressions between commas up to `end`; one alone, without a comma, is itself. */
+function tuple(end, isList = false) {
+  const items = [];
+  let comma = true;
+  while (comma && next() !== end) {
+    items.push(expression());
+    comma = take(",");
   }
+  if (end) expect(end);
+  return items.length === 1 && !comma && !isList ? items[0] : () => items.map((item) => item());
+}
 
-  fail() { throw new Refused("refused_expression", { text: this.text }); }
-
-  get next() { return this.tokens[this.at]?.text; }
-
-  pop() { return this.tokens[this.at++] ?? this.fail(); }
-
-  take(...signs) { return signs.includes(this.next) && this.pop().text; }
-
-  /** Expressions between commas up to `end`, and whether the last one has a comma. */
-  list(end) {
-    const items = [];
-    let comma = true;
-    while (comma && this.next !== end) {
-      items.push(this.conditional());
-      comma = Boolean(this.take(","));
-    }
-    if (end && !this.take(end)) this.fail();
-    return { items, comma, each: (scope) => items.map((item) => item(scope)) };
+function operand(power) {
+  const { number, string, word, sign } = pop();
+  if (number) return () => Number(number);
+  if (string) return () => string.slice(1, -1).replace(/\\(.)/g, "$1");
+  if (sign === "(") return tuple(")");
+  if (sign === "[") return tuple("]", true);
+  if (sign === "+") return expression(SIGNED);
+  if (sign === "-") return computed("-", () => 0, expression(SIGNED));
+  if (sign === "not" && power < COMPARED) {
+    const value = expression(NOT);
+    return () => !truth(value());
   }
+  if (!word || RESERVED.includes(word)) fail();
+  return named(word);
+}
 
-  tuple(end) {
-    const { items, comma, each } = this.list(end);
-    return items.length === 1 && !comma ? items[0] : each;
+function named(word) {
+  if (Object.hasOwn(CONSTANTS, word)) return () => CONSTANTS[word];
+  if (take("(")) {
+    const args = tuple(")", true);
+    return () => (own(FUNCTIONS, word) ?? refuse(word))(...args());
   }
+  names.add(word);
+  return () => (word === "torch" ? TORCH : scope.get(word));
+}
 
-  conditional() {
-    if (++this.depth > MOST_DEEP) this.fail();
-    let value = this.logical("or");
-    if (this.take("if")) {
-      const [body, test] = [value, this.logical("or")];
-      const other = this.take("else") ? this.conditional() : this.fail();
-      value = (scope) => (truth(test(scope)) ? body : other)(scope);
-    }
-    this.depth -= 1;
-    return value;
-  }
+/** An operand with the sign that follows it, and what follows that. */
+function combined(sign, left) {
+  if (sign === ".") return member(left);
+  if (sign === "[") return indexed(left);
+  if (sign === "if") return conditional(left);
+  if (POWER[sign] === COMPARED) return comparison(sign, left);
+  const right = expression(sign === "**" ? SIGNED : POWER[sign]);
+  if (Object.hasOwn(OPERATORS, sign)) return computed(sign, left, right);
+  return () => {
+    const value = left();
+    return truth(value) === (sign === "or") ? value : right();
+  };
+}
 
-  logical(sign) {
-    const operand = () => (sign === "or" ? this.logical("and") : this.negation());
-    let left = operand();
-    while (this.take(sign)) {
-      const [before, right] = [left, operand()];
-      left = (scope) => {
-        const value = before(scope);
-        return truth(value) === (sign === "or") ? value : right(scope);
-      };
-    }
-    return left;
-  }
+function member(left) {
+  const name = pop().word ?? fail();
+  const args = take("(") && tuple(")", true);
+  return () => (args ? method(left(), name, args()) : attribute(left(), name));
+}
 
-  negation() {
-    if (!this.take("not")) return this.comparison();
-    const value = this.negation();
-    return (scope) => !truth(value(scope));
-  }
+function indexed(left) {
+  const part = () => ([":", "]"].includes(next()) ? null : expression());
+  const parts = [part()];
+  while (take(":")) parts.push(part());
+  expect("]");
+  if (parts.length > 1) return () => sliced(left(), ...parts.map((end) => end?.()));
+  const key = parts[0] ?? fail();
+  return () => item(left(), key());
+}
 
-  comparison() {
-    const first = this.sum();
-    const rest = [];
-    for (let sign; (sign = this.take(...COMPARISONS)); ) rest.push([sign, this.sum()]);
-    if (!rest.length) return first;
-    return (scope) => {
-      let left = first(scope);
-      return rest.every(([sign, side]) => {
-        const [before, right] = [left, side(scope)];
-        left = right;
-        return compare(sign, before, right, scope);
-      });
-    };
-  }
+function conditional(body) {
+  const test = expression(POWER.if);
+  const other = take("else") ? expression() : fail();
+  return () => (truth(test()) ? body : other)();
+}
 
-  sum() { return this.binary(["+", "-"], () => this.binary(["*", "/", "//", "%"], () => this.signed())); }
-
-  binary(signs, operand) {
-    let left = operand();
-    for (let sign; (sign = this.take(...signs)); ) left = computed(sign, left, operand());
-    return left;
-  }
-
-  signed() {
-    if (this.take("-")) return computed("-", () => 0, this.signed());
-    if (this.take("+")) return this.signed();
-    const left = this.trailed();
-    return this.take("**") ? computed("**", left, this.signed()) : left;
-  }
-
-  /** What stands before any number of .name, .name(…) and [key]. */
-  trailed() {
-    let value = this.atom();
-    for (let sign; (sign = this.take(".", "[", "(")); ) {
-      const of = value;
-      if (sign === "(") value = () => refuse("()");
-      else if (sign === "[") {
-        const key = this.key();
-        value = (scope) => item(of(scope), key(scope), scope);
-      } else {
-        const name = this.pop().word ?? this.fail();
-        const args = this.take("(") && this.list(")");
-        value = (scope) => (args ? method(of(scope), name, args.each(scope), scope) : attribute(of(scope), name, scope));
-      }
-    }
-    return value;
-  }
-
-  key() {
-    const part = () => ([":", "]"].includes(this.next) ? null : this.conditional());
-    const parts = [part()];
-    while (this.take(":")) parts.push(part());
-    if (!this.take("]")) this.fail();
-    if (parts.length > 1) return (scope) => ({ range: parts.map((of) => of && of(scope)) });
-    return parts[0] ?? this.fail();
-  }
-
-  atom() {
-    const { number, string, word, text } = this.pop();
-    if (text === "(") return this.tuple(")");
-    if (text === "[") return this.list("]").each;
-    if (number) return () => Number(number);
-    if (string) return () => string.slice(1, -1).replace(/\\(.)/g, "$1");
-    if (!word || RESERVED.includes(word)) this.fail();
-    if (Object.hasOwn(CONSTANTS, word)) return () => CONSTANTS[word];
-    if (this.take("(")) {
-      const { each } = this.list(")");
-      return (scope) => (Object.hasOwn(FUNCTIONS, word) ? FUNCTIONS[word](each(scope), scope) : refuse(word));
-    }
-    this.names.add(word);
-    return (scope) => (word === "torch" ? { torch: true } : scope.get(word));
-  }
+/** a < b < c is a < b and b < c. */
+function comparison(sign, left) {
+  const right = expression(COMPARED);
+  const holds = () => compare(sign, left(), right());
+  if (POWER[next()] !== COMPARED) return holds;
+  const others = comparison(pop().sign, right);
+  return () => holds() && others();
 }
 
 // --- computing ---
 
-const isTensor = (value) => value !== null && typeof value === "object" && "summary" in value;
-const isTree = (value) => value !== null && typeof value === "object" && "kind" in value;
+const isTensor = (value) => Boolean(value?.summary);
+const isTree = (value) => typeof value?.kind === "string"; // lists are read as arrays
 const isPlain = (value) => typeof value === "number" || typeof value === "boolean";
 const isText = (value) => typeof value === "string";
-const itemsOf = (tree, scope) => tree.items.map(([, value]) => scope.read(value));
 
 /** Whether a value counts as true. */
 export function truth(value) {
   if (isTensor(value)) refuse("bool");
-  if (isTree(value)) return !["mapping", "sequence"].includes(value.kind) || lengthOf(value) > 0;
+  if (isTree(value)) return value.kind !== "mapping" || lengthOf(value) > 0;
   return Array.isArray(value) ? value.length > 0 : Boolean(value);
 }
 
@@ -195,44 +168,38 @@ function lengthOf(value) {
   return isTree(value) ? value.items.length + value.elided : value?.length;
 }
 
-const SUMMARY = ["min", "max", "mean", "std", "zeros", "nan", "inf"];
-
-function attribute(value, name, scope) {
-  if (value?.torch) return name;
-  if (isTensor(value)) {
-    const { shape, dtype, device, histogram } = value.summary;
-    const known = { shape, dtype, device, histogram, ndim: shape.length, numel: product(shape), state: value.id };
-    return (SUMMARY.includes(name) ? value.summary : known)[name] ?? refuse(name);
-  }
-  const found = isTree(value) ? value.items.find(([key]) => key === name) : null;
-  return found ? scope.read(found[1]) : refuse(name);
+function attribute(value, name) {
+  if (value === TORCH) return name;
+  if (isTree(value)) return entry(value, name);
+  const { id, summary } = isTensor(value) ? value : refuse(name);
+  const { shape } = summary;
+  return own({ ...summary, ndim: shape.length, numel: product(shape), state: id }, name) ?? refuse(name);
 }
 
-function method(value, name, args, scope) {
+function entry({ items }, name) {
+  const [, value] = items.find(([key]) => key === name) ?? refuse(name);
+  return scope.read(value);
+}
+
+function method(value, name, args) {
   if (isTree(value) && !args.length) {
     if (name === "keys") return value.items.map(([key]) => key);
-    if (name === "values") return itemsOf(value, scope);
+    if (name === "values") return value.items.map(([, it]) => scope.read(it));
   }
-  const found = attribute(value, { size: "shape", dim: "ndim" }[name] ?? name, scope);
-  return name === "size" && args.length ? item(found, args[0], scope) : found;
+  const found = attribute(value, { size: "shape", dim: "ndim" }[name] ?? name);
+  return name === "size" && args.length ? item(found, args[0]) : found;
 }
 
-function item(value, key, scope) {
-  const tree = isTree(value);
-  const list = tree && value.kind === "sequence" ? itemsOf(value, scope) : value;
-  if (key?.range && !isTree(list)) return sliced(list, key.range);
-  const at = typeof key === "number" && key < 0 ? key + lengthOf(value) : key;
-  if (tree) {
-    const found = value.items.find(([name]) => name === String(list === value ? key : at));
-    return found ? scope.read(found[1]) : refuse(String(key));
-  }
-  if (!Array.isArray(value) && !isText(value)) refuse("[]");
-  return Number.isInteger(at) && at >= 0 && at < value.length ? value[at] : refuse(String(key));
+function item(value, key) {
+  if (isTree(value)) return entry(value, String(key));
+  const isList = (Array.isArray(value) || isText(value)) && isPlain(key);
+  const found = isList ? own(Object(value), key < 0 ? key + value.length : Number(key)) : undefined;
+  return found === undefined ? refuse(`[${key}]`) : found;
 }
 
-function sliced(list, [from, to, step]) {
-  if (!Array.isArray(list) && !isText(list)) refuse("[]");
-  return step == null || step === 1 ? list.slice(from ?? 0, to ?? list.length) : refuse("::");
+function sliced(list, from, to, step) {
+  if (!Array.isArray(list) && !isText(list)) refuse("[:]");
+  return step == null || step === 1 ? list.slice(from ?? 0, to ?? list.length) : refuse("[::]");
 }
 
 const OPERATORS = {
@@ -240,12 +207,11 @@ const OPERATORS = {
   "/": (a, b) => a / b, "//": (a, b) => Math.floor(a / b), "%": (a, b) => a - b * Math.floor(a / b),
 };
 
-/** What computes `left sign right`. */
 function computed(sign, left, right) {
-  return (scope) => combine(sign, left(scope), right(scope));
+  return () => calculate(sign, left(), right());
 }
 
-function combine(sign, left, right) {
+function calculate(sign, left, right) {
   if (sign === "+" && (isText(left) || Array.isArray(left)) && typeof left === typeof right) return left.concat(right);
   if (!isPlain(left) || !isPlain(right)) refuse(sign);
   const [a, b] = [Number(left), Number(right)];
@@ -254,21 +220,17 @@ function combine(sign, left, right) {
 }
 
 const COMPARE = {
-  in: (a, b, scope) => contains(b, a, scope),
-  is: (a, b) => (isTensor(a) && isTensor(b) ? a.id === b.id : a === b && (a === null || typeof a === "boolean")),
-  "==": (a, b) => same(a, b),
-  "<": (a, b) => a < b, "<=": (a, b) => a <= b, ">": (a, b) => a > b, ">=": (a, b) => a >= b,
+  in: (a, b) => contains(b, a),
+  is: (a, b) => a === b && (a === null || typeof a === "boolean" || isTensor(a)),
+  "==": (a, b) => same(a, b), "<": (a, b) => a < b, "<=": (a, b) => a <= b, ">": (a, b) => a > b, ">=": (a, b) => a >= b,
 };
 const OPPOSITE = { "not in": "in", "is not": "is", "!=": "==" };
-const COMPARISONS = [...Object.keys(COMPARE), ...Object.keys(OPPOSITE)];
 
-function compare(sign, left, right, scope) {
-  if (OPPOSITE[sign]) return !compare(OPPOSITE[sign], left, right, scope);
-  if (sign === "in" || sign === "is") return COMPARE[sign](left, right, scope);
-  const [a, b] = [left, right].map((it) => (isTree(it) && it.kind === "sequence" ? itemsOf(it, scope) : it));
+function compare(sign, a, b) {
+  if (OPPOSITE[sign]) return !compare(OPPOSITE[sign], a, b);
   const ordered = (isPlain(a) && isPlain(b)) || (isText(a) && isText(b));
-  if (isTensor(a) || isTensor(b) || (sign !== "==" && !ordered)) refuse(sign);
-  return COMPARE[sign](a, b);
+  const fits = ["in", "is"].includes(sign) || (sign === "==" ? !isTensor(a) && !isTensor(b) : ordered);
+  return fits ? COMPARE[sign](a, b) : refuse(sign);
 }
 
 function same(a, b) {
@@ -276,53 +238,55 @@ function same(a, b) {
   return a === b || (isPlain(a) && isPlain(b) && Number(a) === Number(b));
 }
 
-function contains(box, wanted, scope) {
+function contains(box, wanted) {
   if (isText(box) && isText(wanted)) return box.includes(wanted);
-  if (isTree(box) && box.kind === "mapping") return box.items.some(([name]) => name === wanted);
-  const list = isTree(box) ? itemsOf(box, scope) : box;
-  return Array.isArray(list) ? list.some((it) => same(it, wanted)) : refuse("in");
+  if (isTree(box)) return box.items.some(([name]) => name === wanted);
+  return Array.isArray(box) ? box.some((it) => same(it, wanted)) : refuse("in");
 }
 
 // --- functions ---
 
-function tensorsIn(value, scope) {
+function tensorsIn(value) {
   if (isTensor(value)) return [value];
-  if (isTree(value)) return tensorsOf(value).map((state) => scope.read({ tensor: state }));
-  return Array.isArray(value) ? value.flatMap((it) => tensorsIn(it, scope)) : [];
+  if (isTree(value)) return tensorsOf(value).map((tensor) => scope.read({ tensor }));
+  return Array.isArray(value) ? value.flatMap(tensorsIn) : [];
 }
 
 /** Whether a tensor within a value, or within what is new, passes a test. */
-const anywhere = (test) => ([value], scope) => tensorsIn(value === undefined ? scope.fresh() : value, scope).some(test);
+const anywhere = (test) => (value = scope.fresh()) => tensorsIn(value).some(test);
 
 /** A statistic of a tensor; of several numbers, where `several` can compute it. */
-const over = (name, several) => (args) => {
-  const [first] = args;
-  if (args.length === 1 && isTensor(first)) return first.summary[name] ?? refuse(name);
-  const list = args.length === 1 ? first : args;
+const over = (name, several) => (first, ...others) => {
+  if (!others.length && isTensor(first)) return first.summary[name] ?? refuse(name);
+  const list = others.length ? [first, ...others] : first;
   return several && Array.isArray(list) && list.length ? several(list) : refuse(name);
 };
 
-/** A function of one argument of the right sort. */
-const of = (sort, name, compute) => ([value, ...rest]) => (sort(value) ? compute(value, ...rest) : refuse(name));
+/** A function whose first argument is of the right sort. */
+const of = (fits, name, compute) => (value, ...others) => (fits(value) ? compute(value, ...others) : refuse(name));
 const isNumber = (value) => typeof value === "number";
 const [hasNan, hasInf] = ["nan", "inf"].map((name) => anywhere(({ summary }) => summary[name]));
 
 const FUNCTIONS = {
   has_nan: hasNan, isnan: hasNan, has_inf: hasInf, isinf: hasInf,
   overwritten: anywhere((state) => state.previous != null),
-  len: ([value]) => lengthOf(value) ?? refuse("len"),
+  len: (value) => lengthOf(value) ?? refuse("len"),
   abs: of(isNumber, "abs", Math.abs),
   round: of(isNumber, "round", (it, digits = 0) => Number(it.toFixed(Math.min(Math.max(digits, 0), 20)))),
   any: of(Array.isArray, "any", (list) => list.some(truth)),
   all: of(Array.isArray, "all", (list) => list.every(truth)),
   min: over("min", (list) => Math.min(...list)), max: over("max", (list) => Math.max(...list)),
-  sum: over("sum", (list) => list.reduce((a, b) => combine("+", a, b))),
+  sum: over("sum", (list) => list.reduce((a, b) => calculate("+", a, b))),
   mean: over("mean"), std: over("std"),
 };
 
-/** A plain result as Python writes it; null for what is no plain value. */
+const PYTHON = { null: "None", true: "True", false: "False", NaN: "nan", Infinity: "inf", "-Infinity": "-inf" };
+
+/** What an expression gave, in a few words: a plain result as Python writes it. */
 export function repr(value) {
+  if (isTensor(value)) return `${value.shape} ${value.summary.dtype}`;
+  if (value?.brief) return value.brief;
   if (isText(value)) return `'${value}'`;
   if (Array.isArray(value)) return value.length === 1 ? `(${repr(value[0])},)` : `(${value.map(repr).join(", ")})`;
-  return isTensor(value) || isTree(value) ? null : plainText(value);
+  return PYTHON[String(value)] ?? String(value);
 }

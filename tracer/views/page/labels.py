@@ -7,16 +7,23 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tracer.record import Source, Trace
+from tracer.record import Source, Trace, Value
+from tracer.stepper.cursor import Cursor
+from tracer.views.page.beside import shape
 from tracer.views.page.highlight import tokens
-from tracer.views.page.parts import number, said
+from tracer.views.page.parts import big, indent, number, said
 
 Texts = list[str]
 """A text in English and in Chinese."""
 
 
 def labels(trace: Trace, left_out: Sequence[str]) -> dict[str, Any]:
-    """Return the page's title, the facts beside it and the notices beneath, as JSON data."""
+    """Return what the page says of the recording as a whole, as JSON data.
+
+    Returns:
+        ``title``, ``facts`` beside it, ``notices`` beneath, facts ``about`` the recording; of each
+        of the ``stages`` what it made; the ticks where a stage ``starts``.
+    """
     title = trace.environment.get("title")
     notices = []
     if trace.error:
@@ -26,6 +33,9 @@ def labels(trace: Trace, left_out: Sequence[str]) -> dict[str, Any]:
         parts = _each([said(f"left_{name}") for name in left_out], (", ", "、"))
         notices.append(["", [said("left_out", what=part)[i] for i, part in enumerate(parts)]])
     return {
+        "stages": _stages(trace),
+        "starts": Cursor(trace).stage_starts(),
+        "about": {**trace.environment, "seconds": f"{number(trace.seconds)} s"},
         "title": [title, title] if title else said(f"title_{trace.kind}", subject=trace.subject),
         "facts": _each(list(_facts(trace)), (" · ", " · ")),
         "notices": notices,
@@ -43,18 +53,28 @@ def _facts(trace: Trace) -> Iterable[Texts]:
     yield said("calls", n=number(len(trace.calls)))
     weights = sum(math.prod(parameter.shape) for parameter in trace.parameters)
     if weights:
-        yield said("params", n=_big(weights))
+        yield said("params", n=big(weights))
+
+
+def _stages(trace: Trace) -> dict[str, str]:
+    """Of each stage what its last call made: how many levels, or the first tensor near the top."""
+    return {stage.name: _made(trace, trace.calls[stage.calls[-1]].result) for stage in trace.stages}
+
+
+def _made(trace: Trace, value: Value | None) -> str:
+    items = [item for _, item in value.items] if value else []
+    if value and value.kind == "mapping" and len(items) > 1:
+        first = next(items[0].tensors(), None)
+        return "" if first is None else f"{len(items)} × {shape(trace.tensors[first].summary)}"
+    inner = [near for item in items for near in (item, *(part for _, part in item.items))]
+    found = (near.tensor for near in (value, *inner) if near)
+    state = next((state for state in found if state is not None), None)
+    return "" if state is None else shape(trace.tensors[state].summary)
 
 
 def _each(texts: list[Texts], signs: tuple[str, str]) -> Texts:
     """Join texts, in each language by its own sign."""
     return [sign.join(text[i] for text in texts) for i, sign in enumerate(signs)]
-
-
-def _big(n: int) -> str:
-    """41.3 M, 5.2 k, as the page writes large numbers."""
-    power = min(int(math.log10(max(n, 1))) // 3, 4)
-    return f"{n / 1000**power:.3g}{('', ' k', ' M', ' G', ' T')[power]}"
 
 
 def files(trace: Trace) -> dict[str, dict[str, Any]]:
@@ -86,16 +106,12 @@ def _ends(lines: list[str], starts: Iterable[Source]) -> Mapping[int, int]:
 
 def _end(lines: list[str], start: int) -> int:
     """Return the last line of the function whose ``def`` is at `start`, by its indentation."""
-    own = _indent(lines[start - 1]) if start <= len(lines) else 0
+    own = indent(lines[start - 1]) if start <= len(lines) else 0
     last = start
     for n, text in enumerate(lines[start:], start + 1):
         closing = text.lstrip()[:1] in (")", "]", "#")
-        if text.strip() and _indent(text) <= own and not closing:
+        if text.strip() and indent(text) <= own and not closing:
             break
         if text.strip():
             last = n
     return last
-
-
-def _indent(text: str) -> int:
-    return len(text) - len(text.lstrip())

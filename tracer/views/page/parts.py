@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 
 import numpy as np
@@ -27,10 +28,27 @@ def said(key: str, **values: object) -> list[str]:
 
 def number(value: float) -> str:
     """Write a number as the page does: four digits, whole numbers whole, thousands parted."""
-    return f"{value:,.0f}".replace(",", "\u202f") if value == int(value) else f"{value:.4g}"
+    if not math.isfinite(value):
+        return str(value)
+    if value == int(value) and abs(value) < 1e9:
+        return f"{value:,.0f}".replace(",", "\u202f")
+    if 1e-4 <= abs(value) < 1e5:
+        return f"{float(f'{value:.4g}'):g}"
+    return re.sub(r"e\+?(-?)0*", r"e\1", f"{value:.2e}")
+
+
+def big(n: int) -> str:
+    """Write a large count in three digits: 41.3 M, 5.2 k."""
+    power = min(int(math.log10(max(n, 1))) // 3, 4)
+    return f"{float(f'{n / 1000**power:.3g}'):g}{('', ' k', ' M', ' G', ' T')[power]}"
 
 
 def level_group(name: str) -> Group:
     """Return a level as a group of boxes; P2 has the same colour everywhere, as in the figures."""
     number = re.search(r"\d+", name)
     return name, name, f"level-{min(max(int(number[0]) if number else 1, 1), 7)}"
+
+
+def indent(line: str) -> int:
+    """Return how far a line of code is indented."""
+    return len(line) - len(line.lstrip())

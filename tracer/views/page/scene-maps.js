@@ -1,79 +1,70 @@
 // Maps: the tensor at hand over the picture, the merges of the FPN, RoIAlign's grid.
 import { colour, mapped, paint } from "./canvas.js";
 import { el } from "./dom.js";
-import { boxOf, Drawing, inkOf, range } from "./drawing.js";
-import { boxAt, layGrid, pool } from "./geometry.js";
+import { at, colourOf, inkOf, noted, rebuild, slider, strokeClearly } from "./drawing.js";
+import { boxAt, range, samples } from "./geometry.js";
+import { drawNow, local, rec, say, shown } from "./page.js";
 import { num } from "./text.js";
 
 /** The tensor at hand over the picture. */
-export class Overlay extends Drawing {
-  controls() {
-    return [this.slider("opacity", { max: 1, step: 0.05, show: (v) => `${Math.round(v * 100)} %` })];
-  }
+export const overlay = {
+  controls: () => slider("opacity", { max: 1, step: 0.05, show: (v) => `${Math.round(v * 100)} %` }),
 
-  draw(context) {
-    const found = this.meanPlane();
-    if (!found) return;
-    const { plane, cells: [rows, columns], stride } = found;
-    const [height, width] = this.scene.padded;
-    Object.assign(context, { globalAlpha: this.state.opacity, imageSmoothingEnabled: false });
+  draw(_, context) {
+    const plane = meanPlane();
+    if (!plane) return;
+    const { summary: { shape: [, , rows, columns] }, preview: { stride } } = shown.tensor;
+    const [height, width] = at.scene.padded;
+    Object.assign(context, { globalAlpha: at.opacity, imageSmoothingEnabled: false });
     context.drawImage(plane, 0, 0, (width * plane.width * stride) / columns, (height * plane.height * stride) / rows);
-  }
+  },
 
-  told() {
-    return this.say(this.meanPlane() ? "overlaid" : "not_a_map");
-  }
+  told: () => say(meanPlane() ? "overlaid" : "not_a_map"),
+};
 
-  /** The channel mean of the tensor at hand, where it is a map of this image. */
-  meanPlane() {
-    const { rec, view, page: { tensor } } = this;
-    const { summary, preview } = rec.tensors[tensor] ?? {};
-    const array = preview && rec.array(`preview/${tensor}`);
-    const [images, channels, ...cells] = summary?.shape ?? [];
-    const isMap = cells.length === 2 && images === view.images.length && channels > 4 && preview?.image === view.image;
-    const [, height, width] = array?.shape ?? [];
-    if (!isMap || !(Math.min(height, width) > 1)) return null;
-    return { plane: mapped(array.subarray(0, width * height), width, height), cells, stride: preview.stride };
-  }
+/** The channel mean of the tensor at hand, where it is a map of this image. */
+function meanPlane() {
+  const { id, summary, preview } = shown.tensor ?? {};
+  const [images, channels, ...cells] = summary?.shape ?? [];
+  const array = preview && rec.array(`preview/${id}`);
+  const [, height, width] = array?.shape ?? [];
+  const isMap = cells.length === 2 && images === rec.data.scenes.images.length && channels > 4 && preview?.image === at.image;
+  return isMap && Math.min(height, width) > 1 ? mapped(array.subarray(0, width * height), width, height) : null;
 }
 
 const SIGNS = ["", "+", "=", "→"];
+let crossed; // the place pointed at, 0–1 across and down
 
 /** Lateral, upsampled, their sum and what comes out, for each merge of the FPN. */
-export class Merges extends Drawing {
-  noCanvas = true;
+export const merges = {
+  extra: (data) => data.merges.map(({ name, group, planes }) => el("div.merge", el("h3", { style: inkOf(group) }, name),
+    el("div.merge-row", planes.map((plane, k) => cell(name, plane, k))))),
 
-  extra() {
-    return this.merges.map(({ name, ink, planes }) => el("div.merge", el("h3", { style: inkOf(ink) }, name),
-      el("div.merge-row", planes.map((plane, k) => this.cell(name, plane, k)))));
-  }
-
-  cell(name, { values, text: texts }, k) {
-    const text = this.page.local(texts);
-    const [height, width] = values.shape;
-    const canvas = mapped(values, width, height, `${name}: ${text}`);
-    return el("figure", { onpointermove: (event) => this.cross(event, canvas) },
-      el("div.map-cell", canvas, el("span.cross")), el("figcaption", el("b", SIGNS[k]), ` ${text}`));
-  }
-
-  /** Mark the same place of the picture in every map. */
-  cross({ clientX, clientY }, canvas) {
-    const { left, top, width, height } = canvas.getBoundingClientRect();
-    const [x, y] = [(clientX - left) / width, (clientY - top) / height];
-    if (x < 0 || y < 0 || x >= 1 || y >= 1) return;
-    this.crossed = [x, y];
-    const place = { left: `${x * 100}%`, top: `${y * 100}%` };
-    for (const { style } of this.view.extra.querySelectorAll(".cross")) Object.assign(style, place);
-    this.view.draw();
-  }
-
-  told() {
-    if (!this.crossed) return this.noted(this.say("merge_how"));
-    return this.merges.map(({ name, planes }) => {
-      const values = planes.map((plane, k) => `${SIGNS[k]} ${num(valueAt(plane, ...this.crossed))}`);
+  told({ merges: all, note }) {
+    if (!crossed) return noted(say("merge_how"), note);
+    return all.map(({ name, planes }) => {
+      const values = planes.map((plane, k) => `${SIGNS[k]} ${num(valueAt(plane, ...crossed))}`);
       return `${name}: ${values.join(" ").trim()}`;
     }).join("\n");
-  }
+  },
+};
+
+function cell(name, { values, text: texts }, k) {
+  const [height, width] = values.shape;
+  const text = local(texts);
+  const canvas = mapped(values, width, height, `${name}: ${text}`);
+  return el("figure", { onpointermove: (event) => cross(event, canvas) },
+    el("div.map-cell", canvas, el("span.cross")), el("figcaption", el("b", SIGNS[k]), ` ${text}`));
+}
+
+/** Mark the same place of the picture in every map. */
+function cross({ clientX, clientY }, canvas) {
+  const { left, top, width, height } = canvas.getBoundingClientRect();
+  const [x, y] = [(clientX - left) / width, (clientY - top) / height];
+  if (x < 0 || y < 0 || x >= 1 || y >= 1) return;
+  crossed = [x, y];
+  for (const { style } of at.extra.querySelectorAll(".cross")) Object.assign(style, { left: `${x * 100}%`, top: `${y * 100}%` });
+  drawNow();
 }
 
 function valueAt({ values, range: [low, high] }, x, y) {
@@ -83,88 +74,72 @@ function valueAt({ values, range: [low, high] }, x, y) {
 }
 
 /** Where RoIAlign samples the box at hand on its level, and what comes out. */
-export class Align extends Drawing {
-  constructor(view, data) {
-    super(view, data);
-    this.state.box = 0;
-  }
+export const align = {
+  begin: () => { at.box = 0; },
 
-  /** The level of the box at hand, its plane {values, step} and the grid laid on it. */
-  laid() {
-    const { state: { box } } = this;
-    const level = this.group[box];
-    const grid = layGrid(boxOf(this.boxes, box), this.scales[level], this.bins, this.ratio);
-    return { level, grid, ...this.planes[level] };
-  }
+  controls: ({ group }) => slider("box", { max: group.length - 1, show: (i) => `#${i}` }),
 
-  controls() {
-    return [this.slider("box", { max: this.group.length - 1, show: (i) => `#${i}` })];
-  }
+  extra: () => el("div.align", ["align_map", "align_out"].map((key) => el("figure",
+    el("canvas", { role: "img", label: say(key) }), el("figcaption", say(key))))),
 
-  extra() {
-    return el("div.align", ["align_map", "align_out"].map((key) => el("figure",
-      el("canvas", { role: "img", label: this.say(key) }), el("figcaption", this.say(key)))));
-  }
+  draw({ boxes, group, groups }, context) {
+    strokeClearly(context, boxes, at.box, colourOf(groups[group[at.box]]));
+  },
 
-  draw(context) {
-    this.strokeClearly(context, this.boxes, this.state.box, this.groupColour(this.laid().level));
-  }
+  point({ boxes, group }, x, y, clicked) {
+    const found = clicked ? boxAt(boxes, range(group.length), x, y) : -1;
+    if (found >= 0) rebuild({ box: found });
+  },
 
-  point(x, y, clicked) {
-    if (!clicked) return;
-    const found = boxAt(this.boxes, range(this.group.length), x, y);
-    this.view.rebuild(found < 0 ? {} : { box: found });
-  }
+  drawExtra(data) {
+    const [inside, out] = at.extra.querySelectorAll("canvas");
+    paint(inside, (...args) => drawGrid(data, ...args));
+    paint(out, (...args) => drawPooled(data, ...args));
+  },
 
-  drawExtra() {
-    const [inside, out] = this.view.extra.querySelectorAll("canvas");
-    paint(inside, (...args) => drawGrid(this.laid(), ...args));
-    paint(out, (...args) => drawPooled(this.laid(), ...args));
-  }
+  told(data) {
+    const { group, groups, planes, bins: [rows, columns] } = data;
+    const [, , wide, high, across, down] = gridOf(data);
+    const level = group[at.box];
+    return noted(say("align_facts", { i: at.box, group: local(groups[level]), rows, columns, across: num(wide), down: num(high),
+      n: across * down }), planes[level].note);
+  },
+};
 
-  told() {
-    const { grid: { rows, columns, size, perBin }, level, note } = this.laid();
-    return this.noted(this.say("align_facts", {
-      i: this.state.box, group: this.groupName(level), rows, columns, across: num(size[0]), down: num(size[1]), n: perBin,
-    }), note);
-  }
-}
+/** Corner, size of a bin and samples in it, each across and down. */
+const gridOf = ({ grids }) => grids.subarray(6 * at.box, 6 * at.box + 6);
 
 /** The cells of the level around the box, the bins over them, and the sampling points. */
-function drawGrid({ grid, values, step }, context, width, height) {
-  const [rows, columns] = values.shape;
-  const [across, down] = [grid.size[0] * grid.columns, grid.size[1] * grid.rows];
-  const scale = Math.min(width, height) / (Math.max(across, down) * 1.3 + 1);
+function drawGrid(data, context, width, height) {
+  const { bins: [rows, columns], planes, group } = data;
+  const { values, step } = planes[group[at.box]];
+  const [x, y, wide, high, across, down] = gridOf(data);
+  const scale = Math.min(width, height) / (Math.max(wide * columns, high * rows) * 1.3 + 1);
   context.translate(width / 2, height / 2);
   context.scale(scale, scale);
-  context.translate(-(grid.x1 + across / 2), -(grid.y1 + down / 2));
+  context.translate(-(x + (wide * columns) / 2), -(y + (high * rows) / 2));
   Object.assign(context, { imageSmoothingEnabled: false, lineWidth: 1.2 / scale, strokeStyle: "#fff", fillStyle: "#ff5a4f" });
   // Values stand at whole coordinates: a cell reaches half its size to each side.
-  context.drawImage(mapped(values, columns, rows), -step / 2, -step / 2, columns * step, rows * step);
-  ruled(context, grid.x1, grid.y1, across, down, grid);
-  for (const [x, y] of grid.points) context.fillRect(x - 1.2 / scale, y - 1.2 / scale, 2.4 / scale, 2.4 / scale);
+  context.drawImage(map(values), -step / 2, -step / 2, values.shape[1] * step, values.shape[0] * step);
+  ruled(context, x, y, wide, high, data.bins);
+  const dot = 2.4 / scale;
+  for (const b of samples(y, high, rows, down)) {
+    for (const a of samples(x, wide, columns, across)) context.fillRect(a - dot / 2, b - dot / 2, dot, dot);
+  }
 }
+
+const map = (values, [height, width] = values.shape) => mapped(values, width, height);
 
 /** What comes out: one value per bin (of the channel mean). */
-function drawPooled({ grid, values, step }, context, width, height) {
-  const [rows, columns] = values.shape;
-  const points = grid.points.map(([x, y]) => [x / step, y / step]); // in cells of the map as drawn
-  const pooled = Uint8ClampedArray.from(pool({ ...grid, points }, values, columns, rows));
+function drawPooled({ bins, pooled }, context, width, height) {
+  const [rows, columns] = bins;
+  const values = pooled.subarray(at.box * rows * columns, (at.box + 1) * rows * columns);
   Object.assign(context, { imageSmoothingEnabled: false, strokeStyle: colour("panel") });
-  context.drawImage(mapped(pooled, grid.columns, grid.rows), 0, 0, width, height);
-  ruled(context, 0, 0, width, height, grid);
+  context.drawImage(map(values, bins), 0, 0, width, height);
+  ruled(context, 0, 0, width / columns, height / rows, bins);
 }
 
-/** The lines between and around bins. */
-function ruled(context, x, y, across, down, { rows, columns }) {
-  context.beginPath();
-  for (let j = 0; j <= columns; j++) {
-    context.moveTo(x + (j * across) / columns, y);
-    context.lineTo(x + (j * across) / columns, y + down);
-  }
-  for (let i = 0; i <= rows; i++) {
-    context.moveTo(x, y + (i * down) / rows);
-    context.lineTo(x + across, y + (i * down) / rows);
-  }
-  context.stroke();
+/** Bins with a line around each. */
+function ruled(context, x, y, wide, high, [rows, columns]) {
+  for (const i of range(rows)) for (const j of range(columns)) context.strokeRect(x + j * wide, y + i * high, wide, high);
 }

@@ -1,78 +1,66 @@
 // Anchors: those of one cell of one level, at any place of the picture. Losses, taken apart.
 import { colour, paint } from "./canvas.js";
 import { el } from "./dom.js";
-import { Drawing } from "./drawing.js";
+import { at, colourOf, groupButtons, strokeClearly } from "./drawing.js";
+import { local, say } from "./page.js";
 import { count, num } from "./text.js";
 
-export class Anchors extends Drawing {
-  constructor(view, data) {
-    super(view, data);
-    this.state.group = Math.min(2, this.levels.length - 1);
-  }
+export const anchors = {
+  begin: ({ levels }) => { at.group = Math.min(2, levels.length - 1); },
 
-  /** The cell at hand: nearest to where the pointer was last, on the chosen level. */
-  cell() {
-    const level = this.levels[this.state.group];
-    const { grid: [rows, columns], step: [down, right] } = level;
-    const [x, y] = this.state.point ?? [this.scene.resized[1] / 2, this.scene.resized[0] / 2];
-    const inside = (value, size) => Math.max(0, Math.min(Math.round(value), size - 1));
-    return { ...level, rows, columns, row: inside(y / down, rows), column: inside(x / right, columns), down, right };
-  }
+  controls: ({ groups }) => groupButtons(groups, false),
 
-  controls() {
-    return [this.groupButtons(false)];
-  }
-
-  draw(context) {
-    const { row, column, down, right, rows, columns, base } = this.cell();
-    const { scale } = this.view;
-    const ink = this.groupColour(this.state.group);
-    const size = 2 / scale;
-    context.fillStyle = ink;
-    if (right * scale > 5) {
-      for (let i = 0; i < rows * columns; i++) {
-        const [x, y] = [(i % columns) * right, Math.floor(i / columns) * down];
-        context.fillRect(x - size / 2, y - size / 2, size, size);
-      }
+  draw({ levels, groups }, context) {
+    const { row, column, down, right, rows, columns, base } = cellOf(levels);
+    const size = 2 / at.scale;
+    const ink = context.fillStyle = colourOf(groups[at.group]);
+    for (let i = 0; i < rows * columns && right * at.scale > 5; i++) {
+      context.fillRect((i % columns) * right - size / 2, Math.floor(i / columns) * down - size / 2, size, size);
     }
     const [x, y] = [column * right, row * down];
     const list = Float32Array.from(base.flatMap(([x1, y1, x2, y2]) => [x1 + x, y1 + y, x2 + x, y2 + y]));
-    base.forEach((_, i) => this.strokeClearly(context, list, i, ink));
+    base.forEach((_, i) => strokeClearly(context, list, i, ink));
     context.beginPath();
     context.arc(x, y, 2 * size, 0, 7);
     context.fill();
-  }
+  },
 
-  told() {
-    const { down: step, count: n, base, ...cell } = this.cell();
+  told({ levels, groups }) {
+    const { down: step, count: n, base, ...cell } = cellOf(levels);
     const sizes = base.map(([x1, y1, x2, y2]) => `${num(x2 - x1)}×${num(y2 - y1)}`).join(", ");
-    return this.say("anchors_of", { ...cell, level: this.groupName(this.state.group), step, sizes, n: count(n) });
-  }
+    return say("anchors_of", { ...cell, level: local(groups[at.group]), step, sizes, n: count(n) });
+  },
 
-  move(across, along) {
-    const { row, column, down, right } = this.cell();
-    this.state.point = [(column + across) * right, (row + along) * down];
-  }
+  move({ levels }, across, along) {
+    const { row, column, down, right } = cellOf(levels);
+    at.point = [(column + across) * right, (row + along) * down];
+  },
+};
+
+/** The cell at hand: nearest to where the pointer was last, on the chosen level. */
+function cellOf(levels) {
+  const { grid: [rows, columns], step: [down, right], ...level } = levels[at.group];
+  const [x, y] = at.point ?? [at.scene.resized[1] / 2, at.scene.resized[0] / 2];
+  const inside = (value, size) => Math.max(0, Math.min(Math.round(value), size - 1));
+  return { ...level, rows, columns, row: inside(y / down, rows), column: inside(x / right, columns), down, right };
 }
 
-export class Losses extends Drawing {
-  noCanvas = true;
-
-  extra() {
-    const most = Math.max(...this.losses.map(({ value }) => Number(value) || 0), 1e-9);
-    return this.losses.map(({ name, value, terms, text }) => {
-      const told = text && this.page.local(text);
+export const losses = {
+  extra({ losses: all }) {
+    const most = Math.max(...all.map(({ value }) => Number(value) || 0), 1e-9);
+    return all.map(({ name, value, terms, text }) => {
+      const told = text && local(text);
       return el("figure.loss", el("div.loss-value", el("b", name), el("span", num(value))),
         el("div.loss-bar", { style: { width: `${(100 * (Number(value) || 0)) / most}%` } }),
         terms?.length > 0 && el("canvas.histogram", { role: "img", label: `${name}: ${told}` }),
         told && el("figcaption", told));
     });
-  }
+  },
 
   /** What each sample adds, by falling size; as much of it as makes half of the sum stands out. */
-  drawExtra() {
-    const drawn = this.losses.filter(({ terms }) => terms?.length);
-    this.view.extra.querySelectorAll("canvas").forEach((canvas, k) => {
+  drawExtra({ losses: all }) {
+    const drawn = all.filter(({ terms }) => terms?.length);
+    at.extra.querySelectorAll("canvas").forEach((canvas, k) => {
       const { terms, half } = drawn[k];
       paint(canvas, (context, width, height) => terms.forEach((value, i) => {
         context.fillStyle = colour(i < half ? "accent" : "accent-soft");
@@ -80,9 +68,7 @@ export class Losses extends Drawing {
         context.fillRect((i * width) / terms.length, height - tall, width / terms.length + 0.3, tall);
       }));
     });
-  }
+  },
 
-  told() {
-    return this.say("losses_how");
-  }
-}
+  told: () => say("losses_how"),
+};

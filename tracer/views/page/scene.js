@@ -1,134 +1,126 @@
 // Right, below: what the pass did on the picture. Boxes are in pixels of the resized image.
 import { colour, paint } from "./canvas.js";
-import { el, fill, select, View } from "./dom.js";
-import { Boxes, Levels } from "./scene-boxes.js";
-import { Anchors, Losses } from "./scene-other.js";
-import { Align, Merges, Overlay } from "./scene-maps.js";
+import { el, fill, select } from "./dom.js";
+import { at } from "./drawing.js";
+import { cursor, panel, rec, say } from "./page.js";
+import { boxes, levels } from "./scene-boxes.js";
+import { anchors, losses } from "./scene-other.js";
+import { align, merges, overlay } from "./scene-maps.js";
 
-const KINDS_DRAWN = {
-  overlay: Overlay, merges: Merges, anchors: Anchors, boxes: Boxes, levels: Levels, align: Align, losses: Losses,
-};
+const DRAWINGS = { overlay, merges, anchors, boxes, levels, align, losses };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const { images = [], fits } = read(rec.data.scenes);
+export const isEmpty = !images.length;
+let body;
+let canvas;
+let head;
+let choice;
+let controls;
+let facts;
+let bitmap;
+let data; // of the drawing shown,
+let drawing; // its functions,
+let fitting; // and the one that goes with the call at hand
 
-export class PictureView extends View {
-  constructor(page) {
-    super(page);
-    this.images = this.read(this.rec.data.scenes.images ?? []);
-    this.empty = !this.images.length;
-    this.state = { group: -1, point: null, box: -1, top: 100, score: 0, step: 0, opacity: 0.6 };
-    this.canvas = el("canvas.scene", {
-      tabindex: "0", role: "img", onpointermove: (event) => this.pointed(event),
-      onclick: (event) => this.pointed(event, true), onkeydown: (event) => this.key(event),
-    });
-    this.head = el("div.scene-head");
-    this.controls = el("div.scene-controls");
-    this.facts = el("p.scene-facts.quiet", { role: "status" });
-    this.extra = el("div.scene-extra");
-    this.body = el("div.body", this.head, this.canvas, this.facts, this.controls, this.extra);
-    this.element = this.panel("picture", "picture", this.body);
-    new ResizeObserver(() => this.draw()).observe(this.body);
-    if (!this.empty) this.setImage(0);
+/** Data with the arrays that it names, each as {array: name}. */
+function read(given) {
+  if (given === null || typeof given !== "object") return given;
+  if (Array.isArray(given)) return given.map(read);
+  if (given.array) return rec.array(given.array);
+  return Object.fromEntries(Object.entries(given).map(([name, item]) => [name, read(item)]));
+}
+
+export function build() {
+  canvas = el("canvas.scene", { tabindex: "0", role: "img", onkeydown: key,
+    onpointermove: (event) => pointed(event, false), onclick: (event) => pointed(event, true) });
+  [head, controls, at.extra] = ["head", "controls", "extra"].map((name) => el(`div.scene-${name}`));
+  facts = el("p.scene-facts.quiet", { role: "status" });
+  body = el("div.body", head, canvas, facts, controls, at.extra);
+  new ResizeObserver(draw).observe(body);
+  if (!isEmpty) setImage(at.image ?? 0);
+  return panel("picture", "picture", body);
+}
+
+async function setImage(number) {
+  at.image = number;
+  at.scene = images[number];
+  const { drawings, picture } = at.scene;
+  const shown = drawings.some((one) => one.key === data?.key) ? data.key : drawings[0].key;
+  choice = select(say("drawing"), drawings.map((one) => [one.key, say(`kind_${one.key}`)]), shown, choose);
+  const numbers = images.map((_, i) => [i, `${say("image")} ${i}`]);
+  fill(head, choice, images.length > 1 && select(say("image"), numbers, number, (chosen) => setImage(Number(chosen))));
+  bitmap = null;
+  choose(shown);
+  if (!picture) return;
+  bitmap = await createImageBitmap(new Blob([picture], { type: "image/jpeg" }));
+  draw();
+}
+
+/** Show the drawing that goes with the innermost call that has one. */
+export function update() {
+  if (isEmpty) return;
+  const { drawings } = at.scene;
+  const wanted = fits[cursor.position.call.id];
+  const { key } = drawings.find((one) => one.key === wanted) ?? drawings[0];
+  if (key !== fitting && key !== data.key) prepare(key);
+  fitting = key;
+}
+
+function choose(key) {
+  prepare(key);
+  draw();
+}
+
+function prepare(key) {
+  data = at.scene.drawings.find((one) => one.key === key);
+  drawing = DRAWINGS[data.kind];
+  Object.assign(at, { group: -1, box: -1, stale: true });
+  drawing.begin?.(data);
+  choice.value = key;
+  canvas.hidden = !drawing.draw;
+  canvas.setAttribute("aria-label", say(`kind_${key}`));
+}
+
+export function draw() {
+  if (isEmpty || !body.offsetWidth) return;
+  if (at.stale) {
+    fill(controls, drawing.controls?.(data));
+    fill(at.extra, drawing.extra?.(data));
+    body.classList.toggle("with-extra", Boolean(at.extra.firstChild && drawing.draw));
+    at.stale = false;
   }
+  if (drawing.draw) drawPicture();
+  drawing.drawExtra?.(data);
+  facts.textContent = drawing.told(data);
+}
 
-  /** Data with the arrays that it names, each as {array: name}. */
-  read(data) {
-    if (data === null || typeof data !== "object") return data;
-    if (Array.isArray(data)) return data.map((item) => this.read(item));
-    if (data.array) return this.rec.array(data.array);
-    return Object.fromEntries(Object.entries(data).map(([name, item]) => [name, this.read(item)]));
-  }
+function drawPicture() {
+  const [height, width] = at.scene.resized;
+  canvas.style.aspectRatio = `${width} / ${height}`;
+  canvas.style.setProperty("--aspect", width / height);
+  paint(canvas, (context, across, down) => {
+    at.scale = across / width;
+    context.fillStyle = colour("soft");
+    context.fillRect(0, 0, across, down);
+    if (bitmap) context.drawImage(bitmap, 0, 0, across, down);
+    context.scale(at.scale, at.scale);
+    drawing.draw(data, context);
+  });
+}
 
-  async setImage(number) {
-    const { say } = this;
-    this.image = number;
-    this.scene = this.images[number];
-    const { drawings, picture } = this.scene;
-    const key = (drawings.find((drawing) => drawing.key === this.drawing?.key) ?? drawings[0]).key;
-    const kinds = drawings.map((drawing) => [drawing.key, say(`kind_${drawing.key}`)]);
-    const images = this.images.map((_, i) => [i, `${say("image")} ${i}`]);
-    this.choice = select(say("drawing"), kinds, key, (chosen) => this.choose(chosen));
-    fill(this.head, this.choice,
-      images.length > 1 && select(say("image"), images, number, (chosen) => this.setImage(Number(chosen))));
-    this.bitmap = null;
-    this.choose(key);
-    if (!picture) return;
-    this.bitmap = await createImageBitmap(new Blob([picture], { type: "image/jpeg" }));
-    this.draw();
-  }
+function pointed({ clientX, clientY }, clicked) {
+  const { left, top } = canvas.getBoundingClientRect();
+  at.point = [(clientX - left) / at.scale, (clientY - top) / at.scale];
+  drawing.point?.(data, ...at.point, clicked);
+  const slider = controls.querySelector('[data-name="box"]');
+  if (slider) slider.value = at.box;
+  draw();
+}
 
-  // --- which drawing ---
-
-  /** Show the drawing that goes with the innermost call that has one. */
-  update() {
-    if (this.empty) return;
-    const { drawings } = this.scene;
-    const fits = ({ type, path }) => drawings.find(({ calls }) => calls && new RegExp(calls).test(`${type} ${path}`));
-    const { key } = this.timeline.stack(this.cursor.position.call).map(fits).find(Boolean) ?? drawings[0];
-    if (key !== this.fitting && key !== this.drawing.key) this.choose(key, false);
-    this.fitting = key;
-  }
-
-  choose(key, now = true) {
-    const data = this.scene.drawings.find((drawing) => drawing.key === key);
-    this.drawing = new KINDS_DRAWN[data.kind](this, data);
-    this.choice.value = key;
-    this.canvas.hidden = this.drawing.noCanvas === true;
-    this.canvas.setAttribute("aria-label", this.say(`kind_${key}`));
-    this.stale = true;
-    if (now) this.draw();
-  }
-
-  /** Make the controls again, after something chosen by one of them. */
-  rebuild(chosen = {}) {
-    Object.assign(this.state, chosen);
-    this.stale = true;
-    this.draw();
-  }
-
-  // --- drawing ---
-
-  draw() {
-    if (this.empty || !this.element.offsetWidth) return;
-    const { drawing, extra } = this;
-    if (this.stale) {
-      fill(this.controls, drawing.controls());
-      fill(extra, drawing.extra());
-      this.body.classList.toggle("with-extra", Boolean(extra.firstChild) && !drawing.noCanvas);
-      this.stale = false;
-    }
-    if (!drawing.noCanvas) this.drawPicture();
-    drawing.drawExtra();
-    this.facts.textContent = drawing.told();
-  }
-
-  drawPicture() {
-    const [height, width] = this.scene.resized;
-    this.canvas.style.aspectRatio = `${width} / ${height}`;
-    this.canvas.style.setProperty("--aspect", width / height);
-    paint(this.canvas, (context, across, down) => {
-      this.scale = across / width;
-      context.fillStyle = colour("soft");
-      context.fillRect(0, 0, across, down);
-      if (this.bitmap) context.drawImage(this.bitmap, 0, 0, across, down);
-      context.scale(this.scale, this.scale);
-      this.drawing.draw(context);
-    });
-  }
-
-  pointed(event, clicked = false) {
-    const { left, top } = this.canvas.getBoundingClientRect();
-    this.state.point = [(event.clientX - left) / this.scale, (event.clientY - top) / this.scale];
-    this.drawing.point(...this.state.point, clicked);
-    const slider = this.controls.querySelector('[data-name="box"]');
-    if (slider) slider.value = this.state.box;
-    this.draw();
-  }
-
-  key(event) {
-    if (!ARROWS[event.key] || !this.drawing.move) return;
-    event.preventDefault();
-    event.stopPropagation();
-    this.drawing.move(...ARROWS[event.key]);
-    this.draw();
-  }
+function key(event) {
+  if (!ARROWS[event.key] || !drawing.move) return;
+  event.preventDefault();
+  event.stopPropagation();
+  drawing.move(data, ...ARROWS[event.key]);
+  draw();
 }

@@ -7,14 +7,16 @@ are in pixels of the resized image, float32 x1, y1, x2, y2.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from contextlib import suppress
+from math import ceil
 from typing import Any
 
 import numpy as np
 
 from tracer.errors import TracerError
-from tracer.rcnn.anatomy import Anatomy, Merge, anatomy
+from tracer.rcnn.anatomy import Anatomy, Merge, Plane, Pooling, anatomy
 from tracer.record import Trace
 from tracer.views.page.boxes import detections, matches, proposals, rois
 from tracer.views.page.parts import Arrays, level_group, number, put, said
@@ -36,9 +38,10 @@ def scenes(trace: Trace) -> tuple[dict[str, Any], Arrays]:
     Returns:
         ``images``: of each image ``resized`` and ``padded``, its size as (height, width); the
         arrays ``picture`` (a JPEG's bytes) and ``targets`` (boxes); and its ``drawings``.
-        Each drawing has a ``key``, by which the page names it, a ``kind``, by which it is drawn,
-        and ``calls``, a pattern for the calls that it goes with. An array stands in it as
-        ``{"array": name}``, a text as a list of it in each language.
+        Each drawing has a ``key``, by which the page names it, and a ``kind``, by which it is
+        drawn. An array stands in it as ``{"array": name}``, a text as a list of it in each
+        language. ``fits``: for each call the key of the drawing that goes with it, or with the
+        nearest call around it; None for none.
     """
     arrays: Arrays = {}
     try:
@@ -46,7 +49,19 @@ def scenes(trace: Trace) -> tuple[dict[str, Any], Arrays]:
         images = range(min(len(parts.pictures), MOST_IMAGES))
     except TracerError:
         return {}, {}
-    return {"images": [_image(parts, image, arrays) for image in images]}, arrays
+    drawn = [_image(parts, image, arrays) for image in images]
+    keys = {drawing["key"] for image in drawn for drawing in image["drawings"]}
+    return {"images": drawn, "fits": _fits(trace, keys)}, arrays
+
+
+def _fits(trace: Trace, keys: set[str]) -> list[str | None]:
+    patterns = {key: re.compile(_DRAWINGS[key][1]) for key in _DRAWINGS if key in keys}
+    found: list[str | None] = []
+    for call in trace.calls:
+        name = f"{call.type} {call.path}"
+        own = (key for key, calls in patterns.items() if calls.pattern and calls.search(name))
+        found.append(next(own, None if call.parent is None else found[call.parent]))
+    return found
 
 
 def _image(parts: Anatomy, image: int, arrays: Arrays) -> dict[str, Any]:
@@ -59,11 +74,9 @@ def _image(parts: Anatomy, image: int, arrays: Arrays) -> dict[str, Any]:
         with suppress(TracerError):
             data[name] = read(parts, image, arrays)
     drawings = []
-    for key, (kind, calls, draw) in _DRAWINGS.items():
+    for key, (kind, _, draw) in _DRAWINGS.items():
         with suppress(TracerError):
-            drawings.append(
-                {"key": key, "kind": kind, "calls": calls, **draw(parts, image, arrays)}
-            )
+            drawings.append({"key": key, "kind": kind, **draw(parts, image, arrays)})
     return {**data, "drawings": drawings}
 
 
@@ -117,7 +130,7 @@ def _merge(merge: Merge, image: int, arrays: Arrays) -> dict[str, Any]:
     ]
     for k, plane in enumerate(shown):
         plane["text"] = said(f"merge_{k}", source=merge.source.name, name=merge.name)
-    return {"name": merge.name, "ink": level_group(merge.name)[2], "planes": shown}
+    return {"name": merge.name, "group": level_group(merge.name), "planes": shown}
 
 
 def _plane(
@@ -151,17 +164,42 @@ def _align(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
     pooling = parts.roi_heads.box
     if len(pooling.boxes[image]) == 0:
         raise TracerError("no RoI is pooled")
+    means = [level.map.mean(image) for level in pooling.levels]
     planes = []
-    for level in pooling.levels:
-        plane = _plane(f"{image}/map/{level.name}", level.map.mean(image), None, arrays)
+    for level, mean in zip(pooling.levels, means, strict=True):
+        plane = _plane(f"{image}/map/{level.name}", mean, None, arrays)
         planes.append({**plane, "note": _thinned([(level.name, plane)])})
+    grids, pooled = _grids(pooling, image, means, planes)
     return {
         **rois(parts, image, arrays),
         "planes": planes,
-        "scales": list(pooling.scales),
         "bins": list(pooling.output_size),
-        "ratio": pooling.sampling_ratio,
+        "grids": put(arrays, f"{image}/align/grids", grids, np.float32),
+        "pooled": put(arrays, f"{image}/align/pooled", pooled, np.uint8),
     }
+
+
+def _grids(
+    pooling: Pooling, image: int, means: list[Plane], planes: list[dict[str, Any]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where each RoI is sampled, and what comes out of the channel mean.
+
+    Returns:
+        [N, 6]: in cells of the RoI's level x and y of its corner, width and height of a bin; how
+        many samples a bin has across and down. [N, bins]: in 8 bits, as the level's plane.
+    """
+    grids, pooled = [], []
+    for index, level in enumerate(pooling.assigned[image]):
+        grid = pooling.grid(index, image)
+        down, across = grid.bin_size
+        low, high = planes[level]["range"]
+        mean = means[level]
+        values = grid.thinned(mean.step, mean.values.shape).pool(mean.values[None]).ravel()
+        pooled.append(np.clip((values - low) * (255 / ((high - low) or 1)) + 0.5, 0, 255))
+        ratio = pooling.sampling_ratio
+        counts = [ratio if ratio > 0 else max(ceil(size), 1) for size in (across, down)]
+        grids.append([*grid.roi[:2], across, down, *counts])
+    return np.array(grids), np.array(pooled)
 
 
 # --- what is no map and no box --------------------------------------------------------------------

@@ -9,8 +9,10 @@ from base64 import b64encode
 from functools import cache
 from importlib import resources
 
-_IMPORT = re.compile(r'^import\s+(?:\{[^}]*\}\s+from\s+)?"\./([\w-]+\.js)";\n', re.MULTILINE)
-_EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let)\b)", re.MULTILINE)
+_IMPORT = re.compile(
+    r'^import (?:\* as )?(?P<names>\w+|\{[^}]*\}) from "\./(?P<file>[\w-]+\.js)";\n', re.MULTILINE
+)
+_EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (?P<name>\w+))", re.MULTILINE)
 MAIN = "app.js"
 
 
@@ -48,11 +50,28 @@ def static(name: str) -> str:
 def bundle() -> str:
     """Return the page's modules as one script: each after those that it imports.
 
-    The modules import by name from files beside them only, without renaming, so that leaving the
-    ``import`` and ``export`` words out is all there is to it; a test sees that no two of them
-    declare the same name.
+    A module becomes an async function around its text, which gives what the module exports. They
+    import from files beside them only, by name and without renaming, or a whole module; they
+    export functions, classes and constants where they declare them.
     """
-    return "".join(_IMPORT.sub("", _EXPORT.sub("", static(name))) for name in modules())
+    return "".join(_enclosed(name) for name in modules())
+
+
+def _enclosed(name: str) -> str:
+    text = static(name)
+    exported = ", ".join(match["name"] for match in _EXPORT.finditer(text))
+    text = _EXPORT.sub("", _IMPORT.sub(_taken, text))
+    return (
+        f"const {_variable(name)} = await (async () => {{\n{text}return {{ {exported} }};\n}})();\n"
+    )
+
+
+def _taken(match: re.Match[str]) -> str:
+    return f"const {match['names']} = {_variable(match['file'])};\n"
+
+
+def _variable(name: str) -> str:
+    return "$" + name.removesuffix(".js").replace("-", "_")
 
 
 def modules() -> list[str]:
@@ -60,9 +79,9 @@ def modules() -> list[str]:
     ordered: list[str] = []
 
     def visit(name: str) -> None:
-        for needed in _IMPORT.findall(static(name)):
-            if needed not in ordered:
-                visit(needed)
+        for needed in _IMPORT.finditer(static(name)):
+            if needed["file"] not in ordered:
+                visit(needed["file"])
         ordered.append(name)
 
     visit(MAIN)

@@ -1,169 +1,142 @@
 // Middle: the source that ran, with the line at hand, what changed beside it, and breakpoints.
-import { el, fill, reveal, View } from "./dom.js";
-import { brief, callName, clip } from "./text.js";
+import { el, fill, reveal } from "./dom.js";
+import { cursor, nothing, panel, rec, refresh, say, stageStyle, toggleBreakpoint } from "./page.js";
+import { known, lineAt } from "./stepper.js";
+import { clip } from "./text.js";
 
 const KINDS = ["", "k", "s", "c", "n", "f", "d", "b", "o"]; // as in highlight.py
 const CHUNK = 40; // lines that the browser lays out together
+const files = new Map(); // {name, element, lines, ends of functions}
+let code;
+let stack;
+let file; // the one shown
+let here; // the line at hand
+let inside = []; // the lines of its function
+let marked = []; // [line, class] given for this step
+let notes = [];
 
-const whenIdle = globalThis.requestIdleCallback
-  ?? ((act) => setTimeout(() => act({ timeRemaining: () => 10 }), 100));
+export function build() {
+  stack = el("ol");
+  code = el("div.code", { tabindex: "0", role: "group", label: say("source"), onclick: clicked });
+  file = null;
+  // Below the fold of a notebook the panel has no size yet, and nothing can be scrolled in it.
+  new ResizeObserver(() => requestAnimationFrame(settle)).observe(code);
+  for (const name of rec.sources.keys()) globalThis.requestIdleCallback?.(() => load(name));
+  return panel("source", "source", el("nav.stack", { label: say("stack") }, stack), code);
+}
 
-export class SourceView extends View {
-  constructor(page) {
-    super(page);
-    this.files = new Map();
-    this.marked = []; // lines with the classes that they were given for this step
-    this.notes = [];
-    this.list = el("ol");
-    this.stack = el("nav.stack", { label: this.say("stack") }, this.list);
-    this.code = el("div.code", {
-      tabindex: "0", role: "group", label: this.say("source"), onclick: (event) => this.clicked(event),
+export function update() {
+  const { place } = cursor;
+  fillStack();
+  for (const [line, name] of marked) line.classList.remove(name);
+  for (const note of notes) note.remove();
+  here?.removeAttribute("aria-current");
+  [marked, notes, here] = [[], [], null];
+  const found = rec.sources.has(place?.file) ? load(place.file) : null;
+  if (found !== file || !found) fill(code, found?.element ?? nothing("no_source"));
+  file = found;
+  if (file) markAll(place);
+}
+
+export function settle() {
+  stack.parentNode.scrollLeft = 1e6;
+  reveal(code, here);
+}
+
+function fillStack() {
+  const calls = cursor.stack;
+  const key = `${calls[0].id} ${cursor.selected}`;
+  if (stack.key === key) return;
+  stack.key = key;
+  fill(stack, calls.map(({ label, stage, short }, i) => el("li", el("button", {
+    title: label, style: stageStyle(stage), "aria-current": i === cursor.selected && "true", onclick: () => select(i),
+  }, clip(short, 48)))).reverse());
+}
+
+function select(i) {
+  cursor.selected = i;
+  refresh();
+}
+
+function load(name) {
+  if (!files.has(name)) {
+    const { text, package: from } = rec.sources.get(name);
+    const { tokens, times, ends } = rec.data.files[name];
+    const lines = coloured(text, tokens).map((parts, i) => codeLine(i + 1, parts, times[i + 1] ?? 0));
+    const chunks = lines.flatMap((_, i) => (i % CHUNK ? [] : el("div.chunk", lines.slice(i, i + CHUNK))));
+    const element = el("div.file", el("p.file-name.quiet", from ? `${name} · ${from}` : name), chunks);
+    files.set(name, { name, lines, ends, element });
+  }
+  return files.get(name);
+}
+
+/** Split a file's coloured runs into lines. */
+function coloured(text, runs) {
+  const lines = [[]];
+  let at = 0;
+  for (let i = 0; i < runs.length; i += 2) {
+    const kind = KINDS[runs[i]];
+    text.slice(at, at += runs[i + 1]).split("\n").forEach((piece, k) => {
+      if (k) lines.push([]);
+      if (piece) lines.at(-1).push(kind ? el(`span.${kind}`, piece) : piece);
     });
-    this.element = this.panel("source", "source", this.stack, this.code);
-    // Below the fold of a notebook the panel has no size yet, and nothing can be scrolled in it.
-    new ResizeObserver(() => requestAnimationFrame(() => this.settle())).observe(this.code);
-    const names = [...this.rec.sources.keys()];
-    const ahead = (idle) => {
-      while (names.length && idle.timeRemaining() > 4) if (this.file(names[0]).more()) names.shift();
-      if (names.length && this.element.isConnected) whenIdle(ahead);
-    };
-    whenIdle(ahead);
   }
-
-  update() {
-    const { place } = this.cursor;
-    this.drawStack();
-    for (const [line, names] of this.marked) line.classList.remove(...names);
-    for (const note of this.notes) note.remove();
-    [this.marked, this.notes, this.here] = [[], [], null];
-    const file = this.rec.sources.has(place?.file) ? this.file(place.file) : null;
-    while (file && !file.more());
-    if (this.shown !== file || !file) fill(this.code, file?.element ?? this.nothing("no_source"));
-    this.shown = file;
-    if (file) this.mark(file, place);
-  }
-
-  settle() {
-    this.stack.scrollLeft = 1e6;
-    reveal(this.code, this.here);
-  }
-
-  drawStack() {
-    const { stack, selected } = this.cursor;
-    const key = `${stack[0].id} ${selected}`;
-    if (this.stacked === key) return;
-    this.stacked = key;
-    fill(this.list, stack.map((call, i) => el("li", el("button", {
-      title: call.label, style: this.page.stageStyle(call.stage), "aria-current": i === selected && "true",
-      onclick: () => this.page.select(i),
-    }, clip(shortName(call), 48)))).reverse());
-  }
-
-  /** A source file {name, element, lines, ends of functions}; `more` builds some of it and says whether all is there. */
-  file(name) {
-    if (!this.files.has(name)) this.files.set(name, this.build(name));
-    return this.files.get(name);
-  }
-
-  build(name) {
-    const { text, package: from } = this.rec.sources.get(name);
-    const { tokens, times, ends } = this.rec.data.files[name];
-    const parts = coloured(text, tokens);
-    const lines = [];
-    const element = el("div.file", el("p.file-name.quiet", from ? `${name} · ${from}` : name));
-    const more = () => {
-      const chunk = [];
-      for (let next; chunk.length < CHUNK && !(next = parts.next()).done;) {
-        const n = lines.length + chunk.length + 1;
-        chunk.push(codeLine(n, next.value, times[n] ?? 0));
-      }
-      lines.push(...chunk);
-      if (chunk.length) element.append(el("div.chunk", chunk));
-      return chunk.length < CHUNK;
-    };
-    return { name, element, lines, ends, more };
-  }
-
-  put(line, ...names) {
-    line?.classList.add(...names);
-    if (line) this.marked.push([line, names]);
-  }
-
-  mark(file, place) {
-    const { call, selected, position, tick, breakpoints } = this.cursor;
-    this.here = file.lines[place.line - 1];
-    this.put(this.here, "here", `at-${selected === 0 ? position.kind : "line"}`);
-    this.previous?.removeAttribute("aria-current");
-    this.here?.setAttribute("aria-current", "step");
-    this.previous = this.here;
-    const own = call.source?.file === file.name;
-    file.element.classList.toggle("focused", own);
-    this.markFunction(file, own && call.source.line);
-    if (own) this.beside(file, call, tick);
-    for (const { location: { kind, name, line }, enabled } of breakpoints.values()) {
-      if (kind === "line" && name === file.name) this.put(file.lines[line - 1], enabled ? "breakpoint" : "breakpoint-off");
-    }
-  }
-
-  /** Mark the lines of the function at hand; most steps stay in it. */
-  markFunction(file, start) {
-    const key = start && `${file.name}:${start}`;
-    if (key === this.inside) return;
-    for (const line of this.functionLines ?? []) line.classList.remove("inside");
-    this.functionLines = start ? file.lines.slice(start - 1, file.ends[start]) : [];
-    for (const line of this.functionLines) line.classList.add("inside");
-    this.inside = key;
-  }
-
-  /** Beside each line of the call that has run: what it changed last. */
-  beside(file, call, tick) {
-    const known = this.timeline.known(call).filter(([, from]) => from <= tick);
-    const latest = new Map(known.map(([line]) => [line.line, line]));
-    const fresh = this.timeline.finishedLine({ call, tick });
-    for (const [n, line] of latest) {
-      const text = this.effect(line);
-      if (!text || !file.lines[n - 1]) continue;
-      const note = el(`span.effect${line === fresh ? ".fresh" : ""}`, text);
-      file.lines[n - 1].append(note);
-      this.notes.push(note);
-    }
-  }
-
-  effect({ changed, raised }) {
-    const parts = changed.filter(([, value]) => value.kind !== "module").slice(0, 4)
-      .map(([name, value]) => `${name} = ${brief(this.rec, value, 44)}`);
-    return clip([...parts, raised].filter(Boolean).join("  "), 150);
-  }
-
-  clicked({ target }) {
-    const gutter = target.closest(".gutter");
-    if (gutter && this.shown) this.page.toggleBreakpoint({ file: this.shown.name, line: Number(gutter.dataset.line) });
-  }
+  return lines;
 }
 
 /** A line of code; how often it ran and its number are drawn by the style, beside it. */
 function codeLine(n, parts, times) {
-  return el(`div.line${times ? ".ran" : ""}`,
-    el("span.gutter", { "data-line": n, "data-times": times > 1 ? `${times}×` : "" }),
-    el("code", parts.map(([kind, text]) => (kind ? el(`span.${kind}`, text) : text))));
+  const gutter = el("span.gutter", { "data-line": n, "data-times": times > 1 ? `${times}×` : "" });
+  return el(`div.line${times ? ".ran" : ""}`, gutter, el("code", parts));
 }
 
-function shortName(call) {
-  const isModule = call.kind === "module";
-  return isModule && !call.path ? call.type : callName(call).split(".").slice(isModule ? -2 : -1).join(".");
+function mark(line, name) {
+  line?.classList.add(name);
+  if (line) marked.push([line, name]);
 }
 
-/** Split a file's coloured runs into lines of [class, text] parts. */
-function* coloured(text, runs) {
-  let parts = [];
-  let at = 0;
-  for (let i = 0; i < runs.length; i += 2) {
-    const [first, ...others] = text.slice(at, at += runs[i + 1]).split("\n").map((piece) => [KINDS[runs[i]], piece]);
-    parts.push(first);
-    for (const next of others) {
-      yield parts;
-      parts = [next];
-    }
+function markAll(place) {
+  const { call, selected, position, tick, breakpoints } = cursor;
+  here = file.lines[place.line - 1];
+  here?.setAttribute("aria-current", "step");
+  mark(here, "here");
+  mark(here, `at-${selected === 0 ? position.kind : "line"}`);
+  const own = call.source?.file === file.name;
+  file.element.classList.toggle("focused", own);
+  markFunction(own ? file.lines.slice(call.source.line - 1, file.ends[call.source.line]) : []);
+  if (own) writeBeside(call, tick);
+  for (const { location: { kind, name, line }, enabled } of breakpoints.values()) {
+    if (kind === "line" && name === file.name) mark(file.lines[line - 1], enabled ? "breakpoint" : "breakpoint-off");
   }
-  yield parts;
+}
+
+/** Mark the lines of the function at hand; most steps stay in it. */
+function markFunction(lines) {
+  if (lines[0] === inside[0]) return;
+  for (const line of inside) line.classList.remove("inside");
+  for (const line of lines) line.classList.add("inside");
+  inside = lines;
+}
+
+/** Beside each line of the call that has run: what it changed last. */
+function writeBeside(call, tick) {
+  const latest = new Map(known(call).filter(([, from]) => from <= tick).map(([line]) => [line.line, line]));
+  const fresh = lineAt(call, tick - 1);
+  for (const [n, line] of latest) {
+    const text = effect(line);
+    if (!text) continue;
+    const note = el(`span.effect${line === fresh ? ".fresh" : ""}`, text);
+    file.lines[n - 1]?.append(note);
+    notes.push(note);
+  }
+}
+
+function effect({ changed, raised }) {
+  const parts = changed.filter(([, value]) => value.kind !== "module").slice(0, 4).map(([name, { brief }]) => `${name} = ${brief}`);
+  return clip([...parts, raised].filter(Boolean).join("  "), 150);
+}
+
+function clicked({ target }) {
+  const gutter = target.closest(".gutter");
+  if (gutter && file) toggleBreakpoint({ file: file.name, line: Number(gutter.dataset.line) });
 }

@@ -1,96 +1,110 @@
 // Below: where the step lies in the whole run, to scrub; the buttons to move; play; the command line.
 import { colour, paint } from "./canvas.js";
-import { el, select, View, visible } from "./dom.js";
-import { callName, clip, count } from "./text.js";
+import { el, select, visible } from "./dom.js";
+import { cursor, go, obey, rec, say, stageInk } from "./page.js";
+import { clip, count } from "./text.js";
 
 const PACES = [1, 2, 4, 8, 16, 32];
 const MOST_DEPTH = 9; // of calls within calls
-const BUTTONS = [
-  [["⇤", "first"], ["⟪", "stage_back"], ["↰", "back_out"], ["↶", "back_into"], ["←", "back"]],
-  [["→", "forward"], ["↷", "into"], ["↱", "out"], ["⟫", "stage_on"], ["⇥", "last"]],
+const BUTTONS = [ // by their signs the commands
+  { "⇤": "first", "⟪": "[", "↰": "rr", "↶": "rs", "←": "rn" }, { "→": "n", "↷": "s", "↱": "r", "⟫": "]", "⇥": "last" },
 ];
+const last = cursor.positions.length - 1;
+let canvas;
+let head;
+let slider;
+let step;
+let where;
+let play;
+let commandLine;
+let pace = 4;
+let playing = null;
+let pulled = null;
 
-export class TimelineView extends View {
-  constructor(page) {
-    super(page);
-    const { say } = this;
-    const label = say("timeline");
-    this.last = this.timeline.positions.length - 1;
-    this.canvas = el("canvas.flame", { "aria-hidden": "true" });
-    this.head = el("div.head");
-    this.slider = el("input", { type: "range", min: 0, max: this.last, label, oninput: () => this.scrub() });
-    this.command = el("input.command", {
-      type: "text", placeholder: say("command_hint"), label: say("command_label"), spellcheck: "false",
-      autocomplete: "off", onkeydown: (event) => this.typed(event.key),
-    });
-    this.step = el("b");
-    this.where = el("span");
-    this.play = el("button.play", { hint: say("play"), onclick: () => page.togglePlay() }, "▶");
-    const groups = BUTTONS.map((group) => el("span.group", group.map(
-      ([text, move]) => el("button", { hint: say(move), onclick: () => page.move(move) }, text))));
-    this.element = el("footer.timeline", { label }, el("div.strip", this.canvas, this.head, this.slider),
-      el("div.controls", { role: "toolbar", label }, groups, this.play,
-        select(say("pace"), PACES.map((n) => [n, `${n}/s`]), page.pace, (n) => page.setPace(Number(n))),
-        el("output.where.quiet", this.step, " ", this.where), this.command));
-    new ResizeObserver(() => this.draw()).observe(this.canvas);
-  }
-
-  update() {
-    const { position } = this.cursor;
-    const index = this.timeline.index(position.tick);
-    const text = visible(this.page.describe(position));
-    this.slider.value = index;
-    this.slider.setAttribute("aria-valuetext", text);
-    this.head.style.setProperty("left", `${this.x(index) * 100}%`);
-    this.step.textContent = this.say("step_of", { n: count(index + 1), all: count(this.last + 1) });
-    this.where.textContent = clip(text, 90);
-  }
-
-  /** Follow the slider, once per picture of the screen however fast it is pulled. */
-  scrub() {
-    this.pulled ??= requestAnimationFrame(() => {
-      this.pulled = null;
-      this.page.go(this.timeline.positions[Number(this.slider.value)].tick);
-    });
-  }
-
-  typed(key) {
-    if (key === "Escape") this.command.blur();
-    if (key !== "Enter") return;
-    this.page.obey(this.command.value);
-    this.command.value = "";
-  }
-
-  x(index) {
-    return this.last ? index / this.last : 0;
-  }
-
-  playing(on) {
-    this.play.textContent = on ? "❚❚" : "▶";
-    for (const name of ["title", "aria-label"]) this.play.setAttribute(name, this.say(on ? "pause" : "play"));
-  }
-
-  /** Every call as a bar from its start to its end, one row per depth, in its stage's colour. */
-  draw() {
-    const { calls, stages } = this.rec;
-    const depth = [];
-    for (const call of calls) depth.push(call.parent == null ? 0 : depth[call.parent] + 1);
-    const rows = Math.min(Math.max(...depth) + 1, MOST_DEPTH);
-    const base = colour("bar");
-    const colours = new Map(stages.map(({ name }) => [name, colour(this.page.stageInk(name))]));
-    paint(this.canvas, (context, width, height) => {
-      const tall = height / rows;
-      for (const call of calls) {
-        const [from, to] = [call.start, call.end].map((tick) => this.x(this.timeline.index(tick)) * width);
-        context.fillStyle = colours.get(call.stage) ?? base;
-        context.globalAlpha = 1 - 0.075 * depth[call.id];
-        if (depth[call.id] < rows) context.fillRect(from, depth[call.id] * tall, Math.max(to - from - 0.5, 0.6), tall - 0.8);
-      }
-    });
-  }
+export function build() {
+  const label = say("timeline");
+  canvas = el("canvas.flame", { "aria-hidden": "true" });
+  head = el("div.head");
+  slider = el("input", { type: "range", min: 0, max: last, label, oninput: scrub });
+  commandLine = el("input.command", { type: "text", placeholder: say("command_hint"), label: say("command_label"),
+    spellcheck: "false", autocomplete: "off", onkeydown: typed });
+  [step, where] = [el("b"), el("span")];
+  play = el("button.play", { onclick: () => togglePlay() });
+  togglePlay(false);
+  const groups = BUTTONS.map((group) => el("span.group", Object.entries(group).map(
+    ([sign, word]) => el("button", { hint: say(`move_${word}`), onclick: () => obey(word) }, sign))));
+  new ResizeObserver(drawFlame).observe(canvas);
+  return el("footer.timeline", { label }, el("div.strip", canvas, head, slider),
+    el("div.controls", { role: "toolbar", label }, groups, play,
+      select(say("pace"), PACES.map((n) => [n, `${n}/s`]), pace, setPace),
+      el("output.where.quiet", step, " ", where), commandLine));
 }
 
-/** A position in words: the call, and whether it begins, ends or is at a line. */
-export function describe(say, { call, kind, line }) {
-  return `${callName(call, true)} · ${say(`at_${kind}`, { n: line?.line })}`;
+export function update() {
+  const { tick, position: { call, kind, line } } = cursor;
+  const index = cursor.index(tick);
+  const text = visible(`${call.name}${call.nth ? `#${call.nth}` : ""} · ${say(`at_${kind}`, { n: line?.line })}`);
+  slider.value = index;
+  slider.setAttribute("aria-valuetext", text);
+  head.style.setProperty("left", `${across(index) * 100}%`);
+  step.textContent = say("step_of", { n: count(index + 1), all: count(last + 1) });
+  where.textContent = clip(text, 90);
+}
+
+const across = (index) => (last ? index / last : 0);
+
+/** Follow the slider, once per picture of the screen however fast it is pulled. */
+function scrub() {
+  pulled ??= requestAnimationFrame(() => {
+    pulled = null;
+    go(cursor.positions[Number(slider.value)].tick);
+  });
+}
+
+function typed({ key }) {
+  if (key === "Escape") commandLine.blur();
+  if (key !== "Enter") return;
+  obey(commandLine.value);
+  commandLine.value = "";
+}
+
+export function focusCommand() {
+  commandLine.focus();
+}
+
+export function togglePlay(on = !playing) {
+  clearInterval(playing);
+  playing = on ? setInterval(moveOn, 1000 / pace) : null;
+  play.textContent = on ? "❚❚" : "▶";
+  for (const name of ["title", "aria-label"]) play.setAttribute(name, say(on ? "pause" : "play"));
+}
+
+export const isPlaying = () => playing !== null;
+
+function moveOn() {
+  if (obey("s").ticks || cursor.tick === cursor.last) togglePlay(false);
+}
+
+function setPace(chosen) {
+  pace = Number(chosen);
+  togglePlay(isPlaying());
+}
+
+/** Every call as a bar from its start to its end, one row per depth, in its stage's colour. */
+export function drawFlame() {
+  const depth = [];
+  for (const { around } of rec.calls) depth.push(around ? depth[around.id] + 1 : 0);
+  const rows = Math.min(Math.max(...depth) + 1, MOST_DEPTH);
+  const base = colour("bar");
+  const inks = new Map(rec.stages.map(({ name }) => [name, colour(stageInk(name))]));
+  paint(canvas, (context, width, height) => {
+    const tall = height / rows;
+    for (const { id, stage, start, end } of rec.calls) {
+      if (depth[id] >= rows) continue;
+      const [from, to] = [start, end].map((tick) => across(cursor.index(tick)) * width);
+      context.fillStyle = inks.get(stage) ?? base;
+      context.globalAlpha = 1 - 0.075 * depth[id];
+      context.fillRect(from, depth[id] * tall, Math.max(to - from - 0.5, 0.6), tall - 0.8);
+    }
+  });
 }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from itertools import takewhile
 from typing import Any
 
-from tracer.rcnn.narration import LANGUAGES, Commentary, Note, Question, commentary, stage_title
+from tracer.rcnn.narration import LANGUAGES, Commentary, Question, commentary, stage_title
 from tracer.record import Trace
+from tracer.views.page.parts import indent
 
 
 class _Strings:
@@ -26,8 +29,8 @@ def told(trace: Trace) -> dict[str, Any]:
 
     Returns:
         ``strings``: the texts; everything else refers to them by number. ``stages``: titles and
-        commentary of each stage. ``entries``: what is said, each once. ``calls``: for each call
-        the number of its entry, -1 for none.
+        commentary of each stage. ``entries``: what is said, each once; notes are on a block of
+        lines, its first and last. ``calls``: for each call the number of its entry, -1 for none.
     """
     strings = _Strings()
     found = {lang: _in_language(trace, lang, strings) for lang in LANGUAGES}
@@ -36,10 +39,14 @@ def told(trace: Trace) -> dict[str, Any]:
 
 def _in_language(trace: Trace, lang: str, strings: _Strings) -> dict[str, Any]:
     entries: dict[Commentary, int] = {}
+    texts: dict[Commentary, list[str]] = defaultdict(list)
+    sources = {name: file.text.split("\n") for name, file in trace.sources.items()}
     calls = []
     for call in trace.calls:
         said = None if call.kind == "op" else commentary(call=call, lang=lang, trace=trace)
         calls.append(-1 if said is None else entries.setdefault(said, len(entries)))
+        if said is not None and call.source:
+            texts[said] = sources.get(call.source.file, [])
     stages = {}
     for stage in trace.stages:
         said = commentary(stage=stage.name, lang=lang, trace=trace)
@@ -48,11 +55,13 @@ def _in_language(trace: Trace, lang: str, strings: _Strings) -> dict[str, Any]:
     return {
         "calls": calls,
         "stages": stages,
-        "entries": [_entry(said, strings) for said in entries],
+        "entries": [_entry(said, strings, texts[said]) for said in entries],
     }
 
 
-def _entry(said: Commentary, strings: _Strings) -> list[Any]:
+def _entry(said: Commentary, strings: _Strings, text: list[str]) -> list[Any]:
+    notes = sorted(((note.line, note) for note in said.notes if note.line), key=lambda it: it[0])
+    ends = [*(first - 1 for first, _ in notes[1:]), len(text)]
     return [
         strings(said.key),
         strings(said.title),
@@ -60,7 +69,10 @@ def _entry(said: Commentary, strings: _Strings) -> list[Any]:
         strings.each(said.here),
         strings.each(said.papers),
         [_question(question, strings) for question in said.questions],
-        [_note(note, strings) for note in said.notes if note.line is not None],
+        [
+            [first, _last(text, first, end), strings(note.text), strings.each(note.here)]
+            for (first, note), end in zip(notes, ends, strict=False)
+        ],
     ]
 
 
@@ -69,5 +81,8 @@ def _question(asked: Question, strings: _Strings) -> list[Any]:
     return [strings(asked.title), *texts]
 
 
-def _note(note: Note, strings: _Strings) -> list[Any]:
-    return [note.line, strings(note.text), strings.each(note.here)]
+def _last(text: list[str], first: int, end: int) -> int:
+    """Return the last line of the block from `first` on: as deep, and without a gap."""
+    block = text[first - 1 : end]
+    inside = takewhile(lambda line: line.strip() and indent(line) >= indent(block[0]), block)
+    return first + max(0, sum(1 for _ in inside) - 1)

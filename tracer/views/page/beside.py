@@ -1,0 +1,225 @@
+"""What the page shows beside the single calls, lines, tensors and values, as finished text.
+
+All of it follows from the trace alone, so it is found here, once, and not in the reader's browser.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from tracer.record import Call, TensorState, TensorSummary, Trace
+from tracer.stepper.timeline import Timeline
+from tracer.stepper.values import successors
+from tracer.views.page.parts import big, number
+from tracer.views.values import dims
+
+ROOM = 60
+"""Characters of a value in a few words, about."""
+MOST_USES = 6
+"""Calls named that take a tensor."""
+
+Columns = dict[str, list[Any]]
+
+
+def beside(trace: Trace, values: Iterable[Mapping[str, Any]]) -> dict[str, Columns]:
+    """Return more columns for the tables of the trace, by class.
+
+    Args:
+        trace: the recording.
+        values: its table of values as the codec writes them, field by field.
+    """
+    timeline = Timeline(trace)
+    return {
+        "Call": _columns(_call(trace, call) for call in trace.calls),
+        "Line": {"round": [timeline.iteration(line) for line in trace.lines]},
+        "TensorState": _columns(_states(trace)),
+        "Value": {"brief": _briefs(trace, values)},
+    }
+
+
+def _columns(rows: Iterable[Mapping[str, Any]]) -> Columns:
+    found: Columns = defaultdict(list)
+    for row in rows:
+        for name, item in row.items():
+            found[name].append(item)
+    return found
+
+
+def shape(summary: TensorSummary) -> str:
+    """Return 1×256×200×256; one axis alone is [1000], none at all a scalar."""
+    return f"[{summary.shape[0]}]" if len(summary.shape) == 1 else dims(summary.shape)
+
+
+# --- calls ----------------------------------------------------------------------------------------
+
+
+def call_name(call: Call, nth: bool = False) -> str:
+    """Return a module's path or class, else the name; with `nth` which call of it, if not 0."""
+    name = call.type if call.kind == "module" and not call.path else call.path
+    return f"{name}#{call.nth}" if nth and call.nth else name
+
+
+def _call(trace: Trace, call: Call) -> dict[str, Any]:
+    """Names of several lengths, what it is in or of; what it made, and its shapes."""
+    name = call_name(call)
+    owner, _, own = name.rpartition(".")
+    if call.kind == "module":
+        owner = call.type if call.path else ""
+    made = [trace.tensors[state].summary for state in call.result.tensors()] if call.result else []
+    more = f" +{len(made) - 1}" if len(made) > 1 else ""
+    macs = f", {big(call.macs)} MACs" if call.macs else ""
+    return {
+        "name": name,
+        "label": call.label,
+        "short": ".".join(name.split(".")[-2:]) if call.kind == "module" and call.path else own,
+        "own": own,
+        "owner": owner,
+        "made": shape(made[0]) + more if made else "",
+        "shapes": ["x".join(map(str, summary.shape)) for summary in made],
+        "title": f"{call.kind} {call.label}{macs}",
+    }
+
+
+# --- tensors --------------------------------------------------------------------------------------
+
+
+def _states(trace: Trace) -> Iterable[dict[str, Any]]:
+    takers: dict[int, list[Call]] = defaultdict(list)
+    for call in trace.calls:
+        for taken in dict.fromkeys(call.args.tensors()):
+            takers[taken].append(call)
+    later = successors(trace)
+    for state in trace.tensors:
+        after, over = later.get(state.id), state.overwritten_by
+        yield {
+            **_numbers(state.summary),
+            "later": after if over is not None else None,
+            "until": trace.calls[over].end if over is not None else None,
+            "links": _links(trace, state, takers[state.id], after),
+        }
+
+
+def _numbers(summary: TensorSummary) -> dict[str, Any]:
+    """Shape, axes, low and high end, statistics by the page's names, and counts of what is bad."""
+    device = "" if summary.device == "cpu" else summary.device
+    known = {"mean": summary.mean, "std": summary.std}
+    numbers = [[name, number(value)] for name, value in known.items() if value is not None]
+    if summary.zeros is not None:
+        numbers.append(["zeros", f"{number(round(summary.zeros * 100, 1))} %"])
+    bad = (("NaN", summary.nan), ("Inf", summary.inf))
+    return {
+        "shape": shape(summary),
+        "axes": _axes(summary.shape),
+        "facts": " · ".join(filter(None, [summary.dtype, big(summary.numel), device])),
+        "ends": [number(end) for end in (summary.min, summary.max) if end is not None],
+        "numbers": numbers,
+        "bad": [[name, number(count)] for name, count in bad if count],
+    }
+
+
+def _axes(sizes: Sequence[int]) -> list[str]:
+    """Return what the axes mean, as far as the shape tells."""
+    if len(sizes) == 4:
+        return ["batch", "channels", "height", "width"]
+    if len(sizes) == 3 and sizes[0] <= 4:
+        return ["channels", "height", "width"]
+    if len(sizes) == 2:
+        return ["boxes", "coords"] if sizes[1] == 4 else ["rows", "columns"]
+    return []
+
+
+def _links(
+    trace: Trace, state: TensorState, takers: Sequence[Call], after: int | None
+) -> list[list[Any]]:
+    """Where a tensor comes from and where it goes.
+
+    Each row is a name of the page's, [text, tick] of each call and [shape, state, None] of each
+    tensor state that it leads to, and how many more there are; or a name and another of the page's.
+    """
+
+    def end(call: int) -> list[Any]:
+        return [call_name(trace.calls[call], nth=True), trace.calls[call].end]
+
+    def other(number: int) -> list[Any]:
+        return [shape(trace.tensors[number].summary), None, number]
+
+    made = "made_by" if state.previous is None else "written_by"
+    source = "from_outside" if state.producer is None else [end(state.producer)]
+    used = [[call_name(call, nth=True), call.start] for call in takers[:MOST_USES]]
+    rows = [["", "of_model", 0] if state.name else [made, source, 0]]
+    if used:
+        rows.append(["used_by", used, max(0, len(takers) - MOST_USES)])
+    if state.overwritten_by is not None:
+        rows.append(["overwritten_by", [end(state.overwritten_by)], 0])
+    others = {"earlier": state.previous, "later": after, "view_of": state.base}
+    return [*rows, *([key, [other(n)], 0] for key, n in others.items() if n is not None)]
+
+
+# --- values ---------------------------------------------------------------------------------------
+
+_BRACKETS = {
+    "sequence": ("[", "]"),
+    "mapping": ("{", "}"),
+    "object": ("(", ")"),
+    "arguments": ("(", ")"),
+}
+_UNNAMED = ("list", "tuple", "dict")
+
+
+def _briefs(trace: Trace, rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return each value in a few words: of a tensor its shape, of a list or dict what is in it."""
+    table = list(rows)
+
+    @cache
+    def brief(n: int, room: int) -> str:
+        row = table[n]
+        if row.get("tensor") is not None:
+            return shape(trace.tensors[row["tensor"]].summary)
+        if row["kind"] in _PLAIN:
+            return _PLAIN[row["kind"]](row)
+        opening, closing = ("(", ")") if row["type"] == "tuple" else _BRACKETS[row["kind"]]
+        items = row.get("items", ())
+        parts: list[str] = []
+        left = room - len(row["type"])
+        for name, item in items:
+            key = "" if row["kind"] == "sequence" else f"{name}: "
+            text = key + brief(item, max(12, left))
+            if parts and len(text) > left:
+                break
+            parts.append(text)
+            left -= len(text) + 2
+        more = len(items) + row.get("elided", 0) - len(parts)
+        inner = ", ".join([*parts, *([f"… {more}"] if more else [])])
+        return f"{'' if row['type'] in _UNNAMED else row['type']}{opening}{inner}{closing}"
+
+    return [brief(n, ROOM) for n in range(len(table))]
+
+
+def _opaque(row: Mapping[str, Any]) -> str:
+    return row.get("text") or row["type"]
+
+
+def _module(row: Mapping[str, Any]) -> str:
+    """A module's class and path, its parameters, and how many of them are frozen."""
+    total, trainable = row.get("params") or (0, 0)
+    text = row.get("text", "")
+    name = row["type"] if text == "?" else f"{row['type']} {text}".strip()
+    frozen = f" (❄ {big(total - trainable)})" if total > trainable else ""
+    return f"{name} · {big(total)}{frozen}" if total else name
+
+
+def _scalar(row: Mapping[str, Any]) -> str:
+    """A scalar as Python writes it, not too long; JSON holds special numbers as an object."""
+    value = row.get("scalar")
+    if isinstance(value, dict):
+        return value.get("float") or str(int(value["int"], 16))
+    if isinstance(value, str):
+        text = f"'{value}'" if row["type"] == "str" else value
+        return text if len(text) <= 80 else f"{text[:79]}…"
+    return repr(float(f"{value:.6g}")) if isinstance(value, float) else str(value)
+
+
+_PLAIN = {"scalar": _scalar, "module": _module, "opaque": _opaque}

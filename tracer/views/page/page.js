@@ -1,0 +1,129 @@
+// What all parts of the page share: the recording, the cursor in it, the language, what is at hand.
+// A part is a module: build() makes its element, update() shows where the cursor stands, settle() does
+// what needs the layout, draw() paints.
+import { command } from "./commands.js";
+import { el, visible } from "./dom.js";
+import { Refused } from "./evaluate.js";
+import { unpack } from "./record.js";
+import { Cursor } from "./stepper.js";
+
+export const LANGUAGES = ["en", "zh"];
+export const root = document.getElementById("app");
+export const message = el("p.message", { role: "status" });
+
+/** What the browser remembers between visits, where it does; a frame of its own has no storage. */
+export const memory = (() => {
+  try {
+    return localStorage;
+  } catch {
+    return {};
+  }
+})();
+
+export const rec = await unpack(document.getElementById("recording").textContent.trim()).catch((error) => {
+  const reason = document.getElementById(globalThis.DecompressionStream ? "damaged" : "too-old");
+  root.replaceChildren(reason);
+  reason.hidden = false;
+  throw error;
+});
+export const cursor = new Cursor(rec);
+export const shown = {
+  lang: LANGUAGES.find((lang) => lang === memory["tracer-lang"]) ?? rec.data.lang,
+  tensor: null, // the state at hand
+  pinned: false, // whether it stays while stepping
+};
+
+// --- texts ---
+
+/** The one of an English and a Chinese text that is in the language of the page. */
+export const local = (texts) => texts[LANGUAGES.indexOf(shown.lang)];
+
+/** What the page says for a key, its {names} filled in. */
+export const say = (key, values = {}) => local(rec.data.texts[key]).replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+
+/** The commentary in the language of the page, if there is one. */
+export const told = () => rec.data.told?.languages[shown.lang];
+
+export function tell(text) {
+  message.textContent = visible(text);
+}
+
+/** The element of a part with a name of its own. */
+export function panel(names, key, ...children) {
+  return el(`section.panel.${names}`, { label: say(key) }, children);
+}
+
+export function nothing(key, tag = "p") {
+  return el(`${tag}.nothing.quiet`, say(key));
+}
+
+// --- colours of stages ---
+
+const COLOURS = 10; // in page.css
+
+/** The name of a stage's colour; what belongs to no stage has one that is not there. */
+export function stageInk(stage) {
+  return `stage-${rec.stages.findIndex(({ name }) => name === stage) % COLOURS}`;
+}
+
+export function stageStyle(stage) {
+  return { "--stage": `var(--${stageInk(stage)})` };
+}
+
+// --- showing ---
+
+export const parts = [];
+let drawing = null;
+
+/** Show what the cursor stands at: first all is written, then what needs the layout is done. */
+export function refresh() {
+  for (const part of parts) part.update();
+  for (const part of parts) part.settle?.();
+  drawSoon();
+}
+
+/** Pictures are drawn with the screen's next one, once however many steps are made until then. */
+export function drawSoon() {
+  drawing ??= requestAnimationFrame(drawNow);
+}
+
+export function drawNow() {
+  cancelAnimationFrame(drawing);
+  drawing = null;
+  for (const part of parts) part.draw?.();
+}
+
+// --- what one can do ---
+
+export function go(tick) {
+  cursor.goto(tick);
+  refresh();
+}
+
+/** Show a tensor state, until the next step. */
+export function pick(tensor) {
+  shown.tensor = tensor;
+  refresh();
+}
+
+/** Carry out a command, and say what it answers; the answer is returned, unless it was refused. */
+export function obey(line) {
+  try {
+    const answer = command(cursor, line);
+    tell(answer.ticks ? say("stopped", answer) : answer);
+    return answer;
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    tell(say(error.key, error.values));
+    return null;
+  } finally {
+    refresh();
+  }
+}
+
+export function toggleBreakpoint({ file, line }) {
+  const there = cursor.breakpointAt(file, line);
+  if (there) cursor.breakpoints.delete(there.number);
+  else if (obey(`b ${file}:${line}`)) tell("");
+  refresh();
+}
