@@ -24,20 +24,59 @@ MOST_USES = 6
 Columns = dict[str, list[Any]]
 
 
-def beside(trace: Trace, values: Iterable[Mapping[str, Any]]) -> dict[str, Columns]:
+def beside(trace: Trace, encoded: Mapping[str, Any], images: int) -> dict[str, Columns]:
     """Return more columns for the tables of the trace, by class.
 
     Args:
         trace: the recording.
-        values: its table of values as the codec writes them, field by field.
+        encoded: the same as the codec writes it.
+        images: how many images the drawings show.
     """
     timeline = Timeline(trace)
+    values = _rows(encoded, "Value", encoded["tables"]["Value"])
+    known = _known(trace)
     return {
-        "Call": _columns(_call(trace, call) for call in trace.calls),
-        "Line": {"round": [timeline.iteration(line) for line in trace.lines]},
-        "TensorState": _columns(_states(trace)),
-        "Value": {"brief": _briefs(trace, values)},
+        "Call": {
+            **_columns(_call(trace, call) for call in trace.calls),
+            "bound": _bound(encoded, values, known),
+        },
+        "Line": {"round": [timeline.iteration(line) for line in trace.lines], "known": known},
+        "TensorState": _columns(_states(trace, images)),
+        "Value": {"brief": _briefs(trace, values), "tensors": _tensors(values)},
     }
+
+
+def _rows(encoded: Mapping[str, Any], name: str, rows: Iterable[list[Any]]) -> list[dict[str, Any]]:
+    """Return encoded rows of a class field by field; what has its default may be missing."""
+    names = encoded["columns"].get(name, ())
+    return [dict(zip(names, row, strict=False)) for row in rows]
+
+
+def _known(trace: Trace) -> list[int]:
+    """Return for each line the tick from which on it is known what it changed."""
+    after = {call.id: call.end for call in trace.calls}
+    found = []
+    for line in reversed(trace.lines):
+        found.append(after[line.call])
+        after[line.call] = line.tick
+    return found[::-1]
+
+
+def _bound(
+    encoded: Mapping[str, Any], values: list[dict[str, Any]], known: list[int]
+) -> list[list[Any]]:
+    """Return what the names of each call held: (name, [from which tick on, value's number] each)."""
+    fields = dict(zip(encoded["columns"]["Trace"], encoded["root"], strict=False))
+    calls = _rows(encoded, "Call", fields["calls"])
+    found: list[dict[str, list[Any]]] = [defaultdict(list) for _ in calls]
+    for call, names in zip(calls, found, strict=True):
+        for name, value in values[call["args"]].get("items", ()):
+            names[name].append([call["start"], value])
+    for line, tick in zip(_rows(encoded, "Line", fields["lines"]), known, strict=True):
+        gone = ((name, None) for name in line.get("deleted", ()))
+        for name, value in (*line.get("changed", ()), *gone):
+            found[line["call"]][name].append([tick, value])
+    return [list(names.items()) for names in found]
 
 
 def _columns(rows: Iterable[Mapping[str, Any]]) -> Columns:
@@ -63,17 +102,21 @@ def call_name(call: Call, nth: bool = False) -> str:
 
 
 def _call(trace: Trace, call: Call) -> dict[str, Any]:
-    """Names of several lengths, what it is in or of; what it made, and its shapes."""
+    """Names of several lengths and for breakpoints, what it is in or of; what it made."""
     name = call_name(call)
     owner, _, own = name.rpartition(".")
     if call.kind == "module":
         owner = call.type if call.path else ""
+    names = [call.path, f"{call.type}.{call.path}"]
+    if call.kind == "module":
+        names = [call.path or "(root)", call.type, f"{call.type}.forward"]
     made = [trace.tensors[state].summary for state in call.result.tensors()] if call.result else []
     more = f" +{len(made) - 1}" if len(made) > 1 else ""
     macs = f", {big(call.macs)} MACs" if call.macs else ""
     return {
         "name": name,
         "label": call.label,
+        "names": names,
         "short": ".".join(name.split(".")[-2:]) if call.kind == "module" and call.path else own,
         "own": own,
         "owner": owner,
@@ -86,7 +129,7 @@ def _call(trace: Trace, call: Call) -> dict[str, Any]:
 # --- tensors --------------------------------------------------------------------------------------
 
 
-def _states(trace: Trace) -> Iterable[dict[str, Any]]:
+def _states(trace: Trace, images: int) -> Iterable[dict[str, Any]]:
     takers: dict[int, list[Call]] = defaultdict(list)
     for call in trace.calls:
         for taken in dict.fromkeys(call.args.tensors()):
@@ -96,10 +139,19 @@ def _states(trace: Trace) -> Iterable[dict[str, Any]]:
         after, over = later.get(state.id), state.overwritten_by
         yield {
             **_numbers(state.summary),
+            "over": _map_of(state, images),
             "later": after if over is not None else None,
             "until": trace.calls[over].end if over is not None else None,
             "links": _links(trace, state, takers[state.id], after),
         }
+
+
+def _map_of(state: TensorState, images: int) -> int | None:
+    """Return the image that a state's picture can be laid over, None if it is no map of one."""
+    shape, preview = state.summary.shape, state.preview
+    if preview is None or len(shape) != 4 or shape[0] != images or shape[1] <= 4:
+        return None
+    return preview.image if min(shape[2:]) > preview.stride else None
 
 
 def _numbers(summary: TensorSummary) -> dict[str, Any]:
@@ -169,9 +221,22 @@ _BRACKETS = {
 _UNNAMED = ("list", "tuple", "dict")
 
 
-def _briefs(trace: Trace, rows: Iterable[Mapping[str, Any]]) -> list[str]:
+def _tensors(table: list[dict[str, Any]]) -> list[list[Any]]:
+    """Return for each value the path and the state of each tensor in it, depth first."""
+    found: list[list[Any]] = []
+    for row in table:
+        inner = [] if row["kind"] == "module" else row.get("items", ())
+        parts = [
+            [f"{name}.{path}" if path else name, state]
+            for name, item in inner
+            for path, state in found[item]
+        ]
+        found.append(parts if row.get("tensor") is None else [["", row["tensor"]]])
+    return found
+
+
+def _briefs(trace: Trace, table: list[dict[str, Any]]) -> list[str]:
     """Return each value in a few words: of a tensor its shape, of a list or dict what is in it."""
-    table = list(rows)
 
     @cache
     def brief(n: int, room: int) -> str:

@@ -4,7 +4,8 @@ All of these drawings have the same form, so that the page draws them by one mec
 
 ``boxes``: [N, 4]; ``note``: what to say of all of them.
 ``group``, ``groups``: the group of each box, by which it has its colour and can be picked out.
-``scores``: by which it can be picked out too, and which is written beside it.
+``scores``: by which it can be picked out too, and which is written beside it; ``score``: from
+which on they are shown at first.
 ``steps``, ``fate``: the steps of a funnel, each its name, how many were left, and the same by
 group; and for each box which step removed it, counted from 1; 0 for those that came through.
 ``linked``: what is drawn beside the box at hand: (look, boxes, which of them).
@@ -74,10 +75,23 @@ def _step(name: str, left: int, parts: list[int], limit: float | None = None) ->
     return {"name": text, "left": left, "parts": parts}
 
 
+LEAST, SPAN = 3.0, 7.5
+"""Of the sides of RoIs that are charted: log₂ at the left edge, and to the right one."""
+
+
 def rois(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
-    """The boxes that are pooled, and why each from its level."""
+    """The boxes that are pooled, and why each from its level.
+
+    ``places``: [N], where each box's side is on a logarithmic axis from 0 to 1. ``spans``: of each
+    level from where to where it is taken there, and the side from which on.
+    """
     pooling = parts.roi_heads.box
     name = f"{image}/rois"
+    sides = np.maximum(pooling.sides(image), 1e-3)
+    k = np.arange(pooling.k_min, pooling.k_max + 1)
+    edges = pooling.canonical_scale * 2.0 ** (k - pooling.canonical_level)
+    starts = [0.0, *((np.log2(edges[1:]) - LEAST) / SPAN).tolist()]
+    named = ["", *(number(round(edge)) for edge in edges[1:].tolist())]
     return {
         "boxes": put(arrays, f"{name}/boxes", pooling.boxes[image].xyxy, np.float32),
         "group": put(arrays, f"{name}/level", pooling.assigned[image], np.uint8),
@@ -89,7 +103,8 @@ def rois(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
             "scale": pooling.canonical_scale,
             "level": pooling.canonical_level,
         },
-        "limits": [pooling.k_min, pooling.k_max],
+        "places": put(arrays, f"{name}/places", (np.log2(sides) - LEAST) / SPAN, np.float32),
+        "spans": list(zip(starts, [*starts[1:], 1.0], named, strict=True)),
     }
 
 
@@ -103,6 +118,8 @@ def detections(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
         "group": put(arrays, f"{name}/group", group, np.uint8),
         "groups": [_class_group(parts, int(label)) for label in labels],
         "scores": put(arrays, f"{name}/scores", found.scores, np.float32),
+        # Weak detections are hidden at first, if there are others.
+        "score": 0.5 if (found.scores >= 0.5).any() else 0,
         "facts": "detection",
         "columns": {},
     }

@@ -14,7 +14,7 @@ const refuse = (key, text) => { throw new Refused(key, { text }); };
 function travel(cursor, [move, by], argument) {
   const [, ops, times = "1"] = /^(ops?(?=\s|$))?\s*([1-9]\d*)?$/.exec(argument) ?? refuse("refused_argument", argument);
   if ((argument && !["into", "over"].includes(move)) || (ops && move !== "into")) refuse("refused_argument", argument);
-  let stop;
+  let stop = null;
   for (let i = 0; i < Number(times) && !stop; i++) stop = cursor[move](by, Boolean(ops));
   return stop;
 }
@@ -23,33 +23,32 @@ function show(cursor, text) {
   return repr(parse(text).value(cursor.scope()));
 }
 
-function setBreakpoint(cursor, argument, temporary = false) {
-  if (!argument) return [...cursor.breakpoints.values()].map((b) => `${b.number} ${b.text}`).join("\n");
+function setBreakpoint(cursor, argument, temporary) {
+  if (!argument) return cursor.breakpoints.map(({ number, text }) => `${number} ${text}`).join("\n");
   const [, place, condition] = /^([^,]*),?\s*(.*)$/s.exec(argument);
-  return added(cursor.addBreakpoint(place.trim(), { condition, temporary }));
+  return added(cursor.addBreakpoint(place.trim(), condition, { temporary }));
 }
 
 const added = ({ number, text, ticks }) => `${number}: ${text} (${ticks.length})`;
 
 /** Do something to the breakpoints that are named, all of them if none is. */
 function each(cursor, argument, act) {
-  const all = [...cursor.breakpoints.values()];
+  const all = cursor.breakpoints;
   const named = argument ? all.filter((b) => b.text === argument) : all;
-  const found = named.length || !argument ? named : argument.split(/\s+/).map((n) => cursor.breakpoints.get(Number(n)));
+  const found = named.length || !argument ? named : argument.split(/\s+/).map((n) => all.find((b) => b.number === Number(n)));
   if (found.includes(undefined)) refuse("refused_place", argument);
   found.forEach(act);
 }
 
 function select(cursor, by) {
-  const index = cursor.selected + by;
-  if (!cursor.stack[index]) refuse("refused_stack");
-  cursor.selected = index;
+  if (!cursor.stack[cursor.selected + by]) refuse("refused_stack");
+  cursor.selected += by;
 }
 
 function goto(cursor, argument) {
   const named = ({ label, path }) => [label, path || "(root)"].includes(argument);
   const tick = /^\d+$/.test(argument) ? Number(argument) : cursor.trace.calls.find(named)?.start;
-  if (cursor.order[tick] === undefined) refuse("refused_place", argument);
+  if (!cursor.at[tick]) refuse("refused_place", argument);
   cursor.goto(tick);
 }
 
@@ -57,7 +56,7 @@ function goto(cursor, argument) {
 function find(cursor, wanted) {
   const folded = wanted.toLowerCase();
   const test = glob(folded);
-  const found = wanted && cursor.positions.slice(cursor.index(cursor.tick) + 1).find((position) => {
+  const found = wanted && cursor.positions.slice(cursor.position.index + 1).find((position) => {
     const text = cursor.searched(position).toLowerCase();
     return text.includes(folded) || text.split(/\s+/).some((word) => test.test(word));
   });
@@ -79,10 +78,10 @@ const OTHERS = {
   "u up": (cursor, levels) => select(cursor, Number(levels || 1)),
   "d down": (cursor, levels) => select(cursor, -Number(levels || 1)),
   "until unt": (cursor, line) => cursor.until(line ? Number(line) : undefined),
-  "b break": (cursor, place) => setBreakpoint(cursor, place),
+  "b break": (cursor, place) => setBreakpoint(cursor, place, false),
   tbreak: (cursor, place) => setBreakpoint(cursor, place, true),
-  watch: (cursor, condition) => added(cursor.addBreakpoint("", { condition, watch: true })),
-  "cl clear": (cursor, which) => each(cursor, which, (b) => cursor.breakpoints.delete(b.number)),
+  watch: (cursor, condition) => added(cursor.addBreakpoint("", condition, { watch: true })),
+  "cl clear": (cursor, which) => each(cursor, which, (b) => cursor.remove(b)),
   disable: (cursor, which) => each(cursor, which, (b) => { b.enabled = false; }),
   enable: (cursor, which) => each(cursor, which, (b) => { b.enabled = true; }),
   ignore: (cursor, argument) => {
@@ -92,7 +91,6 @@ const OTHERS = {
   "p pp": show,
 };
 const ACTS = new Map();
-for (const [words, act] of Object.entries(OTHERS)) for (const word of words.split(" ")) ACTS.set(word, act);
-for (const [words, move] of Object.entries(MOVES)) {
-  for (const word of words.split(" ")) ACTS.set(word, (cursor, argument) => travel(cursor, move, argument));
-}
+const name = (words, act) => { for (const word of words.split(" ")) ACTS.set(word, act); };
+for (const [words, act] of Object.entries(OTHERS)) name(words, act);
+for (const [words, move] of Object.entries(MOVES)) name(words, (cursor, argument) => travel(cursor, move, argument));

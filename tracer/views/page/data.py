@@ -53,7 +53,7 @@ class Contents:
             "defaults": {
                 name: _defaults(name, fields) for name, fields in encoded["columns"].items()
             },
-            "beside": beside(self.trace, _values(encoded)),
+            "beside": beside(self.trace, encoded, len(self.scenes.get("images", ()))),
             "labels": labels(self.trace, self.left_out),
             "files": files(self.trace),
             "scenes": self.scenes,
@@ -67,12 +67,6 @@ def contents(trace: Trace) -> Contents:
     """Return all that a page can show of a trace."""
     drawn, arrays = scenes(trace)
     return Contents(trace, {**dict(_arrays(trace)), **arrays}, drawn, told(trace))
-
-
-def _values(encoded: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the encoded table of values, each by field, without the fields left out."""
-    names = encoded["columns"].get("Value", ())
-    return [dict(zip(names, row, strict=False)) for row in encoded["tables"]["Value"]]
 
 
 def _defaults(name: str, fields: Iterable[str]) -> list[Any]:

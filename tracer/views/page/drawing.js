@@ -2,8 +2,7 @@
 // data (see scenes.py): controls() and extra() make elements; draw(…, context) paints on the picture,
 // drawExtra() elsewhere; point(…, x, y, clicked) and move(…, across, along) follow the pointer and the
 // arrow keys; told() says what is seen.
-import { colour } from "./canvas.js";
-import { el } from "./dom.js";
+import { colour, el } from "./dom.js";
 import { boxOf } from "./geometry.js";
 import { drawNow, local, say } from "./page.js";
 

@@ -1,6 +1,6 @@
 // Expressions over recorded values, for conditions and `p`: the same small part of Python as
 // tracer/stepper/evaluate.py. Nothing is ever handed to JavaScript's eval.
-import { own, product, tensorsOf } from "./record.js";
+import { own, product } from "./record.js";
 
 /** A command or an expression that cannot be carried out; `key` is what the page says. */
 export class Refused extends Error {
@@ -248,7 +248,7 @@ function contains(box, wanted) {
 
 function tensorsIn(value) {
   if (isTensor(value)) return [value];
-  if (isTree(value)) return tensorsOf(value).map((tensor) => scope.read({ tensor }));
+  if (isTree(value)) return (value.tensors ?? []).map(([, tensor]) => scope.read({ tensor }));
   return Array.isArray(value) ? value.flatMap(tensorsIn) : [];
 }
 

@@ -122,8 +122,8 @@ export function obey(line) {
 }
 
 export function toggleBreakpoint({ file, line }) {
-  const there = cursor.breakpointAt(file, line);
-  if (there) cursor.breakpoints.delete(there.number);
+  const there = cursor.breakpoints.find(({ location }) => location.name === file && location.line === line);
+  if (there) cursor.remove(there);
   else if (obey(`b ${file}:${line}`)) tell("");
   refresh();
 }

@@ -25,13 +25,13 @@ function decoded({ trace: { columns, tables, root }, defaults, beside }) {
     });
     return found;
   };
-  const table = (type, rows) => {
+  const table = (type, rows, found = []) => { // a row may refer to those before it
     const more = Object.entries(beside[type] ?? {});
-    return rows.map((cells, i) => {
-      const found = row(type, cells);
-      for (const [name, column] of more) found[name] = column[i];
-      return found;
+    rows.forEach((cells, i) => {
+      found.push(row(type, cells));
+      for (const [name, column] of more) found[i][name] = column[i];
     });
+    return found;
   };
   const maybe = (type) => (cells) => cells && row(type, cells);
   const bound = (items) => items.map(([name, i]) => [name, values[i]]);
@@ -45,9 +45,9 @@ function decoded({ trace: { columns, tables, root }, defaults, beside }) {
   const sources = tables.Source.map((cells) => row("Source", cells));
   const tensors = table("TensorState", trace.tensors);
   const values = [];
-  for (const [i, cells] of tables.Value.entries()) values.push({ ...row("Value", cells), brief: beside.Value.brief[i] });
+  table("Value", tables.Value, values);
   return {
-    ...trace, tensors, calls: table("Call", trace.calls), lines: table("Line", trace.lines),
+    ...trace, tensors, values, calls: table("Call", trace.calls), lines: table("Line", trace.lines),
     stages: table("Stage", trace.stages), error: maybe("Failure")(trace.error),
     sources: named("SourceFile", trace.sources), modules: named("Module", trace.modules),
   };
@@ -55,14 +55,16 @@ function decoded({ trace: { columns, tables, root }, defaults, beside }) {
 
 /** The same with what belongs together at hand: a call's lines and children, the text of a place, later states. */
 function linked(trace) {
-  const { calls, lines, tensors, sources } = trace;
+  const { calls, lines, tensors, sources, values } = trace;
   for (const source of sources.values()) source.lines = source.text.split("\n");
   for (const call of calls) {
-    Object.assign(call, { around: calls[call.parent], children: [], lines: [] });
+    const bound = call.bound.map(([name, rounds]) => [name, rounds.map(([from, i]) => [from, values[i]])]);
+    Object.assign(call, { around: calls[call.parent], children: [], lines: [], bound: new Map(bound) });
     call.around?.children.push(call);
   }
   for (const line of lines) calls[line.call].lines.push(line);
   for (const state of tensors) state.later = tensors[state.later];
+  for (const value of values) value.tensors = value.tensors.map(([path, i]) => [path, tensors[i]]);
   return trace;
 }
 
@@ -81,24 +83,4 @@ export function own(object, name) {
 /** How many values a shape has. */
 export function product(shape) {
   return shape.reduce((a, b) => a * b, 1);
-}
-
-/** Add to the list that a Map holds for a key. */
-export function push(map, key, item) {
-  if (map.has(key)) map.get(key).push(item);
-  else map.set(key, [item]);
-}
-
-/** [path, leaf] of every tensor, scalar and opaque leaf of a value, depth first. */
-export function leaves(value, path = "") {
-  if (!value) return [];
-  if (value.items.length && value.kind !== "module") {
-    return value.items.flatMap(([name, item]) => leaves(item, path ? `${path}.${name}` : name));
-  }
-  return ["sequence", "mapping", "object", "arguments"].includes(value.kind) ? [] : [[path, value]];
-}
-
-/** The tensor states in a value, in order. */
-export function tensorsOf(value) {
-  return leaves(value).map(([, leaf]) => leaf.tensor).filter(Boolean);
 }

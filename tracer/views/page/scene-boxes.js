@@ -1,10 +1,8 @@
 // Boxes on the picture: proposals, matches, RoIs, detections. boxes.py says what a drawing holds.
-import { colour, paint } from "./canvas.js";
-import { el } from "./dom.js";
+import { colour, count, el, num, paint } from "./dom.js";
 import { at, colourOf, groupButtons, noted, rebuild, slider, stroke, strokeClearly } from "./drawing.js";
 import { boxAt, boxOf, range } from "./geometry.js";
 import { drawNow, local, say } from "./page.js";
-import { count, num } from "./text.js";
 
 const NAMED = 12; // boxes that get their group and score written beside them
 const TARGET = { ink: "#f0e442", width: 2, dash: [6, 4] };
@@ -23,10 +21,8 @@ function chosen({ fate, scores, group }) {
 }
 
 export const boxes = {
-  begin({ steps = [], scores = [] }) {
-    at.step = steps.length - 1;
-    // Weak detections are hidden at first, if there are others.
-    at.score = scores.some((score) => score >= 0.5) ? 0.5 : 0;
+  begin({ steps = [], score = 0 }) {
+    Object.assign(at, { step: steps.length - 1, score });
   },
 
   controls: ({ groups, group, scores }) => [
@@ -103,17 +99,13 @@ function funnel(steps, groups) {
   }));
 }
 
-const LEAST = 3; // log₂ of the side at the left edge
-const SPAN = 7.5;
-
 /** Which level each RoI is pooled from. */
 export const levels = {
   ...boxes,
 
   extra: (data) => el("canvas.level-chart", { role: "img", hint: say("level_chart"), onpointermove: ({ target, clientX }) => {
     const { left, width } = target.getBoundingClientRect();
-    const wanted = LEAST + (SPAN * (clientX - left)) / width;
-    const far = (i) => Math.abs(Math.log2(data.columns.side[i]) - wanted);
+    const far = (i) => Math.abs(data.places[i] - (clientX - left) / width);
     at.box = chosen(data).reduce((a, b) => (a < 0 || far(b) < far(a) ? b : a), -1);
     drawNow();
   } }),
@@ -125,27 +117,23 @@ export const levels = {
 
 /** Every RoI as a dot: its side against its level, and where the formula changes level. */
 function drawLevels(data, context, width, height) {
-  const { group, groups, limits: [low, high], columns: { scale, level, side } } = data;
-  const x = (length) => (width * (Math.log2(length) - LEAST)) / SPAN;
-  const edge = (k) => scale * 2 ** (low + k - level); // the side from which on level k is taken
+  const { group, groups, places, spans } = data;
   const row = (height - 20) / groups.length;
   const top = (k) => height - 20 - (k + 1) * row;
   const inks = groups.map(colourOf);
   context.font = "11px ui-monospace, monospace";
-  groups.forEach((names, k) => {
-    const from = k === 0 ? 0 : x(edge(k));
-    const to = low + k === high ? width : x(edge(k + 1));
+  spans.forEach(([from, to, side], k) => {
     Object.assign(context, { fillStyle: inks[k], globalAlpha: 0.18 });
-    context.fillRect(from, top(k), to - from, row - 2);
+    context.fillRect(from * width, top(k), (to - from) * width, row - 2);
     context.globalAlpha = 1;
-    context.fillText(local(names), 4, top(k) + row / 2 + 4);
+    context.fillText(local(groups[k]), 4, top(k) + row / 2 + 4);
     context.fillStyle = colour("quiet");
-    if (k) context.fillText(String(Math.round(edge(k))), from - 10, height - 6);
+    context.fillText(side, from * width - 10, height - 6);
   });
   for (const i of chosen(data)) {
     context.fillStyle = i === at.box ? colour("text") : inks[group[i]];
     context.beginPath();
-    context.arc(x(side[i]), top(group[i]) + row * (0.2 + 0.55 * ((i * 0.618) % 1)), i === at.box ? 5 : 2, 0, 7);
+    context.arc(places[i] * width, top(group[i]) + row * (0.2 + 0.55 * ((i * 0.618) % 1)), i === at.box ? 5 : 2, 0, 7);
     context.fill();
   }
 }

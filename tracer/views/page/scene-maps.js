@@ -1,10 +1,8 @@
 // Maps: the tensor at hand over the picture, the merges of the FPN, RoIAlign's grid.
-import { colour, mapped, paint } from "./canvas.js";
-import { el } from "./dom.js";
+import { colour, el, mapped, num, paint } from "./dom.js";
 import { at, colourOf, inkOf, noted, rebuild, slider, strokeClearly } from "./drawing.js";
 import { boxAt, range, samples } from "./geometry.js";
 import { drawNow, local, rec, say, shown } from "./page.js";
-import { num } from "./text.js";
 
 /** The tensor at hand over the picture. */
 export const overlay = {
@@ -24,12 +22,9 @@ export const overlay = {
 
 /** The channel mean of the tensor at hand, where it is a map of this image. */
 function meanPlane() {
-  const { id, summary, preview } = shown.tensor ?? {};
-  const [images, channels, ...cells] = summary?.shape ?? [];
-  const array = preview && rec.array(`preview/${id}`);
-  const [, height, width] = array?.shape ?? [];
-  const isMap = cells.length === 2 && images === rec.data.scenes.images.length && channels > 4 && preview?.image === at.image;
-  return isMap && Math.min(height, width) > 1 ? mapped(array.subarray(0, width * height), width, height) : null;
+  const { id, over } = shown.tensor ?? {};
+  const array = over === at.image && rec.array(`preview/${id}`);
+  return array ? map(array, array.shape.slice(1)) : null;
 }
 
 const SIGNS = ["", "+", "=", "→"];
@@ -128,7 +123,7 @@ function drawGrid(data, context, width, height) {
   }
 }
 
-const map = (values, [height, width] = values.shape) => mapped(values, width, height);
+const map = (values, [height, width] = values.shape) => mapped(values.subarray(0, width * height), width, height);
 
 /** What comes out: one value per bin (of the channel mean). */
 function drawPooled({ bins, pooled }, context, width, height) {

@@ -1,9 +1,7 @@
 // Anchors: those of one cell of one level, at any place of the picture. Losses, taken apart.
-import { colour, paint } from "./canvas.js";
-import { el } from "./dom.js";
+import { colour, drawBars, el, paint } from "./dom.js";
 import { at, colourOf, groupButtons, strokeClearly } from "./drawing.js";
 import { local, say } from "./page.js";
-import { count, num } from "./text.js";
 
 export const anchors = {
   begin: ({ levels }) => { at.group = Math.min(2, levels.length - 1); },
@@ -26,9 +24,8 @@ export const anchors = {
   },
 
   told({ levels, groups }) {
-    const { down: step, count: n, base, ...cell } = cellOf(levels);
-    const sizes = base.map(([x1, y1, x2, y2]) => `${num(x2 - x1)}×${num(y2 - y1)}`).join(", ");
-    return say("anchors_of", { ...cell, level: local(groups[at.group]), step, sizes, n: count(n) });
+    const { down: step, ...cell } = cellOf(levels);
+    return say("anchors_of", { ...cell, level: local(groups[at.group]), step });
   },
 
   move({ levels }, across, along) {
@@ -46,27 +43,20 @@ function cellOf(levels) {
 }
 
 export const losses = {
-  extra({ losses: all }) {
-    const most = Math.max(...all.map(({ value }) => Number(value) || 0), 1e-9);
-    return all.map(({ name, value, terms, text }) => {
-      const told = text && local(text);
-      return el("figure.loss", el("div.loss-value", el("b", name), el("span", num(value))),
-        el("div.loss-bar", { style: { width: `${(100 * (Number(value) || 0)) / most}%` } }),
-        terms?.length > 0 && el("canvas.histogram", { role: "img", label: `${name}: ${told}` }),
-        told && el("figcaption", told));
-    });
-  },
+  extra: ({ losses: all }) => all.map(({ name, value, share, terms, text }) => {
+    const told = text && local(text);
+    return el("figure.loss", el("div.loss-value", el("b", name), el("span", value)),
+      el("div.loss-bar", { style: { width: `${100 * share}%` } }),
+      terms?.length > 0 && el("canvas.histogram", { role: "img", label: `${name}: ${told}` }), told && el("figcaption", told));
+  }),
 
   /** What each sample adds, by falling size; as much of it as makes half of the sum stands out. */
   drawExtra({ losses: all }) {
     const drawn = all.filter(({ terms }) => terms?.length);
     at.extra.querySelectorAll("canvas").forEach((canvas, k) => {
       const { terms, half } = drawn[k];
-      paint(canvas, (context, width, height) => terms.forEach((value, i) => {
-        context.fillStyle = colour(i < half ? "accent" : "accent-soft");
-        const tall = ((height - 1) * value) / (terms[0] || 1);
-        context.fillRect((i * width) / terms.length, height - tall, width / terms.length + 0.3, tall);
-      }));
+      const inks = ["accent", "accent-soft"].map(colour);
+      paint(canvas, (...size) => drawBars(...size, Array.from(terms, (value) => value / (terms[0] || 1)), (i) => inks[i < half ? 0 : 1]));
     });
   },
 

@@ -1,11 +1,10 @@
 // Right, below: what the pass did on the picture. Boxes are in pixels of the resized image.
-import { colour, paint } from "./canvas.js";
-import { el, fill, select } from "./dom.js";
+import { colour, el, fill, paint, select } from "./dom.js";
 import { at } from "./drawing.js";
 import { cursor, panel, rec, say } from "./page.js";
 import { boxes, levels } from "./scene-boxes.js";
-import { anchors, losses } from "./scene-other.js";
 import { align, merges, overlay } from "./scene-maps.js";
+import { anchors, losses } from "./scene-other.js";
 
 const DRAWINGS = { overlay, merges, anchors, boxes, levels, align, losses };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };

@@ -216,7 +216,10 @@ def _anchors(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
                 "grid": list(level.map.shape[-2:]),
                 "base": base.round(3).tolist(),
                 "step": list(step),
-                "count": count,
+                "sizes": ", ".join(
+                    "×".join(map(number, (x2 - x1, y2 - y1))) for x1, y1, x2, y2 in base.tolist()
+                ),
+                "n": number(count),
             }
             for level, base, step, count in levels
         ],
@@ -226,10 +229,10 @@ def _anchors(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
 def _losses(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
     """The losses of the whole batch, and what each sample adds to them, by falling size."""
     found = []
-    for loss in parts.losses.losses:
-        # A loss that is no number is what one would look for here: it is shown as text.
-        value = loss.value if np.isfinite(loss.value) else str(loss.value)
-        entry: dict[str, Any] = {"name": loss.name, "value": value}
+    values = [loss.value if np.isfinite(loss.value) else 0 for loss in parts.losses.losses]
+    for loss, value in zip(parts.losses.losses, values, strict=True):
+        share = value / max(*values, 1e-9)
+        entry: dict[str, Any] = {"name": loss.name, "value": number(loss.value), "share": share}
         if loss.terms is not None and np.isfinite(loss.terms).all():
             terms = loss.terms.reshape(len(loss.terms), -1).sum(1, dtype=np.float64)
             ordered = np.sort(terms)[::-1]

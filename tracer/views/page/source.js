@@ -1,8 +1,7 @@
 // Middle: the source that ran, with the line at hand, what changed beside it, and breakpoints.
-import { el, fill, reveal } from "./dom.js";
+import { clip, el, fill, reveal } from "./dom.js";
 import { cursor, nothing, panel, rec, refresh, say, stageStyle, toggleBreakpoint } from "./page.js";
-import { known, lineAt } from "./stepper.js";
-import { clip } from "./text.js";
+import { lineAt } from "./stepper.js";
 
 const KINDS = ["", "k", "s", "c", "n", "f", "d", "b", "o"]; // as in highlight.py
 const CHUNK = 40; // lines that the browser lays out together
@@ -105,7 +104,7 @@ function markAll(place) {
   file.element.classList.toggle("focused", own);
   markFunction(own ? file.lines.slice(call.source.line - 1, file.ends[call.source.line]) : []);
   if (own) writeBeside(call, tick);
-  for (const { location: { kind, name, line }, enabled } of breakpoints.values()) {
+  for (const { location: { kind, name, line }, enabled } of breakpoints) {
     if (kind === "line" && name === file.name) mark(file.lines[line - 1], enabled ? "breakpoint" : "breakpoint-off");
   }
 }
@@ -120,7 +119,7 @@ function markFunction(lines) {
 
 /** Beside each line of the call that has run: what it changed last. */
 function writeBeside(call, tick) {
-  const latest = new Map(known(call).filter(([, from]) => from <= tick).map(([line]) => [line.line, line]));
+  const latest = new Map(call.lines.filter(({ known }) => known <= tick).map((line) => [line.line, line]));
   const fresh = lineAt(call, tick - 1);
   for (const [n, line] of latest) {
     const text = effect(line);

@@ -1,7 +1,7 @@
 // The cursor over a recording: the same moves and stops as tracer/stepper, held equal by the cases
 // in tests/cases. The state at a position depends on the position alone.
 import { parse, Refused, truth } from "./evaluate.js";
-import { own, push } from "./record.js";
+import { own } from "./record.js";
 
 // --- what is so at a tick ---
 
@@ -15,36 +15,16 @@ export function lineAt(call, tick) {
   return call.lines.findLast((line) => line.tick <= tick);
 }
 
-/** The lines of a call, each with the tick from which on it is known what the line changed. */
-export function known({ lines, end }) {
-  return lines.map((line, i) => [line, lines[i + 1]?.tick ?? end]);
-}
-
 /** What the tensor that held a state holds: a write in place before may have given it another. */
 export function current(state, tick) {
   return state?.later && state.until <= tick ? current(state.later, tick) : state;
 }
 
-/** What a name in a call holds. */
-const held = (call, name, tick) => bindings(call).get(name)?.findLast(([from]) => from <= tick)?.[1];
+const held = (call, name, tick) => call.bound.get(name)?.findLast(([from]) => from <= tick)?.[1];
 
 /** All arguments and locals of a call as [name, value], in order of their first binding. */
 export function locals(call, tick) {
-  return [...bindings(call).keys()].map((name) => [name, held(call, name, tick)]).filter(([, value]) => value);
-}
-
-/** What the names of a call held, [from which tick on, value] each. */
-function bindings(call) {
-  if (!call.bindings) {
-    call.bindings = new Map();
-    const bind = (name, from, value) => push(call.bindings, name, [from, value]);
-    for (const [name, value] of call.args.items) bind(name, call.start, value);
-    for (const [{ changed, deleted }, from] of known(call)) {
-      for (const [name, value] of changed) bind(name, from, value);
-      for (const name of deleted) bind(name, from, null);
-    }
-  }
-  return call.bindings;
+  return [...call.bound.keys()].map((name) => [name, held(call, name, tick)]).filter(([, value]) => value);
 }
 
 /** What is new at a position, [name, value] each: the arguments, or what the line before bound. */
@@ -52,22 +32,21 @@ export function changed({ kind, call, tick }) {
   return kind === "start" ? call.args.items : lineAt(call, tick - 1)?.changed ?? [];
 }
 
-/** Stands at one position; moves forwards and backwards; stops at breakpoints. */
 export class Cursor {
   selected = 0; // which entry of the stack is looked at, 0 for the innermost
   ops = false; // whether single steps visit ops too
-  breakpoints = new Map(); // by number
+  breakpoints = [];
   numbered = 0;
+  at = []; // positions by tick
 
   constructor(trace) {
-    this.trace = trace;
+    const { calls, lines } = this.trace = trace;
     this.positions = [
-      ...trace.calls.flatMap((call) => ["start", "end"].map((kind) => ({ tick: call[kind], kind, call }))),
-      ...trace.lines.map((line) => ({ tick: line.tick, kind: "line", call: trace.calls[line.call], line })),
+      ...calls.flatMap((call) => ["start", "end"].map((kind) => ({ tick: call[kind], kind, call }))),
+      ...lines.map((line) => ({ tick: line.tick, kind: "line", call: calls[line.call], line })),
     ].sort((a, b) => a.tick - b.tick);
-    this.order = [];
-    this.positions.forEach(({ tick }, i) => { this.order[tick] = i; });
-    [this.first, this.last] = [this.positions[0].tick, this.order.length - 1];
+    this.positions.forEach((position, index) => { this.at[position.tick] = Object.assign(position, { index }); });
+    [this.first, this.last] = [this.positions[0].tick, this.at.length - 1];
     this.tick = this.begin();
   }
 
@@ -78,14 +57,7 @@ export class Cursor {
     return ran?.lines.at(-1).tick ?? call?.start ?? this.first;
   }
 
-  /** The index of the position at a tick, or of the last one before it. */
-  index(tick) {
-    let near = Math.min(tick, this.last);
-    while (near > this.first && this.order[near] === undefined) near -= 1;
-    return this.order[near] ?? 0;
-  }
-
-  get position() { return this.positions[this.order[this.tick]]; }
+  get position() { return this.at[this.tick]; }
 
   get stack() { return stackOf(this.position.call); }
 
@@ -101,24 +73,25 @@ export class Cursor {
     return (this.trace.sources.has(source?.file) ? source : from) ?? (around ? this.placeOf(around, tick) : null);
   }
 
+  /** To a tick, or the last position before it. */
   goto(tick) {
-    this.tick = this.positions[this.index(tick)].tick;
+    this.tick = (this.positions.findLast((position) => position.tick <= tick) ?? this.positions[0]).tick;
     this.selected = 0;
   }
 
   // --- moving: each goes forwards, or by -1 backwards, and returns the breakpoint that it stopped at ---
 
-  into(by = 1, ops = false) { return this.run(by, this.visible(ops)); }
+  into(by, ops) { return this.run(by, this.visible(ops)); }
 
-  over(by = 1) { return this.run(by, this.within(...(by > 0 ? ["start", "end"] : ["end", "start"]))); }
+  over(by) { return this.run(by, this.within(...(by > 0 ? ["start", "end"] : ["end", "start"]))); }
 
-  out(by = 1) {
+  out(by) {
     const exit = by > 0 ? "end" : "start";
     const call = this.unlessAt(exit);
     return this.run(by, (p) => p.kind === exit && p.call === call);
   }
 
-  on(by = 1) { return this.run(by, () => false); }
+  on(by) { return this.run(by, () => false); }
 
   /** To a line of the selected call beyond this one, or from `number` on, or to its end. */
   until(number) {
@@ -130,25 +103,22 @@ export class Cursor {
 
   /** Move to where `goal` holds or a breakpoint stops, or to the end. */
   run(by, goal) {
-    const { positions } = this;
+    const { positions, position } = this;
     const stops = this.stops();
-    const end = by > 0 ? positions.length - 1 : 0;
-    let i = this.index(this.tick);
-    if (i === end) stops.clear();
-    while (i !== end) {
-      i += by;
-      if (stops.has(positions[i].tick) || goal(positions[i])) break;
+    let next = position;
+    while (positions[next.index + by]) {
+      next = positions[next.index + by];
+      if (stops.has(next.tick) || goal(next)) break;
     }
-    this.goto(positions[i].tick);
-    const stop = stops.get(this.tick);
-    if (stop?.temporary) this.breakpoints.delete(stop.number);
-    return stop;
+    const stop = next !== position && stops.get(next.tick);
+    this.goto(next.tick);
+    if (stop?.temporary) this.remove(stop);
+    return stop || null;
   }
 
   /** Where breakpoints stop: the first of them, by tick. */
   stops() {
-    const enabled = [...this.breakpoints.values()].filter((breakpoint) => breakpoint.enabled).reverse();
-    return new Map(enabled.flatMap((breakpoint) => breakpoint.ticks
+    return new Map(this.breakpoints.filter(({ enabled }) => enabled).reverse().flatMap((breakpoint) => breakpoint.ticks
       .filter((tick) => !breakpoint.ignored.includes(tick)).map((tick) => [tick, breakpoint])));
   }
 
@@ -174,7 +144,7 @@ export class Cursor {
     return (there && this.call.around) || this.call;
   }
 
-  /** Go to where the next stage begins; by -1 to where this one began, then the one before. */
+  /** To where the next stage begins; by -1 to where this one began, then the one before. */
   toStage(by) {
     const { starts } = this.trace.data.labels;
     const found = by > 0 ? starts.find((tick) => tick > this.tick) : starts.findLast((tick) => tick < this.tick);
@@ -185,23 +155,26 @@ export class Cursor {
   // --- breakpoints ---
 
   /** Set a breakpoint at a place, or a watch; refuses a place where the recording never comes by. */
-  addBreakpoint(place, { condition = "", temporary = false, watch = false } = {}) {
+  addBreakpoint(place, condition, { temporary = false, watch = false } = {}) {
     const location = watch ? { kind: "any" } : this.location(place);
     const positions = this.positions.filter(HOLDS[location.kind](location))
       .filter(({ call, line }) => [undefined, line ? line.round : call.nth].includes(location.nth));
     if (!positions.length) throw new Refused("refused_place", { text: place });
     const expression = condition || watch ? readCondition(condition, positions) : null;
-    const breakpoint = {
-      number: ++this.numbered, location, text: [place, condition].filter(Boolean).join(", "),
-      ticks: this.ticksOf(location, expression, positions), ignored: [], temporary, enabled: true,
-    };
-    this.breakpoints.set(breakpoint.number, breakpoint);
+    const ticks = this.ticksOf(location, expression, positions);
+    const text = [place, condition].filter(Boolean).join(", ");
+    const breakpoint = { number: ++this.numbered, location, text, ticks, ignored: [], temporary, enabled: true };
+    this.breakpoints.push(breakpoint);
     return breakpoint;
   }
 
-  /** Where a breakpoint is: a call by name, FILE:LINE, a line of this file, or a stage; and which of them. */
+  remove(breakpoint) {
+    this.breakpoints = this.breakpoints.filter((other) => other !== breakpoint);
+  }
+
+  /** A call by name, FILE:LINE, a line of this file, or a stage; and which of them. */
   location(place) {
-    const [, name, number] = /^(.*?)(?:#(\d+))?$/s.exec(place.trim());
+    const [, name, number] = /^(.*?)(?:#(\d+))?$/s.exec(place);
     const nth = number && Number(number);
     const [, stage] = /^stage[ :]\s*(.+)$/s.exec(name) ?? [];
     if (stage) return { kind: "stage", name: stage, nth };
@@ -238,27 +211,22 @@ export class Cursor {
     const refused = [];
     const found = places.map((position, i) => {
       const { call, line } = position;
+      const counters = { nth: call.nth, iteration: line?.round ?? 0, hits: i + 1 };
       try {
-        return truth(expression.value(this.scope(position, call, { nth: call.nth, iteration: line?.round ?? 0, hits: i + 1 })));
+        return truth(expression.value(this.scope(position, call, counters)));
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
         refused.push(error);
         return false;
       }
     });
-    if (places.length && refused.length === places.length) throw refused.pop();
+    if (refused.length && refused.length === places.length) throw refused[0];
     return found;
   }
 
   /** Pass over a breakpoint's next places from here, in either direction. */
   ignore(breakpoint, times) {
     breakpoint.ignored = breakpoint.ticks.filter((tick) => tick > this.tick).slice(0, times);
-  }
-
-  /** The breakpoint at a line, if there is one. */
-  breakpointAt(file, line) {
-    return [...this.breakpoints.values()].find(
-      ({ location }) => location.kind === "line" && location.name === file && location.line === line);
   }
 
   // --- looking ---
@@ -289,7 +257,7 @@ export class Cursor {
   searched({ kind, call, tick }) {
     if (kind === "start") return [call.label, call.type, ...call.shapes].join(" ");
     const place = kind === "line" && this.placeOf(call, tick);
-    return (place && this.trace.sources.get(place.file)?.lines[place.line - 1]?.trim()) || "";
+    return this.trace.sources.get(place?.file)?.lines[place.line - 1]?.trim() ?? "";
   }
 }
 
@@ -300,8 +268,7 @@ function unknown(name) { throw new Refused("refused_name", { name }); }
 /** A condition whose names are known to at least one of the calls at some positions. */
 function readCondition(text, positions) {
   const expression = parse(text);
-  const calls = new Set(positions.map(({ call }) => call));
-  const bound = [...calls].flatMap((call) => [...bindings(call).keys()]);
+  const bound = positions.flatMap(({ call }) => [...call.bound.keys()]);
   const all = new Set(["nth", "iteration", "hits", "torch", "self", ...RESULTS, ...bound]);
   for (const name of expression.names) if (!all.has(name)) unknown(name);
   return expression;
@@ -323,13 +290,9 @@ const HOLDS = {
   stage: ({ name }) => ({ call, line }) => !line && call.stage === name && call.around?.stage !== name,
   call: ({ name }) => {
     const patterns = [name, `*.${name}`].map(glob);
-    return ({ call, line }) => !line && namesOf(call).some((own) => patterns.some((pattern) => pattern.test(own)));
+    return ({ call, line }) => !line && call.names.some((own) => patterns.some((pattern) => pattern.test(own)));
   },
 };
-
-function namesOf({ kind, path, type }) {
-  return kind === "module" ? [path || "(root)", type, `${type}.forward`] : [path, `${type}.${path}`];
-}
 
 /** A regular expression for a pattern with `*`, `?` and `[…]`. */
 export function glob(pattern) {

@@ -1,8 +1,6 @@
 // Right, below: the tensor at hand: axes, range, histogram, previews, where from and where to.
-import { colour, mapped, paint } from "./canvas.js";
-import { el, fill, terms } from "./dom.js";
+import { colour, count, drawBars, el, fill, mapped, num, paint, terms } from "./dom.js";
 import { go, nothing, panel, pick, rec, say, shown } from "./page.js";
-import { count, num } from "./text.js";
 
 const MOST_ROWS = 20;
 const MOST_COLUMNS = 8;
@@ -21,7 +19,7 @@ export function update() {}
 
 /** The next time all is drawn anew: colours or sizes are others. */
 export function forget() {
-  drawn = undefined;
+  drawn = "nothing";
 }
 
 export function draw() {
@@ -81,14 +79,10 @@ function links({ links: rows }) {
 
 function drawHistogram({ histogram, min, max, mean }, context, width, height) {
   const most = Math.max(...histogram);
-  const step = width / histogram.length;
-  context.fillStyle = colour("accent-soft");
-  histogram.forEach((n, i) => {
-    const tall = n ? Math.max(1, (height - 2) * Math.sqrt(n / most)) : 0;
-    context.fillRect(i * step, height - tall, Math.max(step - 1, 1), tall);
-  });
-  for (const [value, ink, thick] of [[0, "quiet", 1], [mean, "accent", 2]]) {
-    context.fillStyle = colour(ink);
+  const ink = colour("accent-soft");
+  drawBars(context, width, height, histogram.map((n) => n && Math.max(0.03, Math.sqrt(n / most))), () => ink);
+  for (const [value, name, thick] of [[0, "quiet", 1], [mean, "accent", 2]]) {
+    context.fillStyle = colour(name);
     if (min < value && value < max) context.fillRect((width * (value - min)) / (max - min) - thick / 2, 0, thick, height);
   }
 }

@@ -1,8 +1,6 @@
 // Below: where the step lies in the whole run, to scrub; the buttons to move; play; the command line.
-import { colour, paint } from "./canvas.js";
-import { el, select, visible } from "./dom.js";
+import { clip, colour, count, el, paint, select, visible } from "./dom.js";
 import { cursor, go, obey, rec, say, stageInk } from "./page.js";
-import { clip, count } from "./text.js";
 
 const PACES = [1, 2, 4, 8, 16, 32];
 const MOST_DEPTH = 9; // of calls within calls
@@ -41,8 +39,7 @@ export function build() {
 }
 
 export function update() {
-  const { tick, position: { call, kind, line } } = cursor;
-  const index = cursor.index(tick);
+  const { call, kind, line, index } = cursor.position;
   const text = visible(`${call.name}${call.nth ? `#${call.nth}` : ""} · ${say(`at_${kind}`, { n: line?.line })}`);
   slider.value = index;
   slider.setAttribute("aria-valuetext", text);
@@ -101,7 +98,7 @@ export function drawFlame() {
     const tall = height / rows;
     for (const { id, stage, start, end } of rec.calls) {
       if (depth[id] >= rows) continue;
-      const [from, to] = [start, end].map((tick) => across(cursor.index(tick)) * width);
+      const [from, to] = [start, end].map((tick) => across(cursor.at[tick].index) * width);
       context.fillStyle = inks.get(stage) ?? base;
       context.globalAlpha = 1 - 0.075 * depth[id];
       context.fillRect(from, depth[id] * tall, Math.max(to - from - 0.5, 0.6), tall - 0.8);

@@ -1,8 +1,7 @@
 // Left: the tree of calls by stage, foldable, with shapes; and the search over it.
-import { arrange, el, reveal } from "./dom.js";
+import { arrange, clip, count, el, reveal } from "./dom.js";
 import { cursor, go, panel, rec, refresh, say, stageStyle } from "./page.js";
 import { glob, stackOf } from "./stepper.js";
-import { clip, count } from "./text.js";
 
 const MOST_FOUND = 300;
 const roots = rec.calls.filter(({ around }) => !around);

@@ -1,9 +1,7 @@
 // Right, above: the arguments and locals of the call at hand; what is new stands out.
-import { el, fill, reveal } from "./dom.js";
+import { clip, el, fill, reveal } from "./dom.js";
 import { cursor, nothing, panel, pick, rec, say, shown } from "./page.js";
-import { leaves, tensorsOf } from "./record.js";
 import { changed, current, locals } from "./stepper.js";
-import { clip } from "./text.js";
 
 const MOST_PARTS = 24;
 let list;
@@ -20,7 +18,7 @@ export function update() {
   const fresh = new Map(selected === 0 ? changed(position) : []);
   const here = `${tick} ${selected}`;
   if (here !== seen && !shown.pinned) {
-    shown.tensor = atHand([ended && call.result, ...[...fresh.values()].reverse()]) ?? shown.tensor ?? now(tensorsOf(call.args)[0]);
+    shown.tensor = atHand([ended && call.result, ...[...fresh.values()].reverse()]) ?? shown.tensor ?? now(call.args.tensors[0]?.[1]);
   }
   seen = here;
   const rows = [ended && call.error && el("li.error", el("b", say("raises")), " ", call.error)];
@@ -48,7 +46,7 @@ function entry(name, value, names) {
 /** The tensors in a value; of a module under construction the modules in it. */
 function parts(value) {
   if (value.tensor) return [];
-  if (value.kind !== "module") return leaves(value).filter(([, leaf]) => leaf.tensor);
+  if (value.kind !== "module") return value.tensors.map(([path, tensor]) => [path, { tensor }]);
   return rec.kind === "pass" ? [] : value.items.filter(([, item]) => item.kind === "module");
 }
 
@@ -72,6 +70,6 @@ function now(state) {
 
 /** The tensor to show of itself: the first in some values, with a picture if one has it. */
 function atHand(values) {
-  const states = values.filter(Boolean).flatMap(tensorsOf).map(now);
+  const states = values.filter(Boolean).flatMap(({ tensors }) => tensors).map(([, state]) => now(state));
   return states.find((state) => state.preview) ?? states[0];
 }
