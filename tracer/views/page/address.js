@@ -1,11 +1,10 @@
-// The address of a step: #call=rpn.head.conv%233&line=77&round=1, or &at=end, or &text=part of the
-// line; lang=zh goes before or after. address.py reads the same text.
+// The address of a step: #call=rpn.head.conv%233&line=77&round=1, or &at=end, or &text=part of the line;
+// address.py reads the same.
 import { cursor, LANGUAGES, rec, shown } from "./page.js";
 
 let linkedLang; // what a link named
 let writing;
 
-/** The address of what the page shows. */
 export function address() {
   const { call, line, kind } = cursor.position;
   const unique = rec.calls.find(({ label }) => label === call.label) === call;
@@ -16,7 +15,7 @@ export function address() {
   return `#${new URLSearchParams(found).toString().replaceAll("+", "%20")}`;
 }
 
-/** Stand where an address points; what it does not name, or names wrongly, stays as it is. */
+// What an address does not name, or names wrongly, stays as it is.
 export function follow(hash) {
   // A plus sign is one: the text of a line may hold it.
   const found = new URLSearchParams(hash.replace(/^#/, "").replaceAll("+", "%2B"));
@@ -31,7 +30,7 @@ function named(name) {
   return rec.calls.find(({ label }) => label === name || label === `${name}#0`) ?? rec.calls[/^\d+$/.test(name) ? name : -1];
 }
 
-/** A line of a call by its number, any line as FILE:LINE; or the first to run that has a text. */
+// A line of a call, any line as FILE:LINE, or the first to run that has a text.
 function lineOf(call, found) {
   const fileOf = (line) => rec.calls[line.call].source?.file ?? "";
   const lines = call?.lines ?? rec.lines;
@@ -46,7 +45,7 @@ function lineOf(call, found) {
   return rounds[found.get("round") ?? 0] ?? rounds[0];
 }
 
-/** The browser takes long over its address bar, and counts how often it is asked. */
+// The browser takes long over its address bar, and counts how often it is asked.
 export function update() {
   clearTimeout(writing);
   writing = setTimeout(() => {

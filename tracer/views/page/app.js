@@ -1,6 +1,6 @@
 // The page: puts its parts together, and keeps the keys, the language and the colours.
 import * as address from "./address.js";
-import { el, fill, terms } from "./dom.js";
+import { el, fill, put, terms } from "./dom.js";
 import * as map from "./map.js";
 import { cursor, drawNow, drawSoon, local, memory, message, obey, parts, rec, refresh, root, say, shown, go, toggleBreakpoint } from "./page.js";
 import * as scene from "./scene.js";
@@ -35,20 +35,18 @@ function header() {
     tool("?", "help", () => help.showModal()));
 }
 
-/** Beneath the values: the tensor at hand or the picture. */
 function lowerPart() {
   const panels = { tensor: tensor.build(), ...(scene.isEmpty ? {} : { picture: scene.build() }) };
   const tabs = Object.entries(panels).map(([name, panel]) => {
     const id = `tab-${name}`;
-    panel.setAttribute("role", "tabpanel");
-    panel.setAttribute("aria-labelledby", id);
+    put(panel, { role: "tabpanel", "aria-labelledby": id });
     return el("button", { role: "tab", id, onclick: () => choose(name) }, say(name));
   });
   const part = el("div.lower", el("div.lower-tabs", el("div", { role: "tablist", label: say("tensor") }, tabs),
     el("button.enlarge.quiet", { hint: say("enlarge"), onclick: enlarge }, "⤢")), Object.values(panels));
   const choose = (name) => {
     lower = part.dataset.shown = name;
-    for (const tab of tabs) tab.setAttribute("aria-selected", tab.id === `tab-${name}`);
+    for (const tab of tabs) put(tab, { "aria-selected": tab.id === `tab-${name}` });
     drawSoon();
   };
   choose(lower);
@@ -60,38 +58,30 @@ function enlarge() {
   redraw();
 }
 
-/** Draw again: colours or sizes are others. */
 function redraw() {
   tensor.forget();
   drawSoon();
 }
 
-/** On a small screen one panel is shown at a time. */
 function tabs() {
   const nav = el("nav.tabs", { label: say("tree") }, Object.entries(TABS).map(([tab, key]) => el("button", {
-    "aria-current": tab === "source", onclick: ({ target }) => {
+    "aria-current": tab === "source" || null, onclick: ({ target }) => {
       columns.dataset.tab = tab;
-      for (const other of nav.children) other.toggleAttribute("aria-current", other === target);
+      for (const other of nav.children) put(other, { "aria-current": other === target || null });
       refresh();
     } }, say(key))));
   return nav;
 }
 
-const KEYS_SHOWN = {
-  line: "←  →", into: "s  S", out: "o  O", stage: "[  ]", ends: "Home  End", play: "Space", break: "b", run: "c  C", search: "/",
-  command: ":", help: "?",
-};
-
 function helpDialog() {
-  const keys = Object.entries(KEYS_SHOWN).map(([key, names]) => [names.split("  ").map((name) => el("kbd", name)), say(`key_${key}`)]);
+  const names = Object.keys(rec.data.texts).map((key) => key.split("key_")[1]).filter(Boolean);
+  const keys = names.map((all) => [all.split(" ").map((name) => el("kbd", name)), say(`key_${all}`)]);
   const dialog = el("dialog.help", { "aria-labelledby": "help-title" }, el("h2", { id: "help-title" }, say("keys_title")),
     terms("keys", keys), el("p", say("about")), el("h2", say("notes")), terms("about", Object.entries(rec.data.labels.about)),
     rec.notes.map((note) => el("p", note)),
     el("button.tool", { hint: say("close"), onclick: () => dialog.close() }, say("close")));
   return dialog;
 }
-
-// --- language and colours ---
 
 function switchLanguage() {
   shown.lang = memory["tracer-lang"] = shown.lang === "en" ? "zh" : "en";
@@ -109,8 +99,6 @@ function switchScheme() {
   timeline.drawFlame();
   redraw();
 }
-
-// --- keys: what they do, or the stepper's command ---
 
 const KEYS = {
   ArrowLeft: "rn", ArrowRight: "n", Home: "first", End: "last", "[": "[", "]": "]", s: "s", S: "rs", o: "r", O: "rr", c: "c", C: "rc",
@@ -132,8 +120,6 @@ function press(event) {
   if (typeof KEYS[key] === "string") obey(KEYS[key]);
   else KEYS[key]();
 }
-
-// --- opening ---
 
 applyScheme();
 dark.addEventListener("change", applyScheme);

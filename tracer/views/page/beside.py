@@ -65,7 +65,7 @@ def _known(trace: Trace) -> list[int]:
 def _bound(
     encoded: Mapping[str, Any], values: list[dict[str, Any]], known: list[int]
 ) -> list[list[Any]]:
-    """Return what the names of each call held: (name, [from which tick on, value's number] each)."""
+    """Return of each call what its names held: [from which tick on, number of the value] each."""
     fields = dict(zip(encoded["columns"]["Trace"], encoded["root"], strict=False))
     calls = _rows(encoded, "Call", fields["calls"])
     found: list[dict[str, list[Any]]] = [defaultdict(list) for _ in calls]

@@ -22,7 +22,7 @@ import numpy as np
 from tracer.errors import TracerError
 from tracer.rcnn.anatomy import Anatomy, Funnel, Samples
 from tracer.rcnn.classes import class_name
-from tracer.views.page.parts import Arrays, Group, level_group, number, put, said
+from tracer.views.page.parts import Arrays, Group, coloured_group, level_group, number, put, said
 
 Drawing = dict[str, Any]
 MOST = 6000
@@ -138,17 +138,17 @@ def detections(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
 
 
 def _class_group(parts: Anatomy, label: int) -> Group:
-    names = (class_name(parts.run.trace.classes, label, lang) for lang in ("en", "zh"))
-    return (*names, f"level-{2 + label % 6}")  # type: ignore[return-value]
+    english, chinese = (class_name(parts.run.trace.classes, label, lg) for lg in ("en", "zh"))
+    return coloured_group(english, chinese, 2 + label % 6)
 
 
 # --- training -------------------------------------------------------------------------------------
 
 _MATCHES: tuple[Group, ...] = (
-    ("positive", "正样本", "level-4"),
-    ("low-quality match", "低质量匹配", "level-5"),
-    ("ignored", "忽略", "level-1"),
-    ("negative", "负样本", "level-6"),
+    coloured_group("positive", "正样本", 4),
+    coloured_group("low-quality match", "低质量匹配", 5),
+    coloured_group("ignored", "忽略", 1),
+    coloured_group("negative", "负样本", 6),
 )
 
 

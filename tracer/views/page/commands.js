@@ -2,16 +2,17 @@
 import { parse, Refused, repr } from "./evaluate.js";
 import { glob } from "./stepper.js";
 
-/** Carry out one line; returns what to say or the breakpoint that stopped, refuses what cannot be done. */
+// Returns what to say or the breakpoint that stopped.
 export function command(cursor, line) {
   const [, word, argument] = /^\s*(\S*)\s*(.*?)\s*$/s.exec(line);
-  return (ACTS.get(word) ?? (() => word && show(cursor, line)))(cursor, argument) ?? "";
+  const act = BY_WORD.get(word) ?? (() => word && show(cursor, line));
+  return act(cursor, argument) ?? "";
 }
 
 const refuse = (key, text) => { throw new Refused(key, { text }); };
 
-/** Move as often as is said; single steps can be told to visit ops too. */
-function travel(cursor, [move, by], argument) {
+// Single steps can be told how often, and to visit ops too.
+function travel(cursor, move, by, argument) {
   const [, ops, times = "1"] = /^(ops?(?=\s|$))?\s*([1-9]\d*)?$/.exec(argument) ?? refuse("refused_argument", argument);
   if ((argument && !["into", "over"].includes(move)) || (ops && move !== "into")) refuse("refused_argument", argument);
   let stop = null;
@@ -31,7 +32,6 @@ function setBreakpoint(cursor, argument, temporary) {
 
 const added = ({ number, text, ticks }) => `${number}: ${text} (${ticks.length})`;
 
-/** Do something to the breakpoints that are named, all of them if none is. */
 function each(cursor, argument, act) {
   const all = cursor.breakpoints;
   const named = argument ? all.filter((b) => b.text === argument) : all;
@@ -52,7 +52,7 @@ function goto(cursor, argument) {
   cursor.goto(tick);
 }
 
-/** To the next line, call, class or shape with a text; `*` stands for anything within a word. */
+// To the next line, call, class or shape with a text; `*` is anything within a word.
 function find(cursor, wanted) {
   const folded = wanted.toLowerCase();
   const test = glob(folded);
@@ -63,12 +63,13 @@ function find(cursor, wanted) {
   cursor.goto((found || refuse("refused_place", wanted)).tick);
 }
 
-/** By its words what a command does with what is written after it; of a move its name and direction. */
-const MOVES = {
-  "s step": ["into", 1], "rs reverse-step": ["into", -1], "n next": ["over", 1], "rn reverse-next": ["over", -1],
-  "r return": ["out", 1], "rr reverse-finish": ["out", -1], "c cont continue": ["on", 1], "rc reverse-continue": ["on", -1],
-};
-const OTHERS = {
+const move = (name, by) => (cursor, argument) => travel(cursor, name, by, argument);
+
+// What a command does with what is written after it.
+const ACTS = {
+  "s step": move("into", 1), "rs reverse-step": move("into", -1), "n next": move("over", 1), "rn reverse-next": move("over", -1),
+  "r return": move("out", 1), "rr reverse-finish": move("out", -1),
+  "c cont continue": move("on", 1), "rc reverse-continue": move("on", -1),
   first: (cursor) => cursor.goto(cursor.first),
   last: (cursor) => cursor.goto(cursor.last),
   "goto g": goto,
@@ -90,7 +91,4 @@ const OTHERS = {
   },
   "p pp": show,
 };
-const ACTS = new Map();
-const name = (words, act) => { for (const word of words.split(" ")) ACTS.set(word, act); };
-for (const [words, act] of Object.entries(OTHERS)) name(words, act);
-for (const [words, move] of Object.entries(MOVES)) name(words, (cursor, argument) => travel(cursor, move, argument));
+const BY_WORD = new Map(Object.entries(ACTS).flatMap(([words, act]) => words.split(" ").map((word) => [word, act])));

@@ -2,73 +2,71 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/**
- * Make an element: el("p.quiet", { id: "x", onclick: act }, "text", child, [children]). The attributes
- * may be left out, and so is what is null, false or empty; `hint` is both title and label, `style` holds
- * properties by name.
- */
+// Make an element: el("p.quiet", { id: "x", onclick: act }, "text", child, [children]). The attributes may
+// be left out, and so is what is null, false or empty.
 export function el(tag, ...given) {
   return filled(document.createElement(tag.split(".")[0]), tag, given);
 }
 
-/** The same for SVG. */
 export function svg(tag, ...given) {
   return filled(document.createElementNS(SVG, tag.split(".")[0]), tag, given);
 }
 
 function filled(element, tag, given) {
   const [, ...names] = tag.split(".");
-  if (names.length) element.setAttribute("class", names.join(" "));
-  if (given[0]?.constructor === Object) for (const [name, value] of Object.entries(given.shift())) put(element, name, value);
+  if (names.length) put(element, { class: names.join(" ") });
+  if (given[0]?.constructor === Object) put(element, given.shift());
   return fill(element, given);
 }
 
-function put(element, name, value) {
-  if (value == null || value === false) return;
-  if (name === "style") for (const [key, text] of Object.entries(value)) element.style.setProperty(key, text);
-  else if (typeof value === "function") element.addEventListener(name.slice(2), value);
-  else if (name === "hint") for (const one of ["title", "aria-label"]) put(element, one, value);
-  else element.setAttribute(name === "label" ? "aria-label" : name, value === true ? "" : visible(value));
+// Set attributes, or take them away where null or false; a `label` is for screen readers, a `hint` for all.
+export function put(element, attributes) {
+  for (const [name, value] of Object.entries(attributes)) {
+    const isState = name.startsWith("aria-"); // true and false are words there
+    if (name === "hint") put(element, { title: value, label: value });
+    else if (name === "label") put(element, { "aria-label": value });
+    else if (name === "style") for (const [key, text] of Object.entries(value)) element.style.setProperty(key, text);
+    else if (typeof value === "function") element.addEventListener(name.slice(2), value);
+    else if (value == null || (value === false && !isState)) element.removeAttribute(name);
+    else element.setAttribute(name, value === true && !isState ? "" : visible(value));
+  }
 }
 
-/** Give an element its content: elements, texts, lists of them, or nothing. */
+// Content: elements, texts, lists of them, or nothing.
 export function fill(element, ...given) {
   const children = given.flat(Infinity).filter((child) => child != null && child !== false && child !== "");
   element.replaceChildren(...children.map((child) => (child instanceof Node ? child : visible(child))));
   return element;
 }
 
-/** A choice among [value, text] pairs. */
 export function select(hint, options, chosen, onchange) {
   return el("select", { hint, onchange: (event) => onchange(event.target.value) },
     options.map(([value, text]) => el("option", { value, selected: value === chosen }, text)));
 }
 
-/** A list of terms: the term (one text or element, or several), and what is said of it. */
+// Each row a term (a text or element, or several), and what is said of it.
 export function terms(names, rows) {
   return el(`dl.${names}`, rows.map(([name, ...what]) => el("div", el("dt", name), el("dd", what))));
 }
 
-/** Paragraph text in which `code` stands between backquotes. */
 export function prose(text) {
   return text.split("`").map((part, i) => (i % 2 ? el("code", part) : part));
 }
 
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
-/** Control and direction marks as escapes, so that a name can neither hide nor turn around text. */
+// Control and direction marks as escapes, so that a name can neither hide nor turn around text.
 export function visible(text) {
   return String(text).replace(UNSEEN, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-/** Put rows into a list, leaving those alone that are in it already. */
+// Put rows into a list, leaving those alone that are in it already.
 export function arrange(list, rows) {
   const wanted = new Set(rows);
   for (const row of [...list.children]) if (!wanted.has(row)) row.remove();
   rows.forEach((row, i) => { if (list.children[i] !== row) list.insertBefore(row, list.children[i]); });
 }
 
-/** Scroll a list so that a row of it is in sight. */
 export function reveal(list, row) {
   if (!row) return;
   const [outer, inner] = [list, row].map((it) => it.getBoundingClientRect());
@@ -78,9 +76,7 @@ export function reveal(list, row) {
   }
 }
 
-// --- short texts ---
-
-/** Four digits; whole numbers whole. */
+// Four digits; whole numbers whole.
 export function num(value) {
   if (value == null) return "–";
   if (!Number.isFinite(value)) return String(value);
@@ -89,7 +85,6 @@ export function num(value) {
   return size >= 1e5 || size < 1e-4 ? value.toExponential(2).replace("e+", "e") : String(Number(value.toPrecision(4)));
 }
 
-/** A count with its thousands parted. */
 export function count(value) {
   return value.toString().replace(/\B(?=(\d{3})+$)/g, "\u202f");
 }
@@ -98,9 +93,7 @@ export function clip(text, room) {
   return text.length > room ? `${text.slice(0, room - 1)}…` : text;
 }
 
-// --- pixels ---
-
-/** Let `draw(context, width, height)` paint a canvas in CSS pixels at the screen's resolution. */
+// Let `draw(context, width, height)` paint in CSS pixels at the screen's resolution.
 export function paint(canvas, draw) {
   const scale = Math.min(globalThis.devicePixelRatio || 1, 2);
   const { width, height } = canvas.getBoundingClientRect();
@@ -111,12 +104,11 @@ export function paint(canvas, draw) {
   draw(context, width, height);
 }
 
-/** The value of a custom property of the page's style. */
 export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-// Dark to light in even steps of lightness: blue, teal, green, yellow; one pixel for each 8-bit value.
+// Dark to light in even steps of lightness: blue, teal, green, yellow.
 const STOPS = [[13, 16, 46], [38, 40, 105], [40, 82, 140], [34, 125, 142], [52, 165, 122], [133, 200, 79], [240, 226, 92], []];
 const PIXELS = Uint32Array.from({ length: 256 }, (_, i) => {
   const at = (i / 255) * (STOPS.length - 2);
@@ -125,9 +117,9 @@ const PIXELS = Uint32Array.from({ length: 256 }, (_, i) => {
   return new Uint32Array(Uint8Array.of(r, g, b, 255).buffer)[0];
 });
 
-/** A canvas with 8-bit values in colours, a pixel each; named, it is a picture to be looked at. */
+// 8-bit values in colours, a pixel each; named, it is a picture to be looked at.
 export function mapped(values, width, height, label = null) {
-  const canvas = el("canvas", { width, height, "aria-label": label, role: label && "img" });
+  const canvas = el("canvas", { width, height, label, role: label && "img" });
   const context = canvas.getContext("2d");
   const image = context.createImageData(width, height);
   new Uint32Array(image.data.buffer).set(Uint32Array.from(values, (value) => PIXELS[value]));
@@ -135,7 +127,7 @@ export function mapped(values, width, height, label = null) {
   return canvas;
 }
 
-/** Bars side by side, each as tall as its part of 1. */
+// Bars side by side, each as tall as its part of 1.
 export function drawBars(context, width, height, parts, inkOf) {
   const step = width / parts.length;
   parts.forEach((part, i) => {

@@ -1,24 +1,22 @@
-// What all drawings of the picture have in common. A drawing is an object of functions, each given its
-// data (see scenes.py): controls() and extra() make elements; draw(…, context) paints on the picture,
-// drawExtra() elsewhere; point(…, x, y, clicked) and move(…, across, along) follow the pointer and the
-// arrow keys; told() says what is seen.
-import { colour, el } from "./dom.js";
+// What all drawings of the picture share. A drawing is an object of functions, each given its data (see
+// scenes.py): controls() and extra() make elements, draw() paints on the picture and drawExtra() elsewhere,
+// point() and move() follow the pointer and the arrow keys, told() says what is seen.
+import { el } from "./dom.js";
 import { boxOf } from "./geometry.js";
 import { drawNow, local, say } from "./page.js";
 
-/** What is chosen and pointed at, the `scene` (an image with its drawings), and its `scale` on the screen. */
+// What is chosen and pointed at, the `scene` (an image, its drawings) and its `scale` on the screen.
 export const at = { group: -1, point: null, box: -1, top: 100, score: 0, step: 0, opacity: 0.6 };
 
-/** Make the controls again, after something chosen by one of them. */
+// Make the controls again.
 export function rebuild(chosen) {
   Object.assign(at, chosen, { stale: true });
   drawNow();
 }
 
-/** A text followed by what the drawing says of itself. */
 export const noted = (text, note) => (note ? `${text} ${local(note)}` : text);
 
-/** Stroke boxes; `look(i)` gives the colour, the width in screen pixels and the dashes of each. */
+// `look(i)` gives a box's colour, width in screen pixels, and dashes.
 export function stroke(context, list, indices, look) {
   context.save();
   for (const i of indices) {
@@ -31,7 +29,6 @@ export function stroke(context, list, indices, look) {
   context.restore();
 }
 
-/** Stroke one box so that it stands out from any picture. */
 export function strokeClearly(context, list, i, ink) {
   stroke(context, list, [i], () => ({ ink: "#000", width: 5 }));
   stroke(context, list, [i], () => ({ ink, width: 2.5 }));
@@ -47,16 +44,14 @@ export function slider(name, { min = 0, max, step = 1, show = String }) {
   return el("label.slider", el("span", say(name)), input, output);
 }
 
-/** Buttons for groups, each a name in both languages and a colour; `all` offers them together. */
+// A group is its name in both languages and its colour; `all` offers them together.
 export function groupButtons(groups, all = true) {
   const make = (group, hint) => el("button", {
-    hint, "aria-pressed": String(at.group === group), style: group < 0 ? {} : inkOf(groups[group]),
+    hint, "aria-pressed": at.group === group, style: group < 0 ? {} : inkOf(groups[group]),
     onclick: () => rebuild({ group, box: -1 }),
   }, hint);
   return el("span.groups", { role: "group", label: say("groups") },
     all && make(-1, say("all_groups")), groups.map((names, i) => make(i, local(names))));
 }
 
-/** The colour of a group, for the style and for painting. */
-export const inkOf = ([, , name]) => ({ "--ink": `var(--${name})` });
-export const colourOf = ([, , name]) => colour(name);
+export const inkOf = ([, , ink]) => ({ "--ink": ink });

@@ -2,11 +2,21 @@
 // tracer/stepper/evaluate.py. Nothing is ever handed to JavaScript's eval.
 import { own, product } from "./record.js";
 
-/** A command or an expression that cannot be carried out; `key` is what the page says. */
+// What cannot be carried out; `key` is what the page says.
 export class Refused extends Error {
   constructor(key, values = {}) {
     super(key);
     Object.assign(this, { key, values });
+  }
+}
+
+// What an act gives, or why it was refused.
+export function attempt(act) {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof Refused) return error;
+    throw error;
   }
 }
 
@@ -23,7 +33,7 @@ const TOKEN = new RegExp(`\\s*(?:${TOKENS.map(({ source }) => source).join("|")}
 const MOST_DEEP = 40;
 const MOST_LONG = 1000;
 
-/** How tightly a sign binds what stands before it. */
+// How tightly a sign binds what stands before it.
 const POWER = { if: 1, or: 2, and: 3, "+": 6, "-": 6, "*": 7, "/": 7, "//": 7, "%": 7, "**": 9, ".": 10, "[": 10 };
 const [NOT, COMPARED, SIGNED] = [4, 5, 8];
 for (const sign of ["in", "not in", "is", "is not", "==", "!=", "<", "<=", ">", ">="]) POWER[sign] = COMPARED;
@@ -37,7 +47,6 @@ let names; // the names that it looks up,
 let depth;
 let scope; // and where it is computed: get(name), read(value), fresh()
 
-/** Parse an expression: {value, names}, a function of the scope and the names that it looks up. */
 export function parse(given) {
   [text, names, depth] = [given.trimEnd(), new Set(), 0];
   const found = [...text.matchAll(TOKEN)];
@@ -66,7 +75,7 @@ function expression(power = 0) {
   return value;
 }
 
-/** Expressions between commas up to `end`; one alone, without a comma, is itself. */
+// Expressions between commas up to `end`; one alone, without a comma, is itself.
 function tuple(end, isList = false) {
   const items = [];
   let comma = true;
@@ -104,7 +113,7 @@ function named(word) {
   return () => (word === "torch" ? TORCH : scope.get(word));
 }
 
-/** An operand with the sign that follows it, and what follows that. */
+// An operand with the sign that follows it, and what follows that.
 function combined(sign, left) {
   if (sign === ".") return member(left);
   if (sign === "[") return indexed(left);
@@ -140,7 +149,7 @@ function conditional(body) {
   return () => (truth(test()) ? body : other)();
 }
 
-/** a < b < c is a < b and b < c. */
+// a < b < c is a < b and b < c.
 function comparison(sign, left) {
   const right = expression(COMPARED);
   const holds = () => compare(sign, left(), right());
@@ -156,7 +165,6 @@ const isTree = (value) => typeof value?.kind === "string"; // lists are read as 
 const isPlain = (value) => typeof value === "number" || typeof value === "boolean";
 const isText = (value) => typeof value === "string";
 
-/** Whether a value counts as true. */
 export function truth(value) {
   if (isTensor(value)) refuse("bool");
   if (isTree(value)) return value.kind !== "mapping" || lengthOf(value) > 0;
@@ -252,17 +260,14 @@ function tensorsIn(value) {
   return Array.isArray(value) ? value.flatMap(tensorsIn) : [];
 }
 
-/** Whether a tensor within a value, or within what is new, passes a test. */
 const anywhere = (test) => (value = scope.fresh()) => tensorsIn(value).some(test);
 
-/** A statistic of a tensor; of several numbers, where `several` can compute it. */
 const over = (name, several) => (first, ...others) => {
   if (!others.length && isTensor(first)) return first.summary[name] ?? refuse(name);
   const list = others.length ? [first, ...others] : first;
   return several && Array.isArray(list) && list.length ? several(list) : refuse(name);
 };
 
-/** A function whose first argument is of the right sort. */
 const of = (fits, name, compute) => (value, ...others) => (fits(value) ? compute(value, ...others) : refuse(name));
 const isNumber = (value) => typeof value === "number";
 const [hasNan, hasInf] = ["nan", "inf"].map((name) => anywhere(({ summary }) => summary[name]));
@@ -282,7 +287,7 @@ const FUNCTIONS = {
 
 const PYTHON = { null: "None", true: "True", false: "False", NaN: "nan", Infinity: "inf", "-Infinity": "-inf" };
 
-/** What an expression gave, in a few words: a plain result as Python writes it. */
+// What an expression gave, in a few words: a plain result as Python writes it.
 export function repr(value) {
   if (isTensor(value)) return `${value.shape} ${value.summary.dtype}`;
   if (value?.brief) return value.brief;

@@ -1,12 +1,10 @@
 // Arithmetic on boxes, without anything to look at.
 
-/** 0, 1, … n - 1. */
 export const range = (n) => [...Array(n).keys()];
 
-/** The corners of a box: x1, y1, x2, y2. */
 export const boxOf = (list, i) => list.subarray(4 * i, 4 * i + 4);
 
-/** The smallest of some boxes around a point, or -1. */
+// The smallest of some boxes around a point, or -1.
 export function boxAt(boxes, indices, x, y) {
   const area = (i) => {
     const [x1, y1, x2, y2] = boxOf(boxes, i);
@@ -15,5 +13,5 @@ export function boxAt(boxes, indices, x, y) {
   return indices.reduce((best, i) => (area(i) < (best < 0 ? Infinity : area(best)) ? i : best), -1);
 }
 
-/** The places along one axis where RoIAlign samples a box: `count` in each of its bins. */
+// The places along one axis where RoIAlign samples a box: `count` in each of its bins.
 export const samples = (start, bin, bins, count) => range(bins * count).map((i) => start + ((i + 0.5) / count) * bin);

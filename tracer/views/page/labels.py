@@ -9,6 +9,7 @@ from typing import Any
 
 from tracer.record import Source, Trace, Value
 from tracer.stepper.cursor import Cursor
+from tracer.stepper.timeline import Timeline
 from tracer.views.page.beside import shape
 from tracer.views.page.highlight import tokens
 from tracer.views.page.parts import big, indent, number, said
@@ -22,7 +23,8 @@ def labels(trace: Trace, left_out: Sequence[str]) -> dict[str, Any]:
 
     Returns:
         ``title``, ``facts`` beside it, ``notices`` beneath, facts ``about`` the recording; of each
-        of the ``stages`` what it made; the ticks where a stage ``starts``.
+        of the ``stages`` what it made; the ticks where a stage ``starts``; ``bars``: of each call
+        that is not too deep from which step to which it goes, its depth, its stage.
     """
     title = trace.environment.get("title")
     notices = []
@@ -34,6 +36,7 @@ def labels(trace: Trace, left_out: Sequence[str]) -> dict[str, Any]:
         notices.append(["", [said("left_out", what=part)[i] for i, part in enumerate(parts)]])
     return {
         "stages": _stages(trace),
+        "bars": _bars(trace),
         "starts": Cursor(trace).stage_starts(),
         "about": {**trace.environment, "seconds": f"{number(trace.seconds)} s"},
         "title": [title, title] if title else said(f"title_{trace.kind}", subject=trace.subject),
@@ -61,6 +64,22 @@ def _stages(trace: Trace) -> dict[str, str]:
     return {stage.name: _made(trace, trace.calls[stage.calls[-1]].result) for stage in trace.stages}
 
 
+MOST_DEPTH = 9
+"""Of calls within calls, in the timeline."""
+
+
+def _bars(trace: Trace) -> list[tuple[int, int, int, str]]:
+    index = {position.tick: i for i, position in enumerate(Timeline(trace).positions)}
+    depth: list[int] = []
+    for call in trace.calls:
+        depth.append(0 if call.parent is None else depth[call.parent] + 1)
+    return [
+        (index[call.start], index[call.end], depth[call.id], call.stage)
+        for call in trace.calls
+        if depth[call.id] < MOST_DEPTH
+    ]
+
+
 def _made(trace: Trace, value: Value | None) -> str:
     items = [item for _, item in value.items] if value else []
     if value and value.kind == "mapping" and len(items) > 1:
@@ -81,8 +100,8 @@ def files(trace: Trace) -> dict[str, dict[str, Any]]:
     """Return of each source file what the page shows beside its text.
 
     Returns:
-        ``tokens``: see `highlight.tokens`. ``times``: how often each line ran in the whole
-        recording. ``ends``: the last line of each function that was called, by its first.
+        ``lines``: of each line the runs of `highlight.tokens` in it. ``times``: how often each line
+        ran in the whole recording. ``ends``: the last line of each function called, by its first.
     """
     times: dict[str, Counter[int]] = defaultdict(Counter)
     for line in trace.lines:
@@ -92,12 +111,27 @@ def files(trace: Trace) -> dict[str, dict[str, Any]]:
     starts = {call.source for call in trace.calls if call.source}
     return {
         name: {
-            "tokens": tokens(file.text),
+            "lines": _by_line(file.text, tokens(file.text)),
             "times": times[name],
             "ends": _ends(file.text.split("\n"), [s for s in starts if s.file == name]),
         }
         for name, file in trace.sources.items()
     }
+
+
+def _by_line(text: str, runs: Sequence[int]) -> list[list[int]]:
+    """Part a text's runs by its lines; a line break belongs to no line."""
+    units = text.encode("utf-16-le", "surrogatepass")
+    lines: list[list[int]] = [[]]
+    at = 0
+    for kind, length in zip(runs[::2], runs[1::2], strict=True):
+        piece = units[2 * at : 2 * (at + length)].decode("utf-16-le", "surrogatepass")
+        at += length
+        parts = (part.encode("utf-16-le", "surrogatepass") for part in piece.split("\n"))
+        first, *others = (len(part) // 2 for part in parts)
+        lines[-1] += [kind, first] if first else []
+        lines += [[kind, size] if size else [] for size in others]
+    return lines
 
 
 def _ends(lines: list[str], starts: Iterable[Source]) -> Mapping[int, int]:

@@ -1,5 +1,5 @@
-// Above: the stages of the pass as a map; the one at hand is marked, each can be gone to.
-import { el, fill, svg } from "./dom.js";
+// Above: the stages of the pass as a map, to go to.
+import { el, fill, put, svg } from "./dom.js";
 import { cursor, go, rec, say, stageStyle, told } from "./page.js";
 
 // What skips stages: C2–C4 go into the FPN, its levels into the RoI heads.
@@ -13,7 +13,7 @@ let centred; // and the one scrolled to
 
 export function build() {
   nodes = new Map(rec.stages.map((stage) => [stage.name, node(stage)]));
-  edges = svg("svg.edges", { "aria-hidden": "true" });
+  edges = svg("svg.edges", { "aria-hidden": true });
   list = el("ol", [...nodes.values()].map((it) => el("li", it)));
   element = el("nav.map", { label: say("map") }, edges, list);
   new ResizeObserver(connect).observe(element);
@@ -27,7 +27,6 @@ function node({ name, calls }) {
     el("b", name), el("span", rec.data.labels.stages[name]));
 }
 
-/** To the stage's next call from here, or its first. */
 function goto(calls) {
   const starts = calls.map((id) => rec.calls[id].start);
   go(starts.find((tick) => tick > cursor.tick) ?? starts[0]);
@@ -36,9 +35,8 @@ function goto(calls) {
 export function update() {
   const { stage } = cursor.position.call;
   if (stage === here) return;
-  nodes.get(here)?.removeAttribute("aria-current");
-  nodes.get(stage)?.setAttribute("aria-current", "step");
   here = stage;
+  for (const [name, node] of nodes) put(node, { "aria-current": name === here ? "step" : null });
 }
 
 export function settle() {
@@ -48,7 +46,7 @@ export function settle() {
 }
 
 function connect() {
-  edges.setAttribute("width", list.scrollWidth);
+  put(edges, { width: list.scrollWidth });
   const ends = rec.kind === "pass" ? EDGES.map((edge) => edge.map((name) => nodes.get(name))) : [];
   fill(edges, ends.map(([from, to], i) => from && to && arc(from, to, i)));
 }

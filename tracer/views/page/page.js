@@ -3,7 +3,7 @@
 // what needs the layout, draw() paints.
 import { command } from "./commands.js";
 import { el, visible } from "./dom.js";
-import { Refused } from "./evaluate.js";
+import { attempt } from "./evaluate.js";
 import { unpack } from "./record.js";
 import { Cursor } from "./stepper.js";
 
@@ -11,7 +11,7 @@ export const LANGUAGES = ["en", "zh"];
 export const root = document.getElementById("app");
 export const message = el("p.message", { role: "status" });
 
-/** What the browser remembers between visits, where it does; a frame of its own has no storage. */
+// What the browser remembers between visits, where it does; a frame of its own has no storage.
 export const memory = (() => {
   try {
     return localStorage;
@@ -33,22 +33,18 @@ export const shown = {
   pinned: false, // whether it stays while stepping
 };
 
-// --- texts ---
-
-/** The one of an English and a Chinese text that is in the language of the page. */
+// Of an English and a Chinese text the one to show.
 export const local = (texts) => texts[LANGUAGES.indexOf(shown.lang)];
 
-/** What the page says for a key, its {names} filled in. */
+// The page's text for a key, its {names} filled in.
 export const say = (key, values = {}) => local(rec.data.texts[key]).replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 
-/** The commentary in the language of the page, if there is one. */
 export const told = () => rec.data.told?.languages[shown.lang];
 
 export function tell(text) {
   message.textContent = visible(text);
 }
 
-/** The element of a part with a name of its own. */
 export function panel(names, key, ...children) {
   return el(`section.panel.${names}`, { label: say(key) }, children);
 }
@@ -57,11 +53,9 @@ export function nothing(key, tag = "p") {
   return el(`${tag}.nothing.quiet`, say(key));
 }
 
-// --- colours of stages ---
-
 const COLOURS = 10; // in page.css
 
-/** The name of a stage's colour; what belongs to no stage has one that is not there. */
+// What belongs to no stage has a colour that is not there.
 export function stageInk(stage) {
   return `stage-${rec.stages.findIndex(({ name }) => name === stage) % COLOURS}`;
 }
@@ -70,19 +64,17 @@ export function stageStyle(stage) {
   return { "--stage": `var(--${stageInk(stage)})` };
 }
 
-// --- showing ---
-
 export const parts = [];
 let drawing = null;
 
-/** Show what the cursor stands at: first all is written, then what needs the layout is done. */
+// First all is written, then what needs the layout is done.
 export function refresh() {
   for (const part of parts) part.update();
   for (const part of parts) part.settle?.();
   drawSoon();
 }
 
-/** Pictures are drawn with the screen's next one, once however many steps are made until then. */
+// With the screen's next picture, once however many steps are made until then.
 export function drawSoon() {
   drawing ??= requestAnimationFrame(drawNow);
 }
@@ -93,37 +85,27 @@ export function drawNow() {
   for (const part of parts) part.draw?.();
 }
 
-// --- what one can do ---
-
 export function go(tick) {
   cursor.goto(tick);
   refresh();
 }
 
-/** Show a tensor state, until the next step. */
 export function pick(tensor) {
   shown.tensor = tensor;
   refresh();
 }
 
-/** Carry out a command, and say what it answers; the answer is returned, unless it was refused. */
+// Say what a command answers: a text, the breakpoint that stopped, why it was refused.
 export function obey(line) {
-  try {
-    const answer = command(cursor, line);
-    tell(answer.ticks ? say("stopped", answer) : answer);
-    return answer;
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    tell(say(error.key, error.values));
-    return null;
-  } finally {
-    refresh();
-  }
+  const answer = attempt(() => command(cursor, line));
+  tell(answer.key ? say(answer.key, answer.values) : answer.ticks ? say("stopped", answer) : answer);
+  refresh();
+  return answer;
 }
 
 export function toggleBreakpoint({ file, line }) {
   const there = cursor.breakpoints.find(({ location }) => location.name === file && location.line === line);
   if (there) cursor.remove(there);
-  else if (obey(`b ${file}:${line}`)) tell("");
+  else if (!obey(`b ${file}:${line}`).key) tell("");
   refresh();
 }

@@ -11,8 +11,11 @@ import numpy as np
 from tracer.views.page.shell import static
 
 Arrays = dict[str, np.ndarray]
-Group = tuple[str, str, str]
-"""Of boxes that belong together: their name in English and in Chinese, their colour."""
+Group = tuple[str, str, str, str]
+"""Of boxes that belong together: name in English and in Chinese, colour, colour of text on it."""
+
+LEVEL_COLOURS = ("#999999", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
+"""Of P1 to P7, as in the figures."""
 
 
 def put(arrays: Arrays, name: str, values: np.ndarray, dtype: type) -> dict[str, str]:
@@ -43,10 +46,18 @@ def big(n: int) -> str:
     return f"{float(f'{n / 1000**power:.3g}'):g}{('', ' k', ' M', ' G', ' T')[power]}"
 
 
+def coloured_group(english: str, chinese: str, level: int) -> Group:
+    """Return a group in the colour of a level, black or white text on it."""
+    colour = LEVEL_COLOURS[level - 1]
+    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    light = 0.3 * red + 0.59 * green + 0.11 * blue > 130
+    return english, chinese, colour, "#14171f" if light else "#ffffff"
+
+
 def level_group(name: str) -> Group:
     """Return a level as a group of boxes; P2 has the same colour everywhere, as in the figures."""
     number = re.search(r"\d+", name)
-    return name, name, f"level-{min(max(int(number[0]) if number else 1, 1), 7)}"
+    return coloured_group(name, name, min(max(int(number[0]) if number else 1, 1), 7))
 
 
 def indent(line: str) -> int:

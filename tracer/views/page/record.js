@@ -2,7 +2,7 @@
 
 const TYPED = { uint8: Uint8Array, int32: Int32Array, float32: Float32Array };
 
-/** Decompress and decode the text that pack.py wrote: a trace, its `data` beside it, its arrays by name. */
+// What pack.py wrote: a trace, the `data` beside it, an `array` by name.
 export async function unpack(text) {
   const bytes = Uint8Array.fromBase64?.(text) ?? Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
@@ -16,7 +16,7 @@ export async function unpack(text) {
   return Object.assign(linked(decoded(data)), { data, array });
 }
 
-/** The rows of tracer/codec.py as objects: lists of fields, the last ones left out where default. */
+// The rows of tracer/codec.py as objects: lists of fields, the last ones left out where default.
 function decoded({ trace: { columns, tables, root }, defaults, beside }) {
   const row = (type, cells) => {
     const found = {}; // of the same form in all rows of a type, which makes them quick to read
@@ -53,7 +53,7 @@ function decoded({ trace: { columns, tables, root }, defaults, beside }) {
   };
 }
 
-/** The same with what belongs together at hand: a call's lines and children, the text of a place, later states. */
+// The same with what belongs together at hand.
 function linked(trace) {
   const { calls, lines, tensors, sources, values } = trace;
   for (const source of sources.values()) source.lines = source.text.split("\n");
@@ -68,19 +68,17 @@ function linked(trace) {
   return trace;
 }
 
-/** A number that JSON cannot hold is written as {"float": "nan"} or {"int": "0x…"}. */
+// A number that JSON cannot hold is written as {"float": "nan"} or {"int": "0x…"}.
 function number(value) {
   if (value === null || typeof value !== "object" || Array.isArray(value)) return value;
   if (!("int" in value)) return { nan: NaN, inf: Infinity, "-inf": -Infinity }[value.float];
   return value.int.startsWith("-") ? -BigInt(value.int.slice(1)) : BigInt(value.int);
 }
 
-/** What an object has of its own under a name, or undefined. */
 export function own(object, name) {
   return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
-/** How many values a shape has. */
 export function product(shape) {
   return shape.reduce((a, b) => a * b, 1);
 }

@@ -1,6 +1,6 @@
 // Boxes on the picture: proposals, matches, RoIs, detections. boxes.py says what a drawing holds.
 import { colour, count, el, num, paint } from "./dom.js";
-import { at, colourOf, groupButtons, noted, rebuild, slider, stroke, strokeClearly } from "./drawing.js";
+import { at, groupButtons, noted, rebuild, slider, stroke, strokeClearly } from "./drawing.js";
 import { boxAt, boxOf, range } from "./geometry.js";
 import { drawNow, local, say } from "./page.js";
 
@@ -12,7 +12,7 @@ const LINKED = {
   target: () => ({ ...TARGET, width: 3.5 }),
 };
 
-/** The boxes of the chosen group, of enough score, that were left after the chosen step: the best of them. */
+// The best boxes of the chosen group, of enough score, that were left after the chosen step.
 function chosen({ fate, scores, group }) {
   const fits = (i) => (!fate?.[i] || fate[i] - 1 > at.step) && (at.group < 0 || group[i] === at.group) && !(scores?.[i] < at.score);
   const found = [];
@@ -37,12 +37,12 @@ export const boxes = {
   draw(data, context) {
     const { boxes: list, group, groups, scores, linked = [] } = data;
     const found = chosen(data);
-    const inks = groups.map(colourOf);
+    const inks = groups.map(([, , ink]) => ink);
     const alpha = found.length > 60 ? 0.75 : 1;
     stroke(context, list, found, (i) => ({ ink: inks[group[i]], width: scores ? 2.2 : 1.5, alpha }));
     const { targets = [] } = at.scene;
     stroke(context, targets, range(targets.length / 4), () => TARGET);
-    if (scores) for (const i of found.slice(0, NAMED).reverse()) label(context, data, i, inks[group[i]]);
+    if (scores) for (const i of found.slice(0, NAMED).reverse()) label(context, data, i);
     if (at.box < 0) return;
     strokeClearly(context, list, at.box, "#fff");
     for (const [look, others, which] of linked) {
@@ -68,38 +68,35 @@ export const boxes = {
   },
 };
 
-/** Group and score, written at a box's upper edge. */
-function label(context, { boxes: list, group, groups, scores }, i, ink) {
+function label(context, { boxes: list, group, groups, scores }, i) {
+  const [, , ink, onInk] = groups[group[i]];
   const text = `${local(groups[group[i]])} ${scores[i].toFixed(2)}`;
   const size = 11 / at.scale;
   context.font = `600 ${size}px system-ui, sans-serif`;
   const [x, y] = [list[4 * i], Math.max(list[4 * i + 1], size * 1.4)];
   context.fillStyle = ink;
   context.fillRect(x, y - size * 1.4, context.measureText(text).width + size * 0.6, size * 1.4);
-  const [r, g, b] = [1, 3, 5].map((k) => parseInt(ink.slice(k, k + 2), 16));
-  context.fillStyle = 0.3 * r + 0.59 * g + 0.11 * b > 130 ? "#14171f" : "#fff";
+  context.fillStyle = onInk;
   context.fillText(text, x + size * 0.3, y - size * 0.35);
 }
 
-/** What became of a candidate. */
 function became({ fate, steps, columns: { by } }, i) {
   if (!fate[i]) return say("fate_kept");
   return say(by?.[i] >= 0 ? "fate_nms" : "fate_removed", { step: local(steps[fate[i] - 1].name), by: by?.[i] });
 }
 
-/** A row per step, its bar parted by group; choosing one shows what was left after it. */
+// Choosing a step shows what was left after it.
 function funnel(steps, groups) {
   const most = Math.max(...steps.map(({ left }) => left), 1);
   const bar = ({ left, parts }) => el("span.funnel-bar", { style: { width: `${99 * Math.sqrt(left / most) + 1}%` } },
-    parts.map((part, i) => el("i", { style: { "flex-grow": part, background: `var(--${groups[i][2]})` } })));
+    parts.map((part, i) => el("i", { style: { "flex-grow": part, background: groups[i][2] } })));
   return el("div", { role: "group", label: say("funnel") }, steps.map((it, step) => {
     const [name, left] = [local(it.name), count(it.left)];
-    return el("button.funnel-row", { hint: `${name}: ${left}`, "aria-pressed": String(at.step === step),
+    return el("button.funnel-row", { hint: `${name}: ${left}`, "aria-pressed": at.step === step,
       onclick: () => rebuild({ step }) }, el("span", name), bar(it), el("span.funnel-count", left));
   }));
 }
 
-/** Which level each RoI is pooled from. */
 export const levels = {
   ...boxes,
 
@@ -115,12 +112,12 @@ export const levels = {
   },
 };
 
-/** Every RoI as a dot: its side against its level, and where the formula changes level. */
+// Every RoI as a dot: its side against its level, and where the formula changes level.
 function drawLevels(data, context, width, height) {
   const { group, groups, places, spans } = data;
   const row = (height - 20) / groups.length;
   const top = (k) => height - 20 - (k + 1) * row;
-  const inks = groups.map(colourOf);
+  const inks = groups.map(([, , ink]) => ink);
   context.font = "11px ui-monospace, monospace";
   spans.forEach(([from, to, side], k) => {
     Object.assign(context, { fillStyle: inks[k], globalAlpha: 0.18 });

@@ -1,10 +1,9 @@
 // Maps: the tensor at hand over the picture, the merges of the FPN, RoIAlign's grid.
 import { colour, el, mapped, num, paint } from "./dom.js";
-import { at, colourOf, inkOf, noted, rebuild, slider, strokeClearly } from "./drawing.js";
+import { at, inkOf, noted, rebuild, slider, strokeClearly } from "./drawing.js";
 import { boxAt, range, samples } from "./geometry.js";
 import { drawNow, local, rec, say, shown } from "./page.js";
 
-/** The tensor at hand over the picture. */
 export const overlay = {
   controls: () => slider("opacity", { max: 1, step: 0.05, show: (v) => `${Math.round(v * 100)} %` }),
 
@@ -20,7 +19,6 @@ export const overlay = {
   told: () => say(meanPlane() ? "overlaid" : "not_a_map"),
 };
 
-/** The channel mean of the tensor at hand, where it is a map of this image. */
 function meanPlane() {
   const { id, over } = shown.tensor ?? {};
   const array = over === at.image && rec.array(`preview/${id}`);
@@ -30,7 +28,7 @@ function meanPlane() {
 const SIGNS = ["", "+", "=", "→"];
 let crossed; // the place pointed at, 0–1 across and down
 
-/** Lateral, upsampled, their sum and what comes out, for each merge of the FPN. */
+// Lateral, upsampled, their sum and what comes out, for each merge of the FPN.
 export const merges = {
   extra: (data) => data.merges.map(({ name, group, planes }) => el("div.merge", el("h3", { style: inkOf(group) }, name),
     el("div.merge-row", planes.map((plane, k) => cell(name, plane, k))))),
@@ -52,7 +50,6 @@ function cell(name, { values, text: texts }, k) {
     el("div.map-cell", canvas, el("span.cross")), el("figcaption", el("b", SIGNS[k]), ` ${text}`));
 }
 
-/** Mark the same place of the picture in every map. */
 function cross({ clientX, clientY }, canvas) {
   const { left, top, width, height } = canvas.getBoundingClientRect();
   const [x, y] = [(clientX - left) / width, (clientY - top) / height];
@@ -68,7 +65,7 @@ function valueAt({ values, range: [low, high] }, x, y) {
   return Number((low + (value / 255) * (high - low)).toPrecision(2));
 }
 
-/** Where RoIAlign samples the box at hand on its level, and what comes out. */
+// Where RoIAlign samples the box at hand, and what comes out.
 export const align = {
   begin: () => { at.box = 0; },
 
@@ -78,7 +75,7 @@ export const align = {
     el("canvas", { role: "img", label: say(key) }), el("figcaption", say(key))))),
 
   draw({ boxes, group, groups }, context) {
-    strokeClearly(context, boxes, at.box, colourOf(groups[group[at.box]]));
+    strokeClearly(context, boxes, at.box, groups[group[at.box]][2]);
   },
 
   point({ boxes, group }, x, y, clicked) {
@@ -101,10 +98,10 @@ export const align = {
   },
 };
 
-/** Corner, size of a bin and samples in it, each across and down. */
+// Corner, size of a bin and samples in it, each across and down.
 const gridOf = ({ grids }) => grids.subarray(6 * at.box, 6 * at.box + 6);
 
-/** The cells of the level around the box, the bins over them, and the sampling points. */
+// The level's cells around the box, the bins, the sampling points.
 function drawGrid(data, context, width, height) {
   const { bins: [rows, columns], planes, group } = data;
   const { values, step } = planes[group[at.box]];
@@ -125,7 +122,7 @@ function drawGrid(data, context, width, height) {
 
 const map = (values, [height, width] = values.shape) => mapped(values.subarray(0, width * height), width, height);
 
-/** What comes out: one value per bin (of the channel mean). */
+// What comes out: one value per bin (of the channel mean).
 function drawPooled({ bins, pooled }, context, width, height) {
   const [rows, columns] = bins;
   const values = pooled.subarray(at.box * rows * columns, (at.box + 1) * rows * columns);
@@ -134,7 +131,6 @@ function drawPooled({ bins, pooled }, context, width, height) {
   ruled(context, 0, 0, width / columns, height / rows, bins);
 }
 
-/** Bins with a line around each. */
 function ruled(context, x, y, wide, high, [rows, columns]) {
   for (const i of range(rows)) for (const j of range(columns)) context.strokeRect(x + j * wide, y + i * high, wide, high);
 }

@@ -1,6 +1,6 @@
 // Anchors: those of one cell of one level, at any place of the picture. Losses, taken apart.
 import { colour, drawBars, el, paint } from "./dom.js";
-import { at, colourOf, groupButtons, strokeClearly } from "./drawing.js";
+import { at, groupButtons, strokeClearly } from "./drawing.js";
 import { local, say } from "./page.js";
 
 export const anchors = {
@@ -11,7 +11,7 @@ export const anchors = {
   draw({ levels, groups }, context) {
     const { row, column, down, right, rows, columns, base } = cellOf(levels);
     const size = 2 / at.scale;
-    const ink = context.fillStyle = colourOf(groups[at.group]);
+    const ink = context.fillStyle = groups[at.group][2];
     for (let i = 0; i < rows * columns && right * at.scale > 5; i++) {
       context.fillRect((i % columns) * right - size / 2, Math.floor(i / columns) * down - size / 2, size, size);
     }
@@ -34,7 +34,7 @@ export const anchors = {
   },
 };
 
-/** The cell at hand: nearest to where the pointer was last, on the chosen level. */
+// The cell at hand: nearest to where the pointer was last, on the chosen level.
 function cellOf(levels) {
   const { grid: [rows, columns], step: [down, right], ...level } = levels[at.group];
   const [x, y] = at.point ?? [at.scene.resized[1] / 2, at.scene.resized[0] / 2];
@@ -50,7 +50,7 @@ export const losses = {
       terms?.length > 0 && el("canvas.histogram", { role: "img", label: `${name}: ${told}` }), told && el("figcaption", told));
   }),
 
-  /** What each sample adds, by falling size; as much of it as makes half of the sum stands out. */
+  // What each sample adds; as much as makes half of the sum stands out.
   drawExtra({ losses: all }) {
     const drawn = all.filter(({ terms }) => terms?.length);
     at.extra.querySelectorAll("canvas").forEach((canvas, k) => {

@@ -1,5 +1,5 @@
 // Right, below: what the pass did on the picture. Boxes are in pixels of the resized image.
-import { colour, el, fill, paint, select } from "./dom.js";
+import { colour, el, fill, paint, put, select } from "./dom.js";
 import { at } from "./drawing.js";
 import { cursor, panel, rec, say } from "./page.js";
 import { boxes, levels } from "./scene-boxes.js";
@@ -21,7 +21,7 @@ let data; // of the drawing shown,
 let drawing; // its functions,
 let fitting; // and the one that goes with the call at hand
 
-/** Data with the arrays that it names, each as {array: name}. */
+// Data with the arrays that it names, each as {array: name}.
 function read(given) {
   if (given === null || typeof given !== "object") return given;
   if (Array.isArray(given)) return given.map(read);
@@ -55,7 +55,6 @@ async function setImage(number) {
   draw();
 }
 
-/** Show the drawing that goes with the innermost call that has one. */
 export function update() {
   if (isEmpty) return;
   const { drawings } = at.scene;
@@ -76,8 +75,7 @@ function prepare(key) {
   Object.assign(at, { group: -1, box: -1, stale: true });
   drawing.begin?.(data);
   choice.value = key;
-  canvas.hidden = !drawing.draw;
-  canvas.setAttribute("aria-label", say(`kind_${key}`));
+  put(canvas, { hidden: !drawing.draw, label: say(`kind_${key}`) });
 }
 
 export function draw() {
@@ -95,8 +93,7 @@ export function draw() {
 
 function drawPicture() {
   const [height, width] = at.scene.resized;
-  canvas.style.aspectRatio = `${width} / ${height}`;
-  canvas.style.setProperty("--aspect", width / height);
+  put(canvas, { style: { "aspect-ratio": width / height, "--aspect": width / height } });
   paint(canvas, (context, across, down) => {
     at.scale = across / width;
     context.fillStyle = colour("soft");

@@ -1,5 +1,5 @@
-// Middle: the source that ran, with the line at hand, what changed beside it, and breakpoints.
-import { clip, el, fill, reveal } from "./dom.js";
+// Middle: the source that ran, what its lines changed, breakpoints.
+import { clip, el, fill, put, reveal } from "./dom.js";
 import { cursor, nothing, panel, rec, refresh, say, stageStyle, toggleBreakpoint } from "./page.js";
 import { lineAt } from "./stepper.js";
 
@@ -29,7 +29,7 @@ export function update() {
   fillStack();
   for (const [line, name] of marked) line.classList.remove(name);
   for (const note of notes) note.remove();
-  here?.removeAttribute("aria-current");
+  if (here) put(here, { "aria-current": null });
   [marked, notes, here] = [[], [], null];
   const found = rec.sources.has(place?.file) ? load(place.file) : null;
   if (found !== file || !found) fill(code, found?.element ?? nothing("no_source"));
@@ -48,7 +48,7 @@ function fillStack() {
   if (stack.key === key) return;
   stack.key = key;
   fill(stack, calls.map(({ label, stage, short }, i) => el("li", el("button", {
-    title: label, style: stageStyle(stage), "aria-current": i === cursor.selected && "true", onclick: () => select(i),
+    title: label, style: stageStyle(stage), "aria-current": i === cursor.selected || null, onclick: () => select(i),
   }, clip(short, 48)))).reverse());
 }
 
@@ -59,9 +59,9 @@ function select(i) {
 
 function load(name) {
   if (!files.has(name)) {
-    const { text, package: from } = rec.sources.get(name);
-    const { tokens, times, ends } = rec.data.files[name];
-    const lines = coloured(text, tokens).map((parts, i) => codeLine(i + 1, parts, times[i + 1] ?? 0));
+    const { lines: texts, package: from } = rec.sources.get(name);
+    const { lines: runs, times, ends } = rec.data.files[name];
+    const lines = texts.map((text, i) => codeLine(i + 1, coloured(text, runs[i]), times[i + 1] ?? 0));
     const chunks = lines.flatMap((_, i) => (i % CHUNK ? [] : el("div.chunk", lines.slice(i, i + CHUNK))));
     const element = el("div.file", el("p.file-name.quiet", from ? `${name} · ${from}` : name), chunks);
     files.set(name, { name, lines, ends, element });
@@ -69,21 +69,16 @@ function load(name) {
   return files.get(name);
 }
 
-/** Split a file's coloured runs into lines. */
 function coloured(text, runs) {
-  const lines = [[]];
   let at = 0;
-  for (let i = 0; i < runs.length; i += 2) {
-    const kind = KINDS[runs[i]];
-    text.slice(at, at += runs[i + 1]).split("\n").forEach((piece, k) => {
-      if (k) lines.push([]);
-      if (piece) lines.at(-1).push(kind ? el(`span.${kind}`, piece) : piece);
-    });
-  }
-  return lines;
+  return runs.flatMap((kind, i) => {
+    if (i % 2) return [];
+    const piece = text.slice(at, at += runs[i + 1]);
+    return kind ? el(`span.${KINDS[kind]}`, piece) : piece;
+  });
 }
 
-/** A line of code; how often it ran and its number are drawn by the style, beside it. */
+// How often a line ran and its number are drawn by the style.
 function codeLine(n, parts, times) {
   const gutter = el("span.gutter", { "data-line": n, "data-times": times > 1 ? `${times}×` : "" });
   return el(`div.line${times ? ".ran" : ""}`, gutter, el("code", parts));
@@ -97,7 +92,7 @@ function mark(line, name) {
 function markAll(place) {
   const { call, selected, position, tick, breakpoints } = cursor;
   here = file.lines[place.line - 1];
-  here?.setAttribute("aria-current", "step");
+  if (here) put(here, { "aria-current": "step" });
   mark(here, "here");
   mark(here, `at-${selected === 0 ? position.kind : "line"}`);
   const own = call.source?.file === file.name;
@@ -109,7 +104,7 @@ function markAll(place) {
   }
 }
 
-/** Mark the lines of the function at hand; most steps stay in it. */
+// Mark the lines of the function at hand; most steps stay in it.
 function markFunction(lines) {
   if (lines[0] === inside[0]) return;
   for (const line of inside) line.classList.remove("inside");
@@ -117,7 +112,7 @@ function markFunction(lines) {
   inside = lines;
 }
 
-/** Beside each line of the call that has run: what it changed last. */
+// Beside each line of the call that has run: what it changed last.
 function writeBeside(call, tick) {
   const latest = new Map(call.lines.filter(({ known }) => known <= tick).map((line) => [line.line, line]));
   const fresh = lineAt(call, tick - 1);

@@ -1,33 +1,33 @@
 // The cursor over a recording: the same moves and stops as tracer/stepper, held equal by the cases
 // in tests/cases. The state at a position depends on the position alone.
-import { parse, Refused, truth } from "./evaluate.js";
+import { attempt, parse, Refused, truth } from "./evaluate.js";
 import { own } from "./record.js";
 
 // --- what is so at a tick ---
 
-/** A call and the calls around it, the innermost first. */
+// A call and the calls around it, the innermost first.
 export function stackOf(call) {
   return call ? [call, ...stackOf(call.around)] : [];
 }
 
-/** The line of a call that is running, or about to run. */
+// The line of a call that is running, or about to run.
 export function lineAt(call, tick) {
   return call.lines.findLast((line) => line.tick <= tick);
 }
 
-/** What the tensor that held a state holds: a write in place before may have given it another. */
+// What the tensor that held a state holds: a write in place before may have given it another.
 export function current(state, tick) {
   return state?.later && state.until <= tick ? current(state.later, tick) : state;
 }
 
 const held = (call, name, tick) => call.bound.get(name)?.findLast(([from]) => from <= tick)?.[1];
 
-/** All arguments and locals of a call as [name, value], in order of their first binding. */
+// All arguments and locals of a call as [name, value], in order of their first binding.
 export function locals(call, tick) {
   return [...call.bound.keys()].map((name) => [name, held(call, name, tick)]).filter(([, value]) => value);
 }
 
-/** What is new at a position, [name, value] each: the arguments, or what the line before bound. */
+// What is new at a position, [name, value] each: the arguments, or what the line before bound.
 export function changed({ kind, call, tick }) {
   return kind === "start" ? call.args.items : lineAt(call, tick - 1)?.changed ?? [];
 }
@@ -50,7 +50,7 @@ export class Cursor {
     this.tick = this.begin();
   }
 
-  /** The first tick; of a failed run that of the line that raised. */
+  // The first tick; of a failed run that of the line that raised.
   begin() {
     const call = this.trace.calls[this.trace.error?.call];
     const ran = stackOf(call).find(({ lines }) => lines.length);
@@ -65,7 +65,7 @@ export class Cursor {
 
   get place() { return this.placeOf(this.call, this.tick); }
 
-  /** The place {file, line} where a call is; of one without source, where it was called. */
+  // The place {file, line} where a call is; of one without source, where it was called.
   placeOf(call, tick) {
     const { source, called_from: from, around } = call;
     const line = lineAt(call, tick);
@@ -73,7 +73,7 @@ export class Cursor {
     return (this.trace.sources.has(source?.file) ? source : from) ?? (around ? this.placeOf(around, tick) : null);
   }
 
-  /** To a tick, or the last position before it. */
+  // To a tick, or the last position before it.
   goto(tick) {
     this.tick = (this.positions.findLast((position) => position.tick <= tick) ?? this.positions[0]).tick;
     this.selected = 0;
@@ -93,7 +93,7 @@ export class Cursor {
 
   on(by) { return this.run(by, () => false); }
 
-  /** To a line of the selected call beyond this one, or from `number` on, or to its end. */
+  // To a line of the selected call beyond this one, or from `number` on, or to its end.
   until(number) {
     const { call } = this;
     if (!call.lines.length) throw new Refused("refused_lines");
@@ -101,7 +101,7 @@ export class Cursor {
     return this.run(1, (p) => p.call === call && (p.kind === "end" || p.line?.line >= from));
   }
 
-  /** Move to where `goal` holds or a breakpoint stops, or to the end. */
+  // Move to where `goal` holds or a breakpoint stops, or to the end.
   run(by, goal) {
     const { positions, position } = this;
     const stops = this.stops();
@@ -116,7 +116,6 @@ export class Cursor {
     return stop || null;
   }
 
-  /** Where breakpoints stop: the first of them, by tick. */
   stops() {
     return new Map(this.breakpoints.filter(({ enabled }) => enabled).reverse().flatMap((breakpoint) => breakpoint.ticks
       .filter((tick) => !breakpoint.ignored.includes(tick)).map((tick) => [tick, breakpoint])));
@@ -127,7 +126,7 @@ export class Cursor {
     return (p) => shown || p.call.kind !== "op";
   }
 
-  /** Where a step in the selected call ends; a call without lines shows the calls that it makes. */
+  // Where a step in the selected call ends; a call without lines shows the calls that it makes.
   within(entry, exit) {
     const { position, selected } = this;
     const at = selected === 0 ? position.kind : null;
@@ -138,13 +137,13 @@ export class Cursor {
     return (p) => (p.call === call && p.kind !== entry) || (byCalls && p.kind === entry && p.call.around === call && shown(p));
   }
 
-  /** The selected call; standing at its start (or end), the next outer one. */
+  // The selected call; standing at its start (or end), the next outer one.
   unlessAt(kind) {
     const there = this.selected === 0 && this.position.kind === kind;
     return (there && this.call.around) || this.call;
   }
 
-  /** To where the next stage begins; by -1 to where this one began, then the one before. */
+  // To where the next stage begins; by -1 to where this one began, then the one before.
   toStage(by) {
     const { starts } = this.trace.data.labels;
     const found = by > 0 ? starts.find((tick) => tick > this.tick) : starts.findLast((tick) => tick < this.tick);
@@ -154,7 +153,6 @@ export class Cursor {
 
   // --- breakpoints ---
 
-  /** Set a breakpoint at a place, or a watch; refuses a place where the recording never comes by. */
   addBreakpoint(place, condition, { temporary = false, watch = false } = {}) {
     const location = watch ? { kind: "any" } : this.location(place);
     const positions = this.positions.filter(HOLDS[location.kind](location))
@@ -172,7 +170,7 @@ export class Cursor {
     this.breakpoints = this.breakpoints.filter((other) => other !== breakpoint);
   }
 
-  /** A call by name, FILE:LINE, a line of this file, or a stage; and which of them. */
+  // A call by name, FILE:LINE, a line of this file, or a stage; and which of them.
   location(place) {
     const [, name, number] = /^(.*?)(?:#(\d+))?$/s.exec(place);
     const nth = number && Number(number);
@@ -183,14 +181,14 @@ export class Cursor {
     return { kind: "call", name: name.trim(), nth };
   }
 
-  /** The one recorded file that a name is, or is the end of. */
+  // The one recorded file that a name is, or is the end of.
   file(name) {
     const files = [...this.trace.sources.keys()];
     const found = files.filter((file) => [`/${name}`, `/${name}.py`].some((end) => `/${file}`.endsWith(end)));
     return files.includes(name) || found.length !== 1 ? name : found[0];
   }
 
-  /** Where a breakpoint stops: at a call's start, or its end where the condition is on its result. */
+  // Where a breakpoint stops: at a call's start, or its end where the condition is on its result.
   ticksOf({ kind }, expression, positions) {
     const asksResult = ({ args }) => RESULTS.some(
       (name) => expression?.names.has(name) && !args.items.some(([arg]) => arg === name));
@@ -206,32 +204,25 @@ export class Cursor {
     }).map(({ tick }) => tick);
   }
 
-  /** Whether a condition holds at each of some places; refused if it makes sense at none of them. */
+  // Whether a condition holds at each place; refused if it makes sense at none.
   truths(expression, places) {
-    const refused = [];
     const found = places.map((position, i) => {
       const { call, line } = position;
       const counters = { nth: call.nth, iteration: line?.round ?? 0, hits: i + 1 };
-      try {
-        return truth(expression.value(this.scope(position, call, counters)));
-      } catch (error) {
-        if (!(error instanceof Refused)) throw error;
-        refused.push(error);
-        return false;
-      }
+      return attempt(() => truth(expression.value(this.scope(position, call, counters))));
     });
-    if (refused.length && refused.length === places.length) throw refused[0];
-    return found;
+    if (found.length && found.every((it) => it instanceof Refused)) throw found[0];
+    return found.map((it) => it === true);
   }
 
-  /** Pass over a breakpoint's next places from here, in either direction. */
+  // Pass over a breakpoint's next places from here, in either direction.
   ignore(breakpoint, times) {
     breakpoint.ignored = breakpoint.ticks.filter((tick) => tick > this.tick).slice(0, times);
   }
 
   // --- looking ---
 
-  /** The names that an expression sees at a position, as values were at that moment. */
+  // The names that an expression sees at a position, as values were at that moment.
   scope(position = this.position, call = this.call, counters = {}) {
     const { kind, tick } = position;
     const result = kind === "end" && position.call === call ? call.result : null;
@@ -253,7 +244,7 @@ export class Cursor {
     return { get, read, fresh };
   }
 
-  /** What `find` searches at a position: a call's names and shapes at its start, a line's text. */
+  // What `find` searches at a position: a call's names and shapes at its start, a line's text.
   searched({ kind, call, tick }) {
     if (kind === "start") return [call.label, call.type, ...call.shapes].join(" ");
     const place = kind === "line" && this.placeOf(call, tick);
@@ -265,7 +256,7 @@ const RESULTS = ["__return__", "result"];
 
 function unknown(name) { throw new Refused("refused_name", { name }); }
 
-/** A condition whose names are known to at least one of the calls at some positions. */
+// Its names have to be known to at least one of the calls.
 function readCondition(text, positions) {
   const expression = parse(text);
   const bound = positions.flatMap(({ call }) => [...call.bound.keys()]);
@@ -274,7 +265,7 @@ function readCondition(text, positions) {
   return expression;
 }
 
-/** A module of the traced model as a value: its settings and its children. */
+// A module of the traced model as a value: its settings and its children.
 function moduleValue(modules, path) {
   const { type, settings, children } = modules.get(path) ?? unknown("self");
   const inner = children.filter(([, child]) => modules.has(child)).map(([name, child]) => [name, moduleValue(modules, child)]);
@@ -282,7 +273,7 @@ function moduleValue(modules, path) {
   return { kind: "module", items, elided: 0, brief: `${type} ${path}` };
 }
 
-/** By kind of place: which positions are there. */
+// By kind of place: which positions are there.
 const HOLDS = {
   any: () => ({ call }) => call.kind !== "op",
   line: (wanted) => ({ call: { source }, kind, line = kind === "start" && source }) =>
@@ -294,7 +285,7 @@ const HOLDS = {
   },
 };
 
-/** A regular expression for a pattern with `*`, `?` and `[…]`. */
+// A regular expression for a pattern with `*`, `?` and `[…]`.
 export function glob(pattern) {
   const source = pattern.replace(/\[(!?)([^\]]+)\]|[.+^${}()|\\[\]*?]/g, (mark, not, set) => {
     if (set) return `[${not ? "^" : ""}${set.replace(/[\\\]]/g, "\\$&")}]`;

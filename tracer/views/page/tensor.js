@@ -1,4 +1,4 @@
-// Right, below: the tensor at hand: axes, range, histogram, previews, where from and where to.
+// Right, below: the tensor at hand.
 import { colour, count, drawBars, el, fill, mapped, num, paint, terms } from "./dom.js";
 import { go, nothing, panel, pick, rec, say, shown } from "./page.js";
 
@@ -17,7 +17,7 @@ export function build() {
 
 export function update() {}
 
-/** The next time all is drawn anew: colours or sizes are others. */
+// Draw all anew: colours or sizes are others.
 export function forget() {
   drawn = "nothing";
 }
@@ -58,7 +58,6 @@ function planes({ id, preview }) {
   }));
 }
 
-/** The values themselves, as far as the page has them. */
 function table({ id }) {
   const array = rec.array(`data/${id}`);
   if (!array?.length || array.shape.length > 2) return null;
@@ -70,7 +69,7 @@ function table({ id }) {
     el("table", Array.from({ length: n }, (_, i) => el("tr", el("th", { scope: "row" }, i), cells(i))))));
 }
 
-/** Where it comes from, and where it goes; beside.py says what a row is. */
+// beside.py says what a row is.
 function links({ links: rows }) {
   const link = ([text, tick, state]) => el("button.link", { onclick: () => (tick == null ? pick(rec.tensors[state]) : go(tick)) }, text);
   return terms("links", rows.map(([key, what, more]) => [

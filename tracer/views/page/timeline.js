@@ -1,9 +1,8 @@
-// Below: where the step lies in the whole run, to scrub; the buttons to move; play; the command line.
-import { clip, colour, count, el, paint, select, visible } from "./dom.js";
+// Below: the whole run, to scrub; the buttons to move; play; the command line.
+import { clip, colour, count, el, paint, put, select, visible } from "./dom.js";
 import { cursor, go, obey, rec, say, stageInk } from "./page.js";
 
 const PACES = [1, 2, 4, 8, 16, 32];
-const MOST_DEPTH = 9; // of calls within calls
 const BUTTONS = [ // by their signs the commands
   { "⇤": "first", "⟪": "[", "↰": "rr", "↶": "rs", "←": "rn" }, { "→": "n", "↷": "s", "↱": "r", "⟫": "]", "⇥": "last" },
 ];
@@ -21,7 +20,7 @@ let pulled = null;
 
 export function build() {
   const label = say("timeline");
-  canvas = el("canvas.flame", { "aria-hidden": "true" });
+  canvas = el("canvas.flame", { "aria-hidden": true });
   head = el("div.head");
   slider = el("input", { type: "range", min: 0, max: last, label, oninput: scrub });
   commandLine = el("input.command", { type: "text", placeholder: say("command_hint"), label: say("command_label"),
@@ -42,15 +41,15 @@ export function update() {
   const { call, kind, line, index } = cursor.position;
   const text = visible(`${call.name}${call.nth ? `#${call.nth}` : ""} · ${say(`at_${kind}`, { n: line?.line })}`);
   slider.value = index;
-  slider.setAttribute("aria-valuetext", text);
-  head.style.setProperty("left", `${across(index) * 100}%`);
+  put(slider, { "aria-valuetext": text });
+  put(head, { style: { left: `${across(index) * 100}%` } });
   step.textContent = say("step_of", { n: count(index + 1), all: count(last + 1) });
   where.textContent = clip(text, 90);
 }
 
 const across = (index) => (last ? index / last : 0);
 
-/** Follow the slider, once per picture of the screen however fast it is pulled. */
+// Once per picture of the screen, however fast it is pulled.
 function scrub() {
   pulled ??= requestAnimationFrame(() => {
     pulled = null;
@@ -73,7 +72,7 @@ export function togglePlay(on = !playing) {
   clearInterval(playing);
   playing = on ? setInterval(moveOn, 1000 / pace) : null;
   play.textContent = on ? "❚❚" : "▶";
-  for (const name of ["title", "aria-label"]) play.setAttribute(name, say(on ? "pause" : "play"));
+  put(play, { hint: say(on ? "pause" : "play") });
 }
 
 export const isPlaying = () => playing !== null;
@@ -87,21 +86,17 @@ function setPace(chosen) {
   togglePlay(isPlaying());
 }
 
-/** Every call as a bar from its start to its end, one row per depth, in its stage's colour. */
+// Every call as a bar, one row per depth, in its stage's colour.
 export function drawFlame() {
-  const depth = [];
-  for (const { around } of rec.calls) depth.push(around ? depth[around.id] + 1 : 0);
-  const rows = Math.min(Math.max(...depth) + 1, MOST_DEPTH);
-  const base = colour("bar");
+  const { bars } = rec.data.labels;
+  const rows = Math.max(...bars.map(([, , depth]) => depth)) + 1;
   const inks = new Map(rec.stages.map(({ name }) => [name, colour(stageInk(name))]));
+  const base = colour("bar");
   paint(canvas, (context, width, height) => {
     const tall = height / rows;
-    for (const { id, stage, start, end } of rec.calls) {
-      if (depth[id] >= rows) continue;
-      const [from, to] = [start, end].map((tick) => across(cursor.at[tick].index) * width);
-      context.fillStyle = inks.get(stage) ?? base;
-      context.globalAlpha = 1 - 0.075 * depth[id];
-      context.fillRect(from, depth[id] * tall, Math.max(to - from - 0.5, 0.6), tall - 0.8);
+    for (const [from, to, depth, stage] of bars) {
+      Object.assign(context, { fillStyle: inks.get(stage) || base, globalAlpha: 1 - 0.075 * depth });
+      context.fillRect(across(from) * width, depth * tall, Math.max(across(to - from) * width - 0.5, 0.6), tall - 0.8);
     }
   });
 }

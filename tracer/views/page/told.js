@@ -1,4 +1,4 @@
-// Commentary on the stage, the function and the line at hand, in the language of the page.
+// Commentary on the stage, the function and the line at hand.
 import { el, fill, prose } from "./dom.js";
 import { cursor, nothing, panel, rec, say, told } from "./page.js";
 import { stackOf } from "./stepper.js";
@@ -27,7 +27,6 @@ export function settle() {
   begun = entry;
 }
 
-/** What is said about a call, or about the nearest call around it. */
 function about(call) {
   const { calls, entries } = told() ?? { calls: [] };
   const around = stackOf(call).find(({ id }) => calls[id] >= 0);

@@ -1,5 +1,5 @@
 // Left: the tree of calls by stage, foldable, with shapes; and the search over it.
-import { arrange, clip, count, el, reveal } from "./dom.js";
+import { arrange, clip, count, el, put, reveal } from "./dom.js";
 import { cursor, go, panel, rec, refresh, say, stageStyle } from "./page.js";
 import { glob, stackOf } from "./stepper.js";
 
@@ -52,14 +52,13 @@ function show() {
   letIn(here ?? list.firstElementChild);
 }
 
-/** One row of the tree is reached by the Tab key. */
+// One row of the tree is reached by the Tab key.
 function letIn(row) {
-  entrance?.setAttribute("tabindex", "-1");
+  if (entrance) put(entrance, { tabindex: -1 });
   entrance = row;
-  row?.setAttribute("tabindex", "0");
+  if (row) put(row, { tabindex: 0 });
 }
 
-/** Calls with their depth, as far as they are unfolded. */
 function unfolded(calls, depth) {
   return calls.filter(isShown).flatMap((call) => [[call, depth], ...(isOpen(call) ? unfolded(call.children, depth + 1) : [])]);
 }
@@ -73,16 +72,9 @@ const folds = (call) => call.children.some(isShown);
 function row(call, depth) {
   if (!rows.has(call)) rows.set(call, makeRow(call));
   const element = rows.get(call);
-  const open = !search.value && folds(call) ? isOpen(call) : null;
-  const look = [depth, open, around.indexOf(call)].join();
-  if (element.look === look) return element;
-  element.look = look;
-  element.style.setProperty("--depth", depth);
-  element.setAttribute("aria-level", depth + 1);
-  element.setAttribute("aria-selected", call === around[0]);
+  put(element, { style: { "--depth": depth }, "aria-level": depth + 1, "aria-selected": call === around[0],
+    "aria-expanded": !search.value && folds(call) ? isOpen(call) : null });
   element.classList.toggle("around", around.includes(call));
-  if (open === null) element.removeAttribute("aria-expanded");
-  else element.setAttribute("aria-expanded", open);
   return element;
 }
 
@@ -90,7 +82,7 @@ function makeRow(call) {
   const span = (name, text) => text && el(`span.${name}`, text);
   return el(`div.row.${call.kind}${call.error ? ".failed" : ""}`, {
     role: "treeitem", "data-call": call.id, tabindex: "-1", style: stageStyle(call.stage), title: call.title,
-  }, el("span.twisty", { "aria-hidden": "true" }), span("name", clip(call.own, 80)),
+  }, el("span.twisty", { "aria-hidden": true }), span("name", clip(call.own, 80)),
   span("nth", call.nth > 0 && `#${call.nth}`), span("type", clip(call.owner, 60)), span("made", call.made));
 }
 
@@ -138,8 +130,6 @@ function treeKey(event) {
   event.stopPropagation();
 }
 
-// --- search ---
-
 export function focusSearch() {
   search.focus();
 }
@@ -162,7 +152,7 @@ function matching(wanted) {
   return rec.calls.filter((call) => (cursor.ops || call.kind !== "op") && fits(call)).map((call) => [call, 0]);
 }
 
-/** A test of calls: by path, class or function; of something like 256x*x* by the shapes made. */
+// By path, class or function; something like 256x*x* by the shapes made.
 function matcher(text) {
   if (/^[\d*?×x]+$/.test(text) && /[x×]/.test(text)) {
     const pattern = text.replace(/×/g, "x").replace(/[*?]+/g, "\\d+");

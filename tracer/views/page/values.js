@@ -35,7 +35,6 @@ export function settle() {
   reveal(list, list.querySelector(".fresh"));
 }
 
-/** A row for a value, and rows for the parts of a list or dict with tensors. */
 function entry(name, value, names) {
   const inner = parts(value);
   const more = inner.length - MOST_PARTS;
@@ -43,7 +42,7 @@ function entry(name, value, names) {
     more > 0 && el("li.part.quiet", `… ${say("more", { n: more })}`)];
 }
 
-/** The tensors in a value; of a module under construction the modules in it. */
+// The tensors in a value; of a module under construction the modules in it.
 function parts(value) {
   if (value.tensor) return [];
   if (value.kind !== "module") return value.tensors.map(([path, tensor]) => [path, { tensor }]);
@@ -59,16 +58,15 @@ function row(name, value, names) {
   const state = now(value.tensor);
   const { shape, ends, bad } = state;
   return el(`li${names}`, el(`button.tensor${bad.length ? ".bad" : ""}`, {
-    "aria-pressed": String(shown.tensor === state), onclick: () => pick(state),
+    "aria-pressed": shown.tensor === state, onclick: () => pick(state),
   }, label, el("span.value", shape), ends.length > 0 && el("span.range", ends.join(" … "))));
 }
 
-/** What the tensor that held a state holds at this moment. */
 function now(state) {
   return current(state, cursor.tick);
 }
 
-/** The tensor to show of itself: the first in some values, with a picture if one has it. */
+// The first tensor in some values, with a picture if one has it.
 function atHand(values) {
   const states = values.filter(Boolean).flatMap(({ tensors }) => tensors).map(([, state]) => now(state));
   return states.find((state) => state.preview) ?? states[0];
