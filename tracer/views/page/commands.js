@@ -1,5 +1,5 @@
 // The command language of the stepper: pdb's words and their reverses, as in tracer step.
-import { parse, Refused, repr } from "./evaluate.js";
+import { parse, refuse, repr } from "./evaluate.js";
 import { glob } from "./stepper.js";
 
 // Returns what to say or the breakpoint that stopped.
@@ -9,20 +9,16 @@ export function command(cursor, line) {
   return act(cursor, argument) ?? "";
 }
 
-const refuse = (key, text) => { throw new Refused(key, { text }); };
-
 // Single steps can be told how often, and to visit ops too.
 function travel(cursor, move, by, argument) {
-  const [, ops, times = "1"] = /^(ops?(?=\s|$))?\s*([1-9]\d*)?$/.exec(argument) ?? refuse("refused_argument", argument);
-  if ((argument && !["into", "over"].includes(move)) || (ops && move !== "into")) refuse("refused_argument", argument);
+  const [, ops, times = "1"] = /^(ops?(?=\s|$))?\s*([1-9]\d*)?$/.exec(argument) ?? refuse("argument", { text: argument });
+  if ((argument && !["into", "over"].includes(move)) || (ops && move !== "into")) refuse("argument", { text: argument });
   let stop = null;
   for (let i = 0; i < Number(times) && !stop; i++) stop = cursor[move](by, Boolean(ops));
   return stop;
 }
 
-function show(cursor, text) {
-  return repr(parse(text).value(cursor.scope()));
-}
+const show = (cursor, text) => repr(parse(text).value(cursor.scope()));
 
 function setBreakpoint(cursor, argument, temporary) {
   if (!argument) return cursor.breakpoints.map(({ number, text }) => `${number} ${text}`).join("\n");
@@ -36,19 +32,19 @@ function each(cursor, argument, act) {
   const all = cursor.breakpoints;
   const named = argument ? all.filter((b) => b.text === argument) : all;
   const found = named.length || !argument ? named : argument.split(/\s+/).map((n) => all.find((b) => b.number === Number(n)));
-  if (found.includes(undefined)) refuse("refused_place", argument);
+  if (found.includes(undefined)) refuse("place", { text: argument });
   found.forEach(act);
 }
 
 function select(cursor, by) {
-  if (!cursor.stack[cursor.selected + by]) refuse("refused_stack");
+  if (!cursor.stack[cursor.selected + by]) refuse("stack");
   cursor.selected += by;
 }
 
 function goto(cursor, argument) {
   const named = ({ label, path }) => [label, path || "(root)"].includes(argument);
   const tick = /^\d+$/.test(argument) ? Number(argument) : cursor.trace.calls.find(named)?.start;
-  if (!cursor.at[tick]) refuse("refused_place", argument);
+  if (!cursor.at[tick]) refuse("place", { text: argument });
   cursor.goto(tick);
 }
 
@@ -60,7 +56,7 @@ function find(cursor, wanted) {
     const text = cursor.searched(position).toLowerCase();
     return text.includes(folded) || text.split(/\s+/).some((word) => test.test(word));
   });
-  cursor.goto((found || refuse("refused_place", wanted)).tick);
+  cursor.goto((found || refuse("place", { text: wanted })).tick);
 }
 
 const move = (name, by) => (cursor, argument) => travel(cursor, name, by, argument);

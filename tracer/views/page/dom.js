@@ -4,13 +4,9 @@ const SVG = "http://www.w3.org/2000/svg";
 
 // Make an element: el("p.quiet", { id: "x", onclick: act }, "text", child, [children]). The attributes may
 // be left out, and so is what is null, false or empty.
-export function el(tag, ...given) {
-  return filled(document.createElement(tag.split(".")[0]), tag, given);
-}
+export const el = (tag, ...given) => filled(document.createElement(tag.split(".")[0]), tag, given);
 
-export function svg(tag, ...given) {
-  return filled(document.createElementNS(SVG, tag.split(".")[0]), tag, given);
-}
+export const svg = (tag, ...given) => filled(document.createElementNS(SVG, tag.split(".")[0]), tag, given);
 
 function filled(element, tag, given) {
   const [, ...names] = tag.split(".");
@@ -45,20 +41,14 @@ export function select(hint, options, chosen, onchange) {
 }
 
 // Each row a term (a text or element, or several), and what is said of it.
-export function terms(names, rows) {
-  return el(`dl.${names}`, rows.map(([name, ...what]) => el("div", el("dt", name), el("dd", what))));
-}
+export const terms = (names, rows) => el(`dl.${names}`, rows.map(([name, ...what]) => el("div", el("dt", name), el("dd", what))));
 
-export function prose(text) {
-  return text.split("`").map((part, i) => (i % 2 ? el("code", part) : part));
-}
+export const prose = (text) => text.split("`").map((part, i) => (i % 2 ? el("code", part) : part));
 
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 // Control and direction marks as escapes, so that a name can neither hide nor turn around text.
-export function visible(text) {
-  return String(text).replace(UNSEEN, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
-}
+export const visible = (text) => String(text).replace(UNSEEN, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 // Put rows into a list, leaving those alone that are in it already.
 export function arrange(list, rows) {
@@ -85,13 +75,9 @@ export function num(value) {
   return size >= 1e5 || size < 1e-4 ? value.toExponential(2).replace("e+", "e") : String(Number(value.toPrecision(4)));
 }
 
-export function count(value) {
-  return value.toString().replace(/\B(?=(\d{3})+$)/g, "\u202f");
-}
+export const count = (value) => value.toString().replace(/\B(?=(\d{3})+$)/g, "\u202f");
 
-export function clip(text, room) {
-  return text.length > room ? `${text.slice(0, room - 1)}…` : text;
-}
+export const clip = (text, room) => text.length > room ? `${text.slice(0, room - 1)}…` : text;
 
 // Let `draw(context, width, height)` paint in CSS pixels at the screen's resolution.
 export function paint(canvas, draw) {
@@ -104,9 +90,7 @@ export function paint(canvas, draw) {
   draw(context, width, height);
 }
 
-export function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-}
+export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 // Dark to light in even steps of lightness: blue, teal, green, yellow.
 const STOPS = [[13, 16, 46], [38, 40, 105], [40, 82, 140], [34, 125, 142], [52, 165, 122], [133, 200, 79], [240, 226, 92], []];

@@ -20,7 +20,9 @@ export function attempt(act) {
   }
 }
 
-const refuse = (what) => { throw new Refused("refused_value", { what }); };
+export function refuse(key, values) { throw new Refused(key, values); }
+
+const impossible = (what) => refuse("value", { what });
 
 // --- reading: each rule gives a function that computes ---
 
@@ -57,7 +59,7 @@ export function parse(given) {
   return { names, value: (given) => { scope = given; return compute(); } };
 }
 
-function fail() { throw new Refused("refused_expression", { text }); }
+const fail = () => refuse("expression", { text });
 
 const next = () => tokens[0]?.sign;
 
@@ -107,7 +109,7 @@ function named(word) {
   if (Object.hasOwn(CONSTANTS, word)) return () => CONSTANTS[word];
   if (take("(")) {
     const args = tuple(")", true);
-    return () => (own(FUNCTIONS, word) ?? refuse(word))(...args());
+    return () => (own(FUNCTIONS, word) ?? impossible(word))(...args());
   }
   names.add(word);
   return () => (word === "torch" ? TORCH : scope.get(word));
@@ -152,7 +154,7 @@ function conditional(body) {
 // a < b < c is a < b and b < c.
 function comparison(sign, left) {
   const right = expression(COMPARED);
-  const holds = () => compare(sign, left(), right());
+  const holds = () => COMPARE[sign](left(), right());
   if (POWER[next()] !== COMPARED) return holds;
   const others = comparison(pop().sign, right);
   return () => holds() && others();
@@ -166,7 +168,7 @@ const isPlain = (value) => typeof value === "number" || typeof value === "boolea
 const isText = (value) => typeof value === "string";
 
 export function truth(value) {
-  if (isTensor(value)) refuse("bool");
+  if (isTensor(value)) impossible("bool");
   if (isTree(value)) return value.kind !== "mapping" || lengthOf(value) > 0;
   return Array.isArray(value) ? value.length > 0 : Boolean(value);
 }
@@ -179,13 +181,13 @@ function lengthOf(value) {
 function attribute(value, name) {
   if (value === TORCH) return name;
   if (isTree(value)) return entry(value, name);
-  const { id, summary } = isTensor(value) ? value : refuse(name);
+  const { id, summary } = isTensor(value) ? value : impossible(name);
   const { shape } = summary;
-  return own({ ...summary, ndim: shape.length, numel: product(shape), state: id }, name) ?? refuse(name);
+  return own({ ...summary, ndim: shape.length, numel: product(shape), state: id }, name) ?? impossible(name);
 }
 
 function entry({ items }, name) {
-  const [, value] = items.find(([key]) => key === name) ?? refuse(name);
+  const [, value] = items.find(([key]) => key === name) ?? impossible(name);
   return scope.read(value);
 }
 
@@ -202,12 +204,12 @@ function item(value, key) {
   if (isTree(value)) return entry(value, String(key));
   const isList = (Array.isArray(value) || isText(value)) && isPlain(key);
   const found = isList ? own(Object(value), key < 0 ? key + value.length : Number(key)) : undefined;
-  return found === undefined ? refuse(`[${key}]`) : found;
+  return found === undefined ? impossible(`[${key}]`) : found;
 }
 
 function sliced(list, from, to, step) {
-  if (!Array.isArray(list) && !isText(list)) refuse("[:]");
-  return step == null || step === 1 ? list.slice(from ?? 0, to ?? list.length) : refuse("[::]");
+  if (!Array.isArray(list) && !isText(list)) impossible("[:]");
+  return step == null || step === 1 ? list.slice(from ?? 0, to ?? list.length) : impossible("[::]");
 }
 
 const OPERATORS = {
@@ -215,31 +217,30 @@ const OPERATORS = {
   "/": (a, b) => a / b, "//": (a, b) => Math.floor(a / b), "%": (a, b) => a - b * Math.floor(a / b),
 };
 
-function computed(sign, left, right) {
-  return () => calculate(sign, left(), right());
-}
+const computed = (sign, left, right) => () => calculate(sign, left(), right());
 
 function calculate(sign, left, right) {
   if (sign === "+" && (isText(left) || Array.isArray(left)) && typeof left === typeof right) return left.concat(right);
-  if (!isPlain(left) || !isPlain(right)) refuse(sign);
+  if (!isPlain(left) || !isPlain(right)) impossible(sign);
   const [a, b] = [Number(left), Number(right)];
   const result = ["/", "//", "%"].includes(sign) && b === 0 ? NaN : OPERATORS[sign](a, b);
-  return Number.isFinite(result) || (b !== 0 && !(Number.isFinite(a) && Number.isFinite(b))) ? result : refuse(sign);
+  return Number.isFinite(result) || (b !== 0 && !(Number.isFinite(a) && Number.isFinite(b))) ? result : impossible(sign);
 }
 
-const COMPARE = {
-  in: (a, b) => contains(b, a),
-  is: (a, b) => a === b && (a === null || typeof a === "boolean" || isTensor(a)),
-  "==": (a, b) => same(a, b), "<": (a, b) => a < b, "<=": (a, b) => a <= b, ">": (a, b) => a > b, ">=": (a, b) => a >= b,
+const ordered = (test) => (a, b) => {
+  const fits = (isPlain(a) && isPlain(b)) || (isText(a) && isText(b));
+  return fits ? test(a, b) : impossible("<");
 };
-const OPPOSITE = { "not in": "in", "is not": "is", "!=": "==" };
+const COMPARE = {
+  in: (a, b) => contains(b, a), "not in": (a, b) => !contains(b, a),
+  is: (a, b) => identical(a, b), "is not": (a, b) => !identical(a, b),
+  "==": (a, b) => equal(a, b), "!=": (a, b) => !equal(a, b),
+  "<": ordered((a, b) => a < b), "<=": ordered((a, b) => a <= b), ">": ordered((a, b) => a > b), ">=": ordered((a, b) => a >= b),
+};
 
-function compare(sign, a, b) {
-  if (OPPOSITE[sign]) return !compare(OPPOSITE[sign], a, b);
-  const ordered = (isPlain(a) && isPlain(b)) || (isText(a) && isText(b));
-  const fits = ["in", "is"].includes(sign) || (sign === "==" ? !isTensor(a) && !isTensor(b) : ordered);
-  return fits ? COMPARE[sign](a, b) : refuse(sign);
-}
+const identical = (a, b) => a === b && (a === null || typeof a === "boolean" || isTensor(a));
+
+const equal = (a, b) => (isTensor(a) || isTensor(b) ? impossible("==") : same(a, b));
 
 function same(a, b) {
   if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((it, i) => same(it, b[i]));
@@ -249,7 +250,7 @@ function same(a, b) {
 function contains(box, wanted) {
   if (isText(box) && isText(wanted)) return box.includes(wanted);
   if (isTree(box)) return box.items.some(([name]) => name === wanted);
-  return Array.isArray(box) ? box.some((it) => same(it, wanted)) : refuse("in");
+  return Array.isArray(box) ? box.some((it) => same(it, wanted)) : impossible("in");
 }
 
 // --- functions ---
@@ -263,19 +264,19 @@ function tensorsIn(value) {
 const anywhere = (test) => (value = scope.fresh()) => tensorsIn(value).some(test);
 
 const over = (name, several) => (first, ...others) => {
-  if (!others.length && isTensor(first)) return first.summary[name] ?? refuse(name);
+  if (!others.length && isTensor(first)) return first.summary[name] ?? impossible(name);
   const list = others.length ? [first, ...others] : first;
-  return several && Array.isArray(list) && list.length ? several(list) : refuse(name);
+  return several && Array.isArray(list) && list.length ? several(list) : impossible(name);
 };
 
-const of = (fits, name, compute) => (value, ...others) => (fits(value) ? compute(value, ...others) : refuse(name));
+const of = (fits, name, compute) => (value, ...others) => (fits(value) ? compute(value, ...others) : impossible(name));
 const isNumber = (value) => typeof value === "number";
 const [hasNan, hasInf] = ["nan", "inf"].map((name) => anywhere(({ summary }) => summary[name]));
 
 const FUNCTIONS = {
   has_nan: hasNan, isnan: hasNan, has_inf: hasInf, isinf: hasInf,
   overwritten: anywhere((state) => state.previous != null),
-  len: (value) => lengthOf(value) ?? refuse("len"),
+  len: (value) => lengthOf(value) ?? impossible("len"),
   abs: of(isNumber, "abs", Math.abs),
   round: of(isNumber, "round", (it, digits = 0) => Number(it.toFixed(Math.min(Math.max(digits, 0), 20)))),
   any: of(Array.isArray, "any", (list) => list.some(truth)),

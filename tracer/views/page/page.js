@@ -41,28 +41,18 @@ export const say = (key, values = {}) => local(rec.data.texts[key]).replace(/\{(
 
 export const told = () => rec.data.told?.languages[shown.lang];
 
-export function tell(text) {
-  message.textContent = visible(text);
-}
+export const tell = (text) => { message.textContent = visible(text); };
 
-export function panel(names, key, ...children) {
-  return el(`section.panel.${names}`, { label: say(key) }, children);
-}
+export const panel = (names, key, ...children) => el(`section.panel.${names}`, { label: say(key) }, children);
 
-export function nothing(key, tag = "p") {
-  return el(`${tag}.nothing.quiet`, say(key));
-}
+export const nothing = (key, tag = "p") => el(`${tag}.nothing.quiet`, say(key));
 
 const COLOURS = 10; // in page.css
 
 // What belongs to no stage has a colour that is not there.
-export function stageInk(stage) {
-  return `stage-${rec.stages.findIndex(({ name }) => name === stage) % COLOURS}`;
-}
+export const stageInk = (stage) => `stage-${rec.stages.findIndex(({ name }) => name === stage) % COLOURS}`;
 
-export function stageStyle(stage) {
-  return { "--stage": `var(--${stageInk(stage)})` };
-}
+export const stageStyle = (stage) => { return { "--stage": `var(--${stageInk(stage)})` }; };
 
 export const parts = [];
 let drawing = null;
@@ -75,9 +65,7 @@ export function refresh() {
 }
 
 // With the screen's next picture, once however many steps are made until then.
-export function drawSoon() {
-  drawing ??= requestAnimationFrame(drawNow);
-}
+export const drawSoon = () => { drawing ??= requestAnimationFrame(drawNow); };
 
 export function drawNow() {
   cancelAnimationFrame(drawing);
@@ -98,7 +86,7 @@ export function pick(tensor) {
 // Say what a command answers: a text, the breakpoint that stopped, why it was refused.
 export function obey(line) {
   const answer = attempt(() => command(cursor, line));
-  tell(answer.key ? say(answer.key, answer.values) : answer.ticks ? say("stopped", answer) : answer);
+  tell(answer.key ? say(`refused_${answer.key}`, answer.values) : answer.ticks ? say("stopped", answer) : answer);
   refresh();
   return answer;
 }

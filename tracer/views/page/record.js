@@ -75,10 +75,6 @@ function number(value) {
   return value.int.startsWith("-") ? -BigInt(value.int.slice(1)) : BigInt(value.int);
 }
 
-export function own(object, name) {
-  return Object.hasOwn(object, name) ? object[name] : undefined;
-}
+export const own = (object, name) => Object.hasOwn(object, name) ? object[name] : undefined;
 
-export function product(shape) {
-  return shape.reduce((a, b) => a * b, 1);
-}
+export const product = (shape) => shape.reduce((a, b) => a * b, 1);

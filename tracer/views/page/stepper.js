@@ -1,24 +1,18 @@
 // The cursor over a recording: the same moves and stops as tracer/stepper, held equal by the cases
 // in tests/cases. The state at a position depends on the position alone.
-import { attempt, parse, Refused, truth } from "./evaluate.js";
+import { attempt, parse, refuse, Refused, truth } from "./evaluate.js";
 import { own } from "./record.js";
 
 // --- what is so at a tick ---
 
 // A call and the calls around it, the innermost first.
-export function stackOf(call) {
-  return call ? [call, ...stackOf(call.around)] : [];
-}
+export const stackOf = (call) => call ? [call, ...stackOf(call.around)] : [];
 
 // The line of a call that is running, or about to run.
-export function lineAt(call, tick) {
-  return call.lines.findLast((line) => line.tick <= tick);
-}
+export const lineAt = (call, tick) => call.lines.findLast((line) => line.tick <= tick);
 
 // What the tensor that held a state holds: a write in place before may have given it another.
-export function current(state, tick) {
-  return state?.later && state.until <= tick ? current(state.later, tick) : state;
-}
+export const current = (state, tick) => state?.later && state.until <= tick ? current(state.later, tick) : state;
 
 const held = (call, name, tick) => call.bound.get(name)?.findLast(([from]) => from <= tick)?.[1];
 
@@ -28,9 +22,7 @@ export function locals(call, tick) {
 }
 
 // What is new at a position, [name, value] each: the arguments, or what the line before bound.
-export function changed({ kind, call, tick }) {
-  return kind === "start" ? call.args.items : lineAt(call, tick - 1)?.changed ?? [];
-}
+export const changed = ({ kind, call, tick }) => kind === "start" ? call.args.items : lineAt(call, tick - 1)?.changed ?? [];
 
 export class Cursor {
   selected = 0; // which entry of the stack is looked at, 0 for the innermost
@@ -96,7 +88,7 @@ export class Cursor {
   // To a line of the selected call beyond this one, or from `number` on, or to its end.
   until(number) {
     const { call } = this;
-    if (!call.lines.length) throw new Refused("refused_lines");
+    if (!call.lines.length) refuse("lines");
     const from = number ?? this.place.line + 1;
     return this.run(1, (p) => p.call === call && (p.kind === "end" || p.line?.line >= from));
   }
@@ -147,7 +139,7 @@ export class Cursor {
   toStage(by) {
     const { starts } = this.trace.data.labels;
     const found = by > 0 ? starts.find((tick) => tick > this.tick) : starts.findLast((tick) => tick < this.tick);
-    if (found === undefined) throw new Refused("refused_stage");
+    if (found === undefined) refuse("stage");
     this.goto(found);
   }
 
@@ -157,7 +149,7 @@ export class Cursor {
     const location = watch ? { kind: "any" } : this.location(place);
     const positions = this.positions.filter(HOLDS[location.kind](location))
       .filter(({ call, line }) => [undefined, line ? line.round : call.nth].includes(location.nth));
-    if (!positions.length) throw new Refused("refused_place", { text: place });
+    if (!positions.length) refuse("place", { text: place });
     const expression = condition || watch ? readCondition(condition, positions) : null;
     const ticks = this.ticksOf(location, expression, positions);
     const text = [place, condition].filter(Boolean).join(", ");
@@ -254,7 +246,7 @@ export class Cursor {
 
 const RESULTS = ["__return__", "result"];
 
-function unknown(name) { throw new Refused("refused_name", { name }); }
+const unknown = (name) => refuse("name", { name });
 
 // Its names have to be known to at least one of the calls.
 function readCondition(text, positions) {

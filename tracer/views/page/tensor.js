@@ -18,9 +18,7 @@ export function build() {
 export function update() {}
 
 // Draw all anew: colours or sizes are others.
-export function forget() {
-  drawn = "nothing";
-}
+export const forget = () => { drawn = "nothing"; };
 
 export function draw() {
   const { tensor } = shown;

@@ -64,9 +64,7 @@ function typed({ key }) {
   commandLine.value = "";
 }
 
-export function focusCommand() {
-  commandLine.focus();
-}
+export const focusCommand = () => { commandLine.focus(); };
 
 export function togglePlay(on = !playing) {
   clearInterval(playing);

@@ -44,14 +44,8 @@ function written([, title, text, here, papers, questions]) {
   ];
 }
 
-function textOf(number) {
-  return prose(rec.data.told.strings[number]);
-}
+const textOf = (number) => prose(rec.data.told.strings[number]);
 
-function paragraphs(numbers, tag = "p") {
-  return numbers.map((number) => el(tag, textOf(number)));
-}
+const paragraphs = (numbers, tag = "p") => numbers.map((number) => el(tag, textOf(number)));
 
-function facts(numbers) {
-  return numbers.length > 0 && el("div.in-run", el("b", say("in_this_run")), paragraphs(numbers));
-}
+const facts = (numbers) => numbers.length > 0 && el("div.in-run", el("b", say("in_this_run")), paragraphs(numbers));

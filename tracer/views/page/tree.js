@@ -130,9 +130,7 @@ function treeKey(event) {
   event.stopPropagation();
 }
 
-export function focusSearch() {
-  search.focus();
-}
+export const focusSearch = () => { search.focus(); };
 
 function searchKey(event) {
   if (event.key === "Escape") {

@@ -31,9 +31,7 @@ export function update() {
   fill(list, rows.some(Boolean) ? rows : nothing("nothing_here", "li"));
 }
 
-export function settle() {
-  reveal(list, list.querySelector(".fresh"));
-}
+export const settle = () => { reveal(list, list.querySelector(".fresh")); };
 
 function entry(name, value, names) {
   const inner = parts(value);
@@ -62,9 +60,7 @@ function row(name, value, names) {
   }, label, el("span.value", shape), ends.length > 0 && el("span.range", ends.join(" … "))));
 }
 
-function now(state) {
-  return current(state, cursor.tick);
-}
+const now = (state) => current(state, cursor.tick);
 
 // The first tensor in some values, with a picture if one has it.
 function atHand(values) {
