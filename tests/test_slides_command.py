@@ -9,7 +9,7 @@ from anatomy_passes import recorded
 
 from tracer.cli import main
 from tracer.errors import MissingError
-from tracer.views.slides import catalogue, html
+from tracer.views.slides import catalogue, reveal
 
 pytest.importorskip("sphinx_revealjs", reason="sphinx-revealjs is not installed")
 
@@ -118,7 +118,7 @@ def test_a_recording_has_to_be_named(capsys):
 
 
 def test_reveal_is_asked_for_where_it_is_missing(monkeypatch):
-    html._file.cache_clear()
-    monkeypatch.setattr(html.importlib.util, "find_spec", lambda name: None)
+    reveal.file.cache_clear()
+    monkeypatch.setattr(reveal.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingError, match=r"pip install 'rcnn-tracer\[slides\]'"):
-        html._file("dist/reveal.js")
+        reveal.file("dist/reveal.js")

@@ -9,7 +9,7 @@ from pathlib import Path
 from tracer.errors import InputError, MissingError, near
 from tracer.record import Trace
 from tracer.views.slides.design import BESIDE, FIGURE, stage_title
-from tracer.views.slides.model import Cells, Deck, Part, Pictures, Points, Slide
+from tracer.views.slides.model import Cells, Deck, Interactive, Part, Pictures, Points, Slide
 from tracer.views.slides.outline import ENDS, Entry, Grid, Outline, chosen, read_outline
 from tracer.views.slides.source import code
 from tracer.views.slides.subject import Subject, credits_of
@@ -208,6 +208,8 @@ def _parts(plan: Plan, entry: Entry, subject: Subject) -> tuple[tuple[Part, ...]
     if entry.figure or any(entry.picture):
         shown.append(_pictures(plan, entry, subject, BESIDE if points else FIGURE))
         said.append(shown[-1].alt if isinstance(shown[-1], Pictures) and entry.figure else "")
+    if entry.interactive:
+        shown.append(_interactive(plan, entry, subject, BESIDE if points else FIGURE))
     if entry.table:
         shown.append(_table(entry, subject))
     if entry.code:
@@ -234,6 +236,14 @@ def _pictures(plan: Plan, entry: Entry, subject: Subject, size: tuple[float, flo
         subject, entry.figure, theme=plan.theme, size=size, zoom=entry.zoom, options=entry.options
     )
     return replace(found, caption=caption, alt=subject.choose(entry.alt) or found.alt)
+
+
+def _interactive(
+    plan: Plan, entry: Entry, subject: Subject, size: tuple[float, float]
+) -> Interactive:
+    from tracer.views.slides.interactive import interactive
+
+    return interactive(subject, entry.interactive, theme=plan.theme, size=size)
 
 
 def _table(entry: Entry, subject: Subject) -> Cells:
