@@ -90,7 +90,8 @@ MEASURE = """() => {
 }"""
 
 SMALL = """() => [...document.querySelectorAll(
-    "section h2, section li, section p, section figcaption, section label *, section output, section footer *, .slide-number")]
+    "section h2, section li, section p, section figcaption, section label *, section output,"
+    + "section footer *, .slide-number")]
   .filter((each) => !each.closest(".code, .notes") && each.textContent.trim())
   .filter((each) => parseFloat(getComputedStyle(each).fontSize) < 24)
   .map((each) => `${each.closest("section")?.id} ${each.tagName} ${each.textContent}`)"""

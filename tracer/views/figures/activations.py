@@ -24,7 +24,8 @@ def fig_feature_grid(s: Sheet, parts: Anatomy, image: int, columns: int = 6) -> 
         for column in range(columns + 1):
             ax = s.panel(grid[row, column])
             if column == 0:
-                s.labels(ax, y=f"{level.name}\n{times(level.map.shape[1:])}")
+                shape = "" if s.slide else f"\n{times(level.map.shape[1:])}"
+                s.labels(ax, y=f"{level.name}{shape}")
                 ax.yaxis.label.set_color(s.ink(level_colour(level.name)))
             if column >= len(channels):
                 ax.set_axis_off()

@@ -80,7 +80,7 @@ def _class_scores(
     heads = [s.say("background", "背景") if c == 0 else called(c) for c in classes]
     ax.set_xticks(range(len(classes)), heads, rotation=35, ha="right", fontfamily=s.fonts)
     who = [called(label) for label in found.labels[:count].tolist()]
-    ax.set_yticks(range(len(who)), who, fontfamily=s.fonts)
+    s.categories(ax.yaxis, range(len(who)), who)
     ax.tick_params(length=0)
     for spine in ax.spines.values():
         spine.set_visible(False)

@@ -131,7 +131,13 @@ def _merge_row(
         over_picture(s, ax, feature, plane, picture, **options)
         frame(ax, colour if i == 4 else s.theme.faint, 2.4 if i == 4 else 1.0)
         shape = f"{names[i]} {times(feature.shape[1:])}".strip()
-        place = {"transform": ax.transAxes, "ha": "left", "va": "bottom", "size": 0.62}
+        place = {
+            "transform": ax.transAxes,
+            "ha": "left",
+            "va": "bottom",
+            "size": 0.62,
+            "fine": True,
+        }
         place |= {"clip_on": False, "in_layout": False}  # the longest is wider than a small map
         s.tag(ax, 0.0, 0.0, shape, colour if names[i] else "#14171f", **place)
 
@@ -245,7 +251,8 @@ def _cell_names(s: Sheet, ax: Axes, levels: tuple[Level, ...]) -> None:
     for i, level in enumerate(levels):
         down, right = level.map.stride
         size = f"{right:g}" if down == right else f"{right:g}×{down:g}"
-        text = s.say(f"{level.name}\n{size} px", f"{level.name}\n{size} 像素")
+        space = "  " if s.slide else "\n"
+        text = level.name + space + s.say(f"{size} px", f"{size} 像素")
         s.text(
             ax, 1.03, 1 - i * 0.21, text, colour=s.ink(level_colour(level.name)), size=0.85, **place
         )

@@ -231,7 +231,7 @@ def fig_decode(s: Sheet, parts: Anatomy, image: int, anchor: int | None = None) 
     _around(ax, parts.pictures[image].resized_size, before, after)
     ax.set_adjustable("datalim")  # fill the panel: there is nothing to be seen beside it
     dotted = s.say("dotted: anchor, solid: decoded box", "虚线：锚框，实线：解码后的框")
-    s.labels(ax, f"{level.name}, #{index:,}: {dotted}")
+    s.labels(ax, f"{level.name}, #{index:,}" + ("\n" if s.slide else ": ") + dotted)
     _numbers(s, right, proposals, index, before, after, rpn.weights, rpn.limit)
     s.title(
         "Decoding: from anchor and deltas to a box",
@@ -287,9 +287,10 @@ def _numbers(
     used_w, used_h = min(dw, limit), min(dh, limit)
     clamp = s.say(" (clamped)", "（已截断）")
     new_w, new_h = width * np.exp(used_w), height * np.exp(used_h)
+    rest = "\n" if s.slide else "  "
     lines = [
-        (s.say("anchor", "锚框"), f"x={x:.1f}  y={y:.1f}  w={width:.1f}  h={height:.1f}"),
-        (s.say("deltas", "偏移量"), f"dx={dx:+.3f}  dy={dy:+.3f}  dw={dw:+.3f}  dh={dh:+.3f}"),
+        (s.say("anchor", "锚框"), f"x={x:.1f}  y={y:.1f}{rest}w={width:.1f}  h={height:.1f}"),
+        (s.say("deltas", "偏移量"), f"dx={dx:+.3f}  dy={dy:+.3f}{rest}dw={dw:+.3f}  dh={dh:+.3f}"),
         ("", ""),
         ("x + dx·w", f"{x:.1f} {dx:+.3f}·{width:.1f} = {x + dx * width:.1f}"),
         ("y + dy·h", f"{y:.1f} {dy:+.3f}·{height:.1f} = {y + dy * height:.1f}"),
@@ -300,11 +301,18 @@ def _numbers(
         (s.say("score", "得分"), f"sigmoid({proposals.logits[index]:.2f}) = "
          f"{1 / (1 + np.exp(-float(proposals.logits[index]))):.3f}"),
     ]  # fmt: skip
-    for row, (name, text) in enumerate(lines):
-        y_place = 0.9 - row * 0.088
+    _in_columns(s, ax, lines)
+
+
+def _in_columns(s: Sheet, ax: Axes, lines: list[tuple[str, str]]) -> None:
+    """Write names and values line by line; on a slide, values of two lines take two."""
+    top, step, column = (0.97, 0.079, 0.31) if s.slide else (0.9, 0.088, 0.27)
+    rows = [(name if n == 0 else "", part) for name, text in lines
+            for n, part in enumerate(text.split("\n"))]  # fmt: skip
+    for row, (name, text) in enumerate(rows):
         style = {"transform": ax.transAxes, "va": "center"}
-        s.text(ax, 0.02, y_place, name, colour=s.theme.muted, size=0.95, **style)
-        s.text(ax, 0.27, y_place, text, size=0.95, **style)
+        s.text(ax, 0.02, top - row * step, name, colour=s.theme.muted, size=0.95, **style)
+        s.text(ax, column, top - row * step, text, size=0.95, **style)
 
 
 # --- the funnel -----------------------------------------------------------------------------------
@@ -360,22 +368,21 @@ def funnel_bars(
         for count, name, colour in zip(counts[row].tolist(), names, colours, strict=True):
             width = length * count / total if total else 0
             ax.barh(row, width, left=left, color=colour, height=0.72, lw=0)
-            if width > longest * 0.055:
-                text = f"{name} {count:,}" if width > longest * 0.13 else f"{count:,}"
+            if width > longest * (0.075 if s.slide else 0.055):
+                named = width > longest * (0.17 if s.slide else 0.13)
+                text = f"{name} {count:,}" if named else f"{count:,}"
                 ink = "#14171f" if colour in ("#E69F00", "#56B4E9", "#F0E442") else "white"
                 s.text(ax, left + width / 2, row, text, ha="center", va="center", size=0.68,
                        colour=ink)  # fmt: skip
             left += width
         s.text(ax, left + longest * 0.012, row, f"{total:,}", va="center", size=0.95,
                fontweight="bold")  # fmt: skip
-    ax.set_yticks(range(len(labels)), [label.strip() for label in labels])
+    s.categories(ax.yaxis, range(len(labels)), (label.strip() for label in labels))
     ax.invert_yaxis()
     ax.set_xlim(0, longest * 1.1)
     ax.set_xticks([])
     ax.spines["bottom"].set_visible(False)
     ax.tick_params(axis="y", length=0, labelcolor=s.theme.ink)
-    for label in ax.get_yticklabels():
-        label.set_fontfamily(s.fonts)
 
 
 # --- NMS ------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from tracer.views.figures.sheet import Sheet, figure
 @figure(height=5.4)
 def fig_matches(s: Sheet, parts: Anatomy, image: int) -> None:
     """The IoU matrix of targets and boxes, and what matching made of it."""
-    grid = s.grid(2, 2, width_ratios=[1.5, 1])
+    grid = s.grid(2, 2, width_ratios=[1, 1] if s.slide else [1.5, 1])
     pairs = (
         (parts.losses.anchors(image).matching, s.say("anchors", "锚框")),
         (parts.losses.proposals(image).matching, s.say("proposals", "候选框")),
@@ -86,7 +86,10 @@ def _iou_histogram(s: Sheet, ax: Axes, matching: Matching, who: str) -> None:
     ax.set_xlim(0, 1)
     s.heading(ax, who)
     s.labels(ax, s.say("best IoU with a target", "与目标的最高 IoU"))
-    s.legend(ax, loc="upper right")
+    if s.slide:  # its text would hide the bars
+        s.legend(ax, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    else:
+        s.legend(ax, loc="upper right")
 
 
 @figure(height=4.4)
@@ -174,7 +177,7 @@ def _balance(s: Sheet, ax: Axes, samples: Samples, who: str) -> None:
             share = int(count) / total
             ax.barh(row, share, left=left, color=colour, height=0.55)
             text = f"{name} {int(count):,}"
-            if share > 0.24:
+            if share > (0.34 if s.slide else 0.24):
                 s.text(ax, left + share / 2, row, text, ha="center", va="center", size=0.8,
                        colour="white")  # fmt: skip
             elif count:
@@ -182,7 +185,7 @@ def _balance(s: Sheet, ax: Axes, samples: Samples, who: str) -> None:
                 s.text(ax, left + share / 2, row + place, text, ha="left", va="center", size=0.75,
                        colour=colour)  # fmt: skip
             left += share
-    ax.set_yticks([0, 1], [row[0] for row in rows], fontfamily=s.fonts)
+    s.categories(ax.yaxis, [0, 1], (row[0] for row in rows))
     ax.set_ylim(1.6, -0.6)
     ax.set_xlim(0, 1)
     ax.set_xticks([])
@@ -215,7 +218,7 @@ def _values(s: Sheet, ax: Axes, losses: tuple[Loss, ...]) -> None:
     ax.barh(range(len(losses)), values, color="#0072B2", height=0.6)
     for row, value in enumerate(values):
         s.text(ax, value, row, f" {value:.4f}", va="center", size=0.9)
-    ax.set_yticks(range(len(losses)), [loss.name for loss in losses])
+    s.categories(ax.yaxis, range(len(losses)), (loss.name for loss in losses))
     ax.invert_yaxis()
     finite = [value for value in values if np.isfinite(value)]
     ax.set_xlim(0, max([*finite, 1e-6]) * 1.15)
@@ -238,4 +241,5 @@ def _terms(s: Sheet, ax: Axes, loss: Loss) -> None:
     share = s.say(f"{half} give{'s' * (half == 1)} half", f"一半来自 {half} 个")
     s.text(ax, 0.97, 0.95, share, ha="right", va="top",
            transform=ax.transAxes, size=0.8, colour=s.theme.warn)  # fmt: skip
-    s.labels(ax, f"Σ {terms.sum():.2f} ÷ {loss.divisor} = {loss.computed:.4f}")
+    space = "\n" if s.slide else " "
+    s.labels(ax, f"Σ {terms.sum():.2f} ÷ {loss.divisor}{space}= {loss.computed:.4f}")

@@ -89,7 +89,7 @@ def proposals(subject: Subject) -> Interactive:
     score = _score(
         subject.say("objectness from", "objectness 不低于"), found.scores[order], 0.0, 0.5
     )
-    best = _best(subject.say("at most the best", "最多取前几名"), ranks, 20, rank)
+    best = _best(subject.say("at most the best", "只取前几名"), ranks, 20, rank)
     return _over_picture(
         subject, found.boxes.xyxy[order], found.level[order], _levels(names), (score, best),
         _counted(subject, "proposals", "个候选框", len(order)),
@@ -187,7 +187,7 @@ def _still(part: Interactive, subject: Subject, theme: str, size: tuple[float, f
     set_to = between.join(f"{s.label} {s.texts[s.start]}" for s in part.sliders)
     there = part.count.replace("{shown}", count(int(part.shown().sum())))
     said = f"{there}{between}{set_to}{end}"
-    more = subject.say(" In the HTML deck, sliders change this.", "在 HTML 讲义里可以拖动滑块。")
+    more = subject.say(" In the HTML deck, sliders change this.", "HTML 讲义里可以拖动。")
     return Pictures((sized(drawn, size),), said, said + more)
 
 
