@@ -145,7 +145,7 @@ class Sheet:
 
     def categories(self, axis: Axis, places: Sequence[float], names: Iterable[str]) -> None:
         """Name places along an axis; names are read like other text, not like ticks."""
-        style = {"fontsize": self.points(0.85), "fontfamily": self.fonts}
+        style: dict[str, Any] = {"fontsize": self.points(0.85), "fontfamily": self.fonts}
         axis.set_ticks(places, list(names), **style)
 
     def heading(self, ax: Axes, text: str, colour: str | None = None, **options: Any) -> None:
