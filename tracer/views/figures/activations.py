@@ -39,7 +39,7 @@ def fig_feature_grid(s: Sheet, parts: Anatomy, image: int, columns: int = 6) -> 
         "特征图：各层的均值和最强的通道",
         "Numbers are channels. Levels whose values were not kept show the few channels of their "
         "small picture.",
-        "数字为通道号。未保留数值的层，只有小图里的几个通道。",
+        "数字为通道号。未保留数值的层，只有预览图里的几个通道。",
     )
 
 
@@ -70,7 +70,7 @@ def fig_histograms(s: Sheet, parts: Anatomy, image: int) -> None:
         "Above: histogram of each module's result, by value (symmetric logarithm); the line is the "
         "mean. Below: share of exact zeros, where a ReLU has been. All images of the batch.",
         "上：各模块结果的取值直方图（对称对数刻度），线为均值。下：恰为零的比例，来自 ReLU。"
-        "统计整批图像。",
+        "统计整个批量。",
     )
 
 
@@ -183,10 +183,10 @@ def fig_dead_channels(s: Sheet, parts: Anatomy, image: int) -> None:
     s.legend(ax, loc="upper right")
     s.title(
         f"Dead channels in this image: {', '.join(notes)}",
-        f"这幅图上失活的通道：{'，'.join(notes)}",
+        f"这张图片上失活的通道：{'，'.join(notes)}",
         "A channel whose largest value is not above zero says nothing about this image. It may "
         "well speak up for another one.",
-        "最大值不超过零的通道对这幅图没有任何反应；换一幅图也许就有。",
+        "最大值不超过零的通道对这张图片没有任何反应；换一张也许就有。",
     )
 
 

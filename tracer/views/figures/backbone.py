@@ -21,7 +21,7 @@ def fig_backbone_stages(s: Sheet, parts: Anatomy, image: int) -> None:
     grid = s.grid(2, len(maps) + 1, height_ratios=[1, 1])
     first = s.panel(grid[0, 0])
     s.picture(first, picture.rgb())
-    s.heading(first, s.say("image", "图像"))
+    s.heading(first, s.say("image", "图片"))
     first.set_anchor("S")
     s.labels(first, times((3, *picture.resized_size)))
     s.panel(grid[1, 0]).set_axis_off()
@@ -33,10 +33,10 @@ def fig_backbone_stages(s: Sheet, parts: Anatomy, image: int) -> None:
            colour=s.theme.muted, transform=s.figure.axes[1].transAxes)  # fmt: skip
     s.title(
         "The backbone: fewer cells, more channels, stage by stage",
-        "主干网络：逐级减少单元、增加通道",
+        "主干网络：逐阶段减少单元、增加通道",
         "Above the mean over the channels, below the strongest channel. Each stage halves both "
         "sides; under it channels × height × width.",
-        "上：各通道的均值；下：最强的一个通道。每一级两边各减半；图下标的是通道 × 高 × 宽。",
+        "上：各通道的均值；下：最强的一个通道。每个阶段两边各减半；图下标的是通道 × 高 × 宽。",
     )
 
 
@@ -74,7 +74,7 @@ def fig_bottleneck(s: Sheet, parts: Anatomy, image: int, path: str = "") -> None
     last = len(block.convolutions)
     shortcut = s.panel(grid[1, last])
     space = "\n" if s.slide else ""
-    head = s.say(f"shortcut:{space or ' '}{kind}", f"捷径：{space}{kind}")
+    head = s.say(f"shortcut:{space or ' '}{kind}", f"快捷连接：{space}{kind}")
     _block_map(s, shortcut, block.shortcut, picture, image, head)
     added, output = s.panel(grid[0, last + 1]), s.panel(grid[0, last + 2])
     _block_map(s, added, block.added, picture, image, s.say("sum", "相加"))
@@ -89,7 +89,7 @@ def fig_bottleneck(s: Sheet, parts: Anatomy, image: int, path: str = "") -> None
         f"{block.kind} {block.path.removeprefix('backbone.body.')} 的真实特征图",
         "Shown: the mean over all channels; violet is below zero, orange above. The ReLU "
         "overwrites the sum in place: the recording took it before.",
-        "图为各通道的均值；紫色小于零，橙色大于零。ReLU 会就地覆盖“相加”的结果：记录取在覆盖之前。",
+        "图为各通道的均值；紫色小于零，橙色大于零。ReLU 原地覆盖“相加”的结果，记录取在覆盖之前。",
     )
 
 

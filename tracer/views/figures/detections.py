@@ -31,7 +31,7 @@ def fig_detections(
         f"检测结果：原图上 {len(found)} 个",
         "Boxes in original pixels. Right: the softmax over all classes, background first, of the "
         "proposal that each came from; each class has moved the box by deltas of its own.",
-        "框为原图像素。右：各检测框所来自的候选框在全部类别上的 softmax，第一列是背景；"
+        "框以原图的像素为准。右：各检测框所来自的候选框在全部类别上的 softmax，第一列是背景；"
         "每一类都用自己的偏移量移动了框。",
     )
 

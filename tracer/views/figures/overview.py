@@ -44,13 +44,13 @@ def fig_pipeline(s: Sheet, parts: Anatomy, image: int) -> None:
     ax.set_xlim(-0.1, 8.05)
     ax.set_ylim(-2.75, 1.5)
     name = parts.run.model.type
-    mode_en, mode_zh = ("training", "训练") if parts.training else ("inference", "推理")
+    mode_en, mode_zh = ("training", "训练") if parts.training else ("eval", "评估")
     s.title(
         f"{name}: one pass in {mode_en} mode",
-        f"{name}：{mode_zh}模式下的一遍前向",
+        f"{name}：{mode_zh}模式下的一次前向",
         "Shapes and counts are of this pass. Dashed: only in training, where targets choose the "
         "samples and the losses take the place of the detections.",
-        "形状和数量取自这一遍。虚线：只在训练时发生，由目标决定样本，以损失代替检测结果。",
+        "形状和数量取自这次前向。虚线：只在训练时发生，由目标决定样本，以损失代替检测结果。",
     )
 
 

@@ -35,7 +35,7 @@ def fig_level_assignment(s: Sheet, parts: Anatomy, image: int, highlight: int = 
         "are pooled from. Ringed dots are the boxes drawn bold in the resized image, in the colour "
         "of their level.",
         f"左：每点一个框，位于它所属的层；k 被限制在 {k_min}～{k_max} 之内，即参与池化的各层。"
-        "带圈的点，就是右边缩放后图像上的粗线框；颜色即所属的层。",
+        "带圈的点，就是右边缩放后图片上的粗线框；颜色即所属的层。",
     )
 
 
@@ -65,7 +65,7 @@ def _sizes(s: Sheet, ax: Axes, pooling: Pooling, image: int, best: np.ndarray) -
     ax.set_xlim(low, high)
     _level_rows(s, ax, pooling, named=True)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    s.labels(ax, s.say("√(w·h) in pixels of the resized image", "√(w·h)，缩放后图像的像素"))
+    s.labels(ax, s.say("√(w·h) in pixels of the resized image", "√(w·h)，缩放后图片的像素"))
     _thresholds(s, ax, pooling, low, high)
 
 
@@ -234,7 +234,7 @@ def _roi_on_picture(
     height, width = parts.pictures[image].resized_size
     ax.set_xlim(0, width)
     ax.set_ylim(height, 0)
-    head = s.say("the box, in resized pixels", "框，缩放后图像的像素")
+    head = s.say("the box, in resized pixels", "框，缩放后图片的像素")
     head = s.say("the box, in pixels", "框（像素）") if s.slide else head
     digits = 0 if s.slide else 1
     corners = f"({x1:.{digits}f}, {y1:.{digits}f}) – ({x2:.{digits}f}, {y2:.{digits}f})"
@@ -372,7 +372,7 @@ def fig_head(s: Sheet, parts: Anatomy, image: int, box: int | None = None) -> No
         "As recorded. One square is one number; in the layers dark is zero, what the ReLU left. "
         f"All {total:,} boxes of the batch go through together, each by itself.",
         f"均为记录值。一个小方块是一个数；全连接层里深色为零，即被 ReLU 截去的。"
-        f"一批中的 {total:,} 个框一起通过，彼此独立。",
+        f"整个批量的 {total:,} 个框一起通过，彼此独立。",
     )
 
 

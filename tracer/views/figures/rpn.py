@@ -32,7 +32,7 @@ def fig_base_anchors(s: Sheet, parts: Anatomy, image: int) -> None:
     whole.set_ylim(max(reach, height / 2) * 1.02, -max(reach, height / 2) * 1.02)
     whole.plot([0], [0], "+", color="white", ms=s.point, mew=1.5)
     s.heading(whole, s.say("all levels, and the resized image, to one scale",
-                           "全部各层与缩放后的图像，同一比例"))  # fmt: skip
+                           "全部各层与缩放后的图片，同一比例"))  # fmt: skip
     for i, (level, base) in enumerate(zip(anchors.levels, anchors.base, strict=True)):
         _base_of_level(s, s.panel(grid[1, i]), level.name, base)
     total = len(anchors)
@@ -41,7 +41,7 @@ def fig_base_anchors(s: Sheet, parts: Anatomy, image: int) -> None:
         "基础锚框：每层的每个单元都有的一套",
         f"Width × height in pixels of the resized image. Laid out over all cells they are the "
         f"{total:,} anchors of this pass; rounded to whole pixels once, when the model is built.",
-        f"宽 × 高，单位为缩放后图像的像素。铺满所有单元便是这一遍的 {total:,} 个锚框；"
+        f"宽 × 高，单位为缩放后图片的像素。铺满所有单元便是这次前向的 {total:,} 个锚框；"
         "只在建模型时取整一次。",
     )
 
@@ -90,7 +90,7 @@ def fig_anchors_of_cell(
         "一个像素所在单元的锚框",
         "Solid: the anchors of the nearest cell. Dots: where the neighbouring cells' anchors are "
         "centred. Anchors may reach beyond the image: only proposals are clipped.",
-        "实线：最近单元的锚框。圆点：相邻单元锚框的中心。锚框可以越过图像边界：只有候选框会被裁剪。",
+        "实线：最近单元的锚框。圆点：相邻单元锚框的中心。锚框可以伸出图片之外：只有候选框会被裁剪。",
     )
 
 
@@ -128,7 +128,7 @@ def fig_objectness(s: Sheet, parts: Anatomy, image: int) -> None:
     grid = s.grid(-(-(len(rpn.levels) + 1) // columns), columns)
     first = s.panel(grid[0, 0])
     s.picture(first, picture.rgb())
-    s.heading(first, s.say("resized image", "缩放后的图像"))
+    s.heading(first, s.say("resized image", "缩放后的图片"))
     shown = None
     for i, level in enumerate(rpn.levels):
         ax = s.panel(grid[divmod(i + 1, columns)])
@@ -149,7 +149,7 @@ def fig_objectness(s: Sheet, parts: Anatomy, image: int) -> None:
         s.colour_bar(s.figure.axes, shown, label, shrink=0.6)
     s.title(
         "Objectness: where the RPN expects something",
-        "objectness：RPN 认为哪里有东西",
+        "前景得分（objectness）：RPN 认为哪里有东西",
         "Per cell the best of its anchors. The score says that there is an object of about the "
         "anchor's size and shape, not of which class.",
         "每个单元取其锚框中的最高分。得分只说有没有与锚框大小形状相近的物体，不说是哪一类。",
@@ -320,7 +320,7 @@ def _in_columns(s: Sheet, ax: Axes, lines: list[tuple[str, str]]) -> None:
 STEP_NAMES = {
     "all": ("all anchors", "全部锚框"),
     "top_k": ("top-k per level", "每层 top-k"),
-    "clip": ("clipped to the image", "裁到图像内"),
+    "clip": ("clipped to the image", "裁剪到图片内"),
     "small": ("small ones removed", "去掉过小的"),
     "score": ("low scores removed", "去掉低分的"),
     "nms": ("NMS per level", "逐层 NMS"),
@@ -488,7 +488,7 @@ def fig_recall(s: Sheet, parts: Anatomy, image: int) -> None:
     grid = s.grid(1, 2, width_ratios=[1.2, 1])
     ax, right = s.panel(grid[0, 0]), s.panel(grid[0, 1])
     if len(targets) == 0:
-        s.empty(ax, "this image has no targets", "这幅图没有标注")
+        s.empty(ax, "this image has no targets", "这张图片没有目标")
         s.picture(right, parts.pictures[image].rgb())
     else:
         best = _best_per_step(parts, proposals, targets)

@@ -98,11 +98,10 @@ def fig_sampled_anchors(s: Sheet, parts: Anatomy, image: int) -> None:
     _samples(s, parts, image, parts.losses.anchors(image))
     s.title(
         "Sampled anchors: what the RPN's losses see of this image",
-        "抽到的锚框：RPN 的损失在这幅图上看到的",
+        "抽中的锚框：RPN 的损失在这张图片上看到的",
         "By default at most 256 per image, at most half of them positive; objectness is learned "
         "from all, deltas from the positives alone.",
-        "默认每幅图最多 256 个，正样本最多占一半；objectness 由全部样本学习，"
-        "偏移量只由正样本学习。",
+        "默认每张图片最多 256 个，正样本最多占一半；前景得分由全部样本学习，偏移量只由正样本学习。",
     )
 
 
@@ -112,10 +111,10 @@ def fig_sampled_rois(s: Sheet, parts: Anatomy, image: int) -> None:
     _samples(s, parts, image, parts.losses.proposals(image))
     s.title(
         "Sampled proposals: what the RoI heads' losses see of this image",
-        "抽到的候选框：RoI heads 的损失在这幅图上看到的",
+        "抽中的候选框：RoI heads 的损失在这张图片上看到的",
         "By default at most 512 per image, at most a quarter positive. The targets themselves are "
         "added to the proposals, so that there are positives from the first step on.",
-        "默认每幅图最多 512 个，正样本最多占四分之一。目标框本身也加入候选框，"
+        "默认每张图片最多 512 个，正样本最多占四分之一。真实框本身也加入候选框，"
         "使训练一开始就有正样本。",
     )
 
@@ -159,7 +158,7 @@ def fig_balance(s: Sheet, parts: Anatomy, image: int) -> None:
         "正负样本的比例",
         "Sampling keeps the many negatives from drowning the few positives. Where positives are "
         "scarce, negatives fill the rest.",
-        "抽样使大量负样本不至于淹没少数正样本。正样本不足时，由负样本补足。",
+        "采样使大量负样本不至于淹没少数正样本。正样本不足时，由负样本补足。",
     )
 
 
@@ -167,7 +166,7 @@ def _balance(s: Sheet, ax: Axes, samples: Samples, who: str) -> None:
     m = samples.matching
     rows = (
         (s.say("there were", "总共"), m.positive.sum(), m.ignored.sum(), m.negative.sum()),
-        (s.say("sampled", "抽到"), len(samples.positive), 0, len(samples.negative)),
+        (s.say("sampled", "抽中"), len(samples.positive), 0, len(samples.negative)),
     )
     names = (s.say("positive", "正"), s.say("ignored", "忽略"), s.say("negative", "负"))
     colours = (s.theme.positive, s.theme.ignored, s.theme.negative)
@@ -208,7 +207,7 @@ def fig_losses(s: Sheet, parts: Anatomy, image: int) -> None:
         f"损失的拆解：总计 {total:.4f}",
         "Below: what each sample of the whole batch adds, by falling size; a loss is their sum "
         "over the divisor. Box losses are smooth L1, of positives only, divided by all samples.",
-        "下：整批中每个样本的贡献，由大到小；损失 = 总和 ÷ 除数。"
+        "下：整个批量中每个样本的贡献，由大到小；损失 = 总和 ÷ 除数。"
         "框的损失为 smooth L1，只算正样本，却除以全部样本数。",
     )
 
