@@ -79,7 +79,7 @@ def _histogram(s: Sheet, ax: Axes, picture: Picture, normalised: bool) -> None:
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     head = (
-        s.say("after: (x − mean) / std", "之后：(x − 均值) / 标准差")
+        s.say("after: (x − mean) / std", "之后：（x − 均值）/ 标准差")
         if normalised
         else s.say("values before: 0–1", "之前的取值：0～1")
     )

@@ -237,7 +237,7 @@ def explorer(
     controls = (
         Choice("level", "level", "层", tuple((n, n) for n in scene.names),
                level or scene.names[min(2, len(scene.names) - 1)], buttons=True),
-        Choice("ratio", "ratio h/w", "比例 高/宽",
+        Choice("ratio", "ratio h/w", "比例（高/宽）",
                ((every, ALL), *((f"{r:g}", r) for r in ratios)), ratio, buttons=True),
         Choice("size", "size", "尺寸", ((own, ALL), *((f"{s}", float(s)) for s in SIZES)), size),
         Slider("x", "x", "x", 0, width - 1, _start(x, point[0], width)),

@@ -1,0 +1,150 @@
+"""The Chinese texts are set as Chinese is: with its own signs, and spaces beside Latin words."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tracer.rcnn import texts
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "tracer"
+HAN = "\u3400-\u9fff"
+SIGNS = "，。；：？！、（）"
+LEFT_OUT = {"slides/tables.py"}  # headings in one string, parted by commas
+
+FAULTS = {
+    "a half-width sign": (
+        rf"[{HAN}”）][,;:?!]|[,;:?!] ?[{HAN}“（]|[{HAN}]\(|\)[{HAN}]|\([^()]*[{HAN}][^()]*\)"
+    ),
+    "no space beside Latin": rf"[{HAN}][A-Za-z0-9]|[A-Za-z0-9%][{HAN}]",
+    "a space between characters": rf"[{HAN}] [{HAN}]|\S [{SIGNS}”]|[{SIGNS}“] \S",
+    "two signs in a row": r"[，。；：？！、]{2}",
+}
+
+
+def sentences(text: str) -> str:
+    """What is to be read: code is an x, and what a name in braces stands for is not known."""
+    text = re.sub(r"(?ms)^```.*?^```$", "", text)
+    text = re.sub(r"`[^`\n]+`|\[[^]\n]*, [^]\n]*\](?!\()", "x", text)
+    text = re.sub(r"\{[^{}]*\}", "\ufffc", text)
+    text = re.sub(rf"\]\([^)]*\)|<[^>]*>|!?\[|\]|(?<=[{SIGNS}])\*\* |\*\*", "", text)
+    text = re.sub(r"  \S (?=\S)", "  x ", text)  # keys in a row: "c 继续  : 命令"
+    return re.sub(r"(?m)^[-#>|]+ | *\| *", "\n", text)
+
+
+def joined(markdown: str) -> str:
+    """Markdown with the lines of a paragraph in one, as a page shows them: a space between."""
+    return re.sub(r"(?<=\S)\n(?!```)(?=[^\s\-|#>\d])", " ", markdown)
+
+
+def faults(text: str) -> list[str]:
+    """Every fault, with the words around it."""
+    return [
+        f"{fault}: …{line[max(0, found.start() - 10) : found.end() + 10]}…"
+        for line in sentences(text).split("\n")
+        for fault, pattern in FAULTS.items()
+        for found in re.finditer(pattern, line)
+    ]
+
+
+def pages() -> list[Path]:
+    guides = (p for p in ROOT.glob("docs/**/*.zh.*") if "chapters" not in p.parts)
+    found = [ROOT / "README.zh.md", *guides, *ROOT.glob("notebooks/*.zh.*")]
+    return [p for p in found if p.suffix in (".md", ".txt", ".ipynb")]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda p: p.name)
+def test_a_page_is_set_as_chinese_is(page):
+    text = page.read_text("utf-8")
+    if page.suffix == ".ipynb":
+        cells = [c for c in json.loads(text)["cells"] if c["cell_type"] == "markdown"]
+        text = "\n\n".join("".join(cell["source"]) for cell in cells)
+    if page.suffix == ".txt":
+        text = "\n".join(line for line in text.split("\n") if line.startswith("#"))
+    assert len(re.findall(f"[{HAN}]", text)) > 100
+    assert faults(joined(text)) == []
+
+
+def test_the_commentary_is_set_as_chinese_is():
+    told = [part for _, pair in texts._pairs() for part in texts.paragraphs(pair["zh"])]
+    assert len(told) > 500
+    assert [fault for text in told for fault in faults(text)] == []
+
+
+def in_chinese(tree: Any) -> Iterator[str]:
+    """The Chinese texts anywhere in a file that was parsed."""
+    if isinstance(tree, (dict, list)):
+        for part in tree.values() if isinstance(tree, dict) else tree:
+            yield from in_chinese(part)
+    elif isinstance(tree, str) and re.search(f"[{HAN}]", tree):
+        yield tree
+
+
+@pytest.mark.parametrize("name", ["views/page/texts.json", "views/slides/catalogue.toml"])
+def test_page_and_slides_are_set_as_chinese_is(name):
+    text = (PACKAGE / name).read_text("utf-8")
+    told = list(in_chinese(json.loads(text) if name.endswith("json") else tomllib.loads(text)))
+    assert len(told) > 100
+    assert [fault for text in told for fault in faults(text)] == []
+
+
+def strings(path: Path) -> Iterator[str]:
+    """A module's Chinese strings, what is put into them as names in braces; no docstrings."""
+    tree = ast.parse(path.read_text("utf-8"))
+    formatted = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    within = {id(part) for node in formatted for part in ast.walk(node) if part is not node}
+    within |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = node.value
+        elif isinstance(node, ast.JoinedStr):
+            text = "".join(
+                str(v.value) if isinstance(v, ast.Constant) else "{}" for v in node.values
+            )
+        else:
+            continue
+        if id(node) not in within and re.search(f"[{HAN}]", text) and "\u9fff" not in text:
+            yield text
+
+
+def test_labels_and_messages_are_set_as_chinese_is():
+    modules = [p for p in PACKAGE.rglob("*.py") if p.as_posix().split("views/")[-1] not in LEFT_OUT]
+    told = [text for module in modules for text in strings(module)]
+    assert len(told) > 500
+    assert [fault for text in told for fault in faults(text)] == []
+
+
+WRONG = ["特征图,五张", "特征图:五张", "特征图(五张)", "五张(P2)图", "(图)", "看 `x`, 再看图"]
+WRONG += ["`p2`是图", "五张P2", "100%的框", "特征图 ，五张", "特征 图", "特征\n图"]
+WRONG += ["五张，、图", "完了：。"]
+RIGHT = ["五张特征图，P2 到 P6：见 `a, b:c`。", "形状是 [框数, 4]，中心是 (cx, cy)。", "梯度{what}"]
+RIGHT += ["- 五张\n- 六张", "# 图\n\n五张", "| 图 | 数 |\n| --- | --- |\n| 五 | 六 |"]
+RIGHT += [
+    "**先猜。** 五张图",
+    "[第 7 章：RPN](a.md) 放框",
+    "```\n图,五\n```",
+    "c 继续  : 命令  ? 按键",
+]
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_a_fault_is_found(text):
+    assert faults(joined(text)) != []
+
+
+@pytest.mark.parametrize("text", RIGHT)
+def test_what_is_right_is_no_fault(text):
+    assert faults(joined(text)) == []
