@@ -158,7 +158,7 @@ def _score(label: str, scores: np.ndarray, least: float, start: float) -> Slider
 
 
 def _counted(subject: Subject, en: str, zh: str, total: int) -> str:
-    return subject.say(f"{{shown}} of {count(total)} {en}", f"{{shown}} 个，共 {count(total)} {zh}")
+    return subject.say(f"{{shown}} of {count(total)} {en}", f"{{shown}} / {count(total)} {zh}")
 
 
 def _over_picture(

@@ -46,7 +46,7 @@ CODE_SIZES = (22, 20, 18, 17, 16, 15, 14)
 CODE_ROOM = (826, 470)
 """Pixels that code has beside its shapes."""
 
-LETTER, GUTTER, LEADING = 0.605, 4.8, 1.5
+LETTER, GUTTER, LEADING = 0.605, 4.8, 1.42
 """Width of a letter, of the line numbers, and height of a line, over the size of the text."""
 
 LANGUAGES = {"en": "en", "zh": "zh-Hans", "both": "en"}
@@ -258,7 +258,7 @@ def _picture(part: Interactive) -> bytes:
 def _code(part: Code) -> str:
     coloured = enumerate(syntax.lines(part.text), part.first)
     lines = "".join(_line(number, runs) for number, runs in coloured)
-    steps = "".join(_step(step) for step in part.steps)
+    steps = "".join(_step(step, alone=len(part.steps) == 1) for step in part.steps)
     beside = f'<ol class="beside">{steps}</ol>' if steps else ""
     source = f'<p class="source">{escaped(part.source)}</p>'
     return (
@@ -298,9 +298,11 @@ def _span(run: syntax.Run) -> str:
     return f'<span class="{run.kind}">{text}</span>' if run.kind else text
 
 
-def _step(step: CodeStep) -> str:
+def _step(step: CodeStep, alone: bool) -> str:
+    """What is beside the code at a step; the only step is there from the beginning."""
     numbers = " ".join(map(str, step.lines))
     first, last = step.lines[0], step.lines[-1]
     name = str(first) if first == last else f"{first}–{last}"
+    shown = "visible" if alone else "fragment"
     said = "".join(f"<span>{escaped(line)}</span>" for line in step.beside)
-    return f'<li class="fragment" data-lines="{numbers}"><b>{name}</b>{said}</li>'
+    return f'<li class="{shown}" data-lines="{numbers}"><b>{name}</b>{said}</li>'

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+SENTENCES = (".", "。", "！", "？")
+"""Ends of what is no shape or value."""
+
+
 @dataclass(frozen=True)
 class Points:
     """A few short lines, one thought each.
@@ -214,3 +218,29 @@ def stilled(deck: Deck) -> Deck:
 
     slides = (replace(slide, parts=tuple(map(still, slide.parts))) for slide in deck.slides)
     return replace(deck, slides=tuple(slides))
+
+
+def unstepped(deck: Deck) -> Deck:
+    """Return the deck with everything there at once: figures whole, all lines of code marked."""
+
+    def whole(part: Part) -> Part:
+        if isinstance(part, Pictures):
+            return replace(part, figures=part.figures[-1:])
+        if isinstance(part, Points):
+            return replace(part, stepwise=False)
+        return _at_once(part) if isinstance(part, Code) and part.steps else part
+
+    slides = (replace(slide, parts=tuple(map(whole, slide.parts))) for slide in deck.slides)
+    return replace(deck, slides=tuple(slides))
+
+
+def _at_once(part: Code) -> Code:
+    """Return the code with one step for all; what is beside begins with its line's number.
+
+    Of each step the first shape or value stays. Remarks go: the notes have them, and the lines need
+    the room.
+    """
+    lines = tuple(line for step in part.steps for line in step.lines)
+    first = ((step.lines[0], step.beside[0]) for step in part.steps if step.beside)
+    beside = (f"{line} {text}" for line, text in first if not text.endswith(SENTENCES))
+    return replace(part, steps=(CodeStep(lines, tuple(beside)),))

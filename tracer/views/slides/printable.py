@@ -109,7 +109,7 @@ def _marked(section: str, slide: Slide) -> str:
         for line in lines:
             plain = rf'class="(line[^"]*)" data-line="{line}"'
             section = re.sub(plain, rf'class="\1 here" data-line="{line}"', section)
-    return section.replace('class="fragment" data-lines', 'class="current" data-lines')
+    return section.replace('class="visible" data-lines', 'class="current" data-lines')
 
 
 def _source(figure: Figure) -> str:
