@@ -66,16 +66,37 @@ def pages() -> list[Path]:
     return [p for p in found if p.suffix in (".md", ".txt", ".ipynb")]
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda p: p.name)
-def test_a_page_is_set_as_chinese_is(page):
+def read(page: Path) -> str:
+    """What a page says: a notebook's text cells, a script's comments."""
     text = page.read_text("utf-8")
     if page.suffix == ".ipynb":
         cells = [c for c in json.loads(text)["cells"] if c["cell_type"] == "markdown"]
-        text = "\n\n".join("".join(cell["source"]) for cell in cells)
+        return "\n\n".join("".join(cell["source"]) for cell in cells)
     if page.suffix == ".txt":
-        text = "\n".join(line for line in text.split("\n") if line.startswith("#"))
+        return "\n".join(line for line in text.split("\n") if line.startswith("#"))
+    return text
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda p: p.name)
+def test_a_page_is_set_as_chinese_is(page):
+    text = read(page)
     assert len(re.findall(f"[{HAN}]", text)) > 100
     assert faults(joined(text)) == []
+
+
+def named(text: str) -> tuple[set[str], set[str], int]:
+    """The names in code, the links (pictures apart) and how many headings a page has."""
+    text = re.sub(r"(?ms)^```.*?^```$|!\[.*?\]\(.*?\)", "", text.replace(".zh.", "."))
+    code = set(re.findall(r"`([A-Za-z_][\w.]*)`", text))
+    return code, set(re.findall(r"\]\(([^)#]+)", text)), len(re.findall(r"(?m)^#+ ", text))
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda p: p.name)
+def test_both_languages_name_and_link_the_same(page):
+    english = page.with_name(page.name.replace(".zh.", "."))
+    (code, links, headings), chinese = named(read(english)), named(read(page))
+    assert (code, headings) == (chinese[0], chinese[2])
+    assert links <= chinese[1], "a page may also link to what is in English only"
 
 
 def test_the_commentary_is_set_as_chinese_is():
