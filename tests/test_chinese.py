@@ -33,6 +33,9 @@ FAULTS = {
     "a space between characters": rf"[{HAN}] [{HAN}]|\S [{SIGNS}”]|[{SIGNS}“] \S",
     "two signs in a row": r"[，。；：？！、]{2}",
 }
+FAULTS["not the glossary's word"] = (  # docs/architecture.md, "In Chinese"
+    "补边|补齐|骨干|步长|捷径|就地|框头|小格|基准锚框|长宽比|目标框|真值|回归量|录制|提纲|讲稿|时间线"
+)
 
 
 def sentences(text: str) -> str:
@@ -150,7 +153,7 @@ def test_labels_and_messages_are_set_as_chinese_is():
 
 WRONG = ["特征图,五张", "特征图:五张", "特征图(五张)", "五张(P2)图", "(图)", "看 `x`, 再看图"]
 WRONG += ["`p2`是图", "五张P2", "100%的框", "特征图 ，五张", "特征 图", "特征\n图"]
-WRONG += ["五张，、图", "完了：。"]
+WRONG += ["五张，、图", "完了：。", "骨干网络"]
 RIGHT = ["五张特征图，P2 到 P6：见 `a, b:c`。", "形状是 [框数, 4]，中心是 (cx, cy)。", "梯度{what}"]
 RIGHT += ["- 五张\n- 六张", "# 图\n\n五张", "| 图 | 数 |\n| --- | --- |\n| 五 | 六 |"]
 RIGHT += [
