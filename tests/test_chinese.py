@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tracer.rcnn import texts
+from tracer.rcnn.narration import explain
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -106,6 +107,13 @@ def test_the_commentary_is_set_as_chinese_is():
     told = [part for _, pair in texts._pairs() for part in texts.paragraphs(pair["zh"])]
     assert len(told) > 500
     assert [fault for text in told for fault in faults(text)] == []
+
+
+def test_the_commentary_is_written_out_as_chinese_is():
+    stages = [explain(None, stage=name, lang="zh") for name in texts.keys("stage")]
+    functions = [explain(None, function=name, lang="zh") for name in texts.keys("function")]
+    assert min(len(stages), len(functions) // 10) > 10
+    assert [fault for text in stages + functions for fault in faults(text)] == []
 
 
 def in_chinese(tree: Any) -> Iterator[str]:

@@ -128,6 +128,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "没有记录函数粒度，因此不知道：{steps}。",
     ),
     # notes
+    "comma": (", ", "、"),
     "in_place": ("in place", "原地写入"),
     "overwritten": ("overwritten by {by}", "之后被 {by} 覆盖"),
     "raised": ("error passed on", "异常由此传出"),
