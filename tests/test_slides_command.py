@@ -47,6 +47,16 @@ def test_what_was_written_and_what_was_left_out(saved, outline, tmp_path, capsys
     assert 'class="step"' not in text
 
 
+def test_steps_on_request(saved, tmp_path):
+    outline = tmp_path / "steps.toml"
+    outline.write_text('[[slide]]\nuse = "two-questions"\n', "utf-8")
+    counts = {}
+    for option in ("--steps", "--no-steps"):
+        assert slides(saved, "-o", tmp_path / "deck.html", "--outline", outline, option) == 0
+        counts[option] = (tmp_path / "deck.html").read_text("utf-8").count('<li class="fragment"')
+    assert counts == {"--steps": 4, "--no-steps": 0}
+
+
 def test_strict_is_an_error(saved, outline, tmp_path, capsys):
     assert slides(saved, "-o", tmp_path / "deck.html", "--outline", outline, "--strict") == 2
     assert "tracer: slide 'losses'" in capsys.readouterr().err

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 import pytest
 from anatomy_passes import recorded
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from tracer.views.figures.sheet import FINE
 from tracer.views.slides import catalogue, deck, pages
+from tracer.views.slides.model import Deck, Pictures, Slide
 from tracer.views.slides.pages import Pictured
 
 READ, FINE_PRINT = 18, 12
@@ -119,3 +121,21 @@ def test_no_text_stands_on_another(texts):
             if a.overlaps(b):
                 both.append((slide, one, other))
     assert both == []
+
+
+def test_the_measure_sees_what_it_should():
+    """A text of 20 points in a figure that is placed at half its size, cut off, on another one."""
+    figure = Figure((26.6, 11.5))
+    ax = figure.add_subplot()
+    for place in (0.98, 0.98):
+        ax.text(
+            place, 0.5, "over the edge of the figure", fontsize=20, transform=figure.transFigure
+        )
+    slide = Slide("small", "Small", (Pictures((figure,), "a figure"),))
+    ((page, pane),) = last_steps(Deck("d", (slide,)))
+    found = [text for text in written(page.slide.key, pane) if text.text.startswith("over")]
+    assert len(found) == 2
+    assert all(8 < text.size < 10 and not text.fine for text in found)
+    assert all(text.box.x1 > text.room.x1 + 3 for text in found)
+    assert found[0].box.overlaps(found[1].box)
+    assert any(text.fine for text in written(page.slide.key, pane)), "ticks"

@@ -165,7 +165,7 @@ def _row_signs(s: Sheet, axes: list[Axes], merge: Merge, top: bool) -> None:
     for ax, sign in zip(axes, signs, strict=True):
         if not sign or (top and sign == "+"):
             continue
-        size, gap = (1.7 if sign in "+=" else 0.72), (0.2 if s.slide else 0.115)
+        size, gap = (1.7 if sign in "+=" else 0.72), (0.27 if s.slide else 0.115)
         s.text(
             ax, -gap, 0.5, sign, transform=ax.transAxes, ha="center", va="center", size=size,
             colour=s.theme.ink, in_layout=False,

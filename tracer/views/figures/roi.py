@@ -476,7 +476,7 @@ def _deltas_of_box(s: Sheet, ax: Axes, parts: Anatomy, image: int, index: int | 
     deltas = heads.deltas(image)[index]
     deltas = deltas[min(best, len(deltas) - 1)]
     who = s.say(f"of {called(best)}", f"{called(best)}的")
-    names = "" if s.slide else " dx, dy, dw, dh"
+    names = s.say("", "偏移量") if s.slide else " dx, dy, dw, dh"
     s.heading(ax, f"bbox_pred  {heads.num_classes}×4\n{who}{names}")
     ax.barh(range(4), deltas, color=class_colour(best), height=0.68)
     reach = max(float(np.abs(np.nan_to_num(deltas)).max()), 1e-3)
