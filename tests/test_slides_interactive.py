@@ -15,7 +15,7 @@ from tracer.errors import MissingError
 from tracer.rcnn.anatomy import anatomy
 from tracer.views.slides import deck
 from tracer.views.slides.interactive import INTERACTIVES, interactive
-from tracer.views.slides.model import Deck, Interactive, Pictures, Slide, stilled
+from tracer.views.slides.model import Deck, Interactive, Pictures, Points, Slide, stilled
 from tracer.views.slides.subject import Subject
 
 SCREEN = {"viewport": {"width": 1280, "height": 720}}
@@ -271,6 +271,28 @@ def test_hostile_names_stay_text(browser, tmp_path):
         assert opened.view.locator("[onerror]").count() == 0
         assert opened.requests == [opened.url]
         assert opened.problems == []
+
+
+def test_an_outline_chooses_one_beside_points(trace, browser, tmp_path):
+    outline = tmp_path / "own.toml"
+    outline.write_text(
+        '[[slide]]\ntitle = "Ours"\ninteractive = "anchors"\npoints = ["one", "two"]\n'
+        '[[slide]]\ntitle = "None"\ninteractive = "anchor"\n'
+    )
+    own = deck(trace, outline=outline)
+    assert [type(each) for each in own.slides[0].parts] == [Interactive, Points]
+    (reason,) = own.left_out
+    assert "own.toml, line 5" in reason
+    assert "did you mean 'anchors'" in reason
+    with Opened(browser, write(own.slides, tmp_path / "own.html"), **SCREEN) as opened:
+        canvas, sliders, points = (
+            opened.view.locator(f"section.present {name}").bounding_box()
+            for name in ("canvas", ".sliders", ".points")
+        )
+        assert canvas["width"] > 600
+        assert canvas["y"] + canvas["height"] <= sliders["y"]
+        assert sliders["y"] + sliders["height"] < 668
+        assert sliders["x"] + sliders["width"] < points["x"]
 
 
 def test_every_interactive_part_is_on_a_slide():

@@ -169,11 +169,12 @@ def fig_dead_channels(s: Sheet, parts: Anatomy, image: int) -> None:
         ax.plot(share, peaks, color=CYCLE[i % len(CYCLE)], lw=s.point / 5, label=feature.name)
         notes.append(f"{feature.name}: {dead}/{len(peaks)}")
     ax.axhline(0, color=s.theme.ink, lw=1)
-    low = ax.get_ylim()[0]
-    ax.axhspan(min(low, -0.1), 0, color=s.theme.warn, alpha=0.10, lw=0)
+    low, high = ax.get_ylim()
+    depth = min(low, -0.1, -0.14 * high if s.slide else 0.0)
+    ax.axhspan(depth, 0, color=s.theme.warn, alpha=0.10, lw=0)
     dead_here = s.say("dead here: the ReLU gives 0 everywhere", "此处失活：ReLU 后处处为 0")
-    s.text(ax, 0.01, min(low, -0.1) / 2, dead_here,
-           va="center", size=0.85, colour=s.theme.warn)  # fmt: skip
+    s.text(ax, 0.01, depth / 2, dead_here, va="center",
+           size=0.85, colour=s.theme.warn)  # fmt: skip
     ax.set_xlim(0, 1)
     s.labels(
         ax,

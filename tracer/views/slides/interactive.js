@@ -1,7 +1,7 @@
 // Boxes over the picture: draws those that all sliders let through, and says how many they are.
 "use strict";
 const interactive = (() => {
-  const ROOM = [806, 550]; // pixels of the slide that the picture may have
+  const [ROOM, BESIDE] = [[806, 550], [776, 390]]; // pixels of the slide that the picture has, alone or not
   const SHARP = 2; // of the drawing's, for each of the slide's
   const TEXT = 24 * SHARP;
   const RULES = {
@@ -54,7 +54,7 @@ const interactive = (() => {
     const inputs = [...part.querySelectorAll("input")];
     const places = inputs.map((input) => Number(input.value));
     const boxes = shown(data, places);
-    paint(part.querySelector("canvas"), data, boxes);
+    paint(part.querySelector("canvas"), data, boxes, part.matches(":only-child") ? ROOM : BESIDE);
     part.querySelector("output").textContent = data.count.replace("{shown}", boxes.length.toLocaleString("en-US"));
     inputs.forEach((input, n) => {
       const text = data.sliders[n].texts[places[n]];
@@ -64,8 +64,8 @@ const interactive = (() => {
     part.querySelectorAll(".key li").forEach((item, group) => { item.style.borderColor = data.colours[group]; });
   }
 
-  function paint(canvas, data, boxes) {
-    const scale = SHARP * Math.min(ROOM[0] / data.size[0], ROOM[1] / data.size[1]);
+  function paint(canvas, data, boxes, room) {
+    const scale = SHARP * Math.min(room[0] / data.size[0], room[1] / data.size[1]);
     [canvas.width, canvas.height] = data.size.map((side) => Math.round(side * scale));
     const paper = canvas.getContext("2d");
     paper.drawImage(data.picture, 0, 0, canvas.width, canvas.height);
