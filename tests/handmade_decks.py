@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from tracer.views.figures.fonts import families
 from tracer.views.figures.palette import THEMES
-from tracer.views.slides.model import Cells, Code, CodeStep, Deck, Pictures, Points, Slide
+from tracer.views.slides.model import (
+    Cells,
+    Code,
+    CodeStep,
+    Deck,
+    Interactive,
+    Pictures,
+    Points,
+    Slide,
+    Slider,
+)
 
 HOSTILE = "</a:t><script>alert(1)</script> & \x00\x1b[31m\ud800\u202e"
 SOURCE = """\
@@ -60,6 +72,26 @@ def code(steps: int = 2, repeat: int = 1) -> Code:
     )
 
 
+def interactive(lang: str, theme: str = "light", name: str = "cat 0.9") -> Interactive:
+    """Three boxes of two groups, to be chosen by score and by group."""
+    boxes = np.asarray([[2.0, 2, 20, 20], [10, 8, 30, 22], [4, 4, 36, 26]])
+    group = np.asarray([0, 1, 1])
+    score = Slider(
+        say(lang, "score from", "得分不低于"), (0.0, 0.5, 0.9), ("0.00", "0.50", "0.90"), 1, "min",
+        np.asarray([0.9, 0.7, 0.3]),
+    )  # fmt: skip
+    kind = Slider(
+        name, (-1.0, 0.0, 1.0), (say(lang, "all", "全部"), name, "P3"), 0, "is", group.astype(float)
+    )
+    alt = say(lang, "Two of three boxes.", "三个框里的两个。")
+    still = Pictures((figure(alt, theme=theme),), alt, alt)
+    return Interactive(
+        np.full((30, 40, 3), 0.5, np.float32), boxes, group, ((name, "#0072B2"), ("P3", "#E69F00")),
+        (name, "dog 0.7", "dog 0.3"), (score, kind),
+        say(lang, "{shown} of 3 boxes", "{shown} 个，共 3 个框"), still,
+    )  # fmt: skip
+
+
 def slides(lang: str, theme: str = "light") -> tuple[Slide, ...]:
     """One slide for each kind of part, and for pairs of them."""
     title = say(lang, "From four maps to five levels", "从四张特征图到五个层级")
@@ -77,6 +109,7 @@ def slides(lang: str, theme: str = "light") -> tuple[Slide, ...]:
         "code": (code(),),
         "both-tables": (cells(lang, 3), cells(lang, 4)),
         "bare": (),
+        "to-try": (interactive(lang, theme),),
     }
     return tuple(
         Slide(
@@ -110,6 +143,7 @@ def hostile() -> Deck:
         Pictures((figure("x"),), HOSTILE, HOSTILE),
         Cells((HOSTILE, "b"), ((HOSTILE, "1"),)),
         Code(f"x = 1\n# {HOSTILE}\n", 1, HOSTILE, (CodeStep((1,), (HOSTILE,)),)),
+        replace(interactive("en", name=HOSTILE), count=f"{{shown}} {HOSTILE}"),
     )
     each = [Slide(HOSTILE, HOSTILE, (part,), (HOSTILE,), HOSTILE, step=HOSTILE) for part in parts]
     return Deck(HOSTILE, tuple(each), page=Path("a b#c.html"), credits=(HOSTILE,))

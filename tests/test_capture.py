@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import sys
 import threading
-from collections import OrderedDict, namedtuple
+import weakref
+from collections import Counter, OrderedDict, namedtuple
 
 import numpy as np
 import pytest
@@ -643,17 +644,37 @@ def test_a_recorder_records_once(block, image):
 
 
 def test_the_garbage_collector_is_as_before(block, image):
+    before = gc.get_threshold()
     tracer.trace(block, image)
-    assert gc.get_freeze_count() == 0
+    assert gc.get_threshold() == before
     with pytest.raises(RuntimeError):
         tracer.trace(block, torch.ones(1, 4, 8, 8))
-    assert gc.get_freeze_count() == 0
-    gc.freeze()
+    assert gc.get_threshold() == before
+
+
+def test_garbage_of_the_pass_is_collected_and_old_objects_are_left_alone(block, image):
+    rounds = Counter()
+
+    def count(phase, about):
+        rounds[phase, about["generation"]] += 1
+
+    class Knot:
+        def __init__(self):
+            self.me = self
+
+    gc.collect()
+    gc.callbacks.append(count)
     try:
-        tracer.trace(block, image)
-        assert gc.get_freeze_count() > 0, "the program's own freeze stays"
+        with tracer.Recorder(block):
+            gone = weakref.ref(Knot())
+            kept = [[] for _ in range(400_000)]  # enough for some rounds over all objects
+            block(image)
     finally:
-        gc.unfreeze()
+        gc.callbacks.remove(count)
+    assert gone() is None
+    assert len(kept) == 400_000
+    assert rounds["start", 0] > 0
+    assert rounds["start", 2] == 0
 
 
 def test_a_snapshot_in_the_middle_is_a_whole_trace(block, image):

@@ -55,6 +55,7 @@ HEAVY: dict[str, set[str]] = {
     "tracer.rcnn.demo": TORCH,
     "tracer.views.figures": {"matplotlib"},
     "tracer.views.widgets": {"matplotlib"},
+    "tracer.views.slides.interactive": {"matplotlib"},
     "tracer.views.slides.pictures": {"matplotlib"},
 }
 

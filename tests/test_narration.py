@@ -227,7 +227,7 @@ def test_a_citation_is_written_out_in_both_languages():
         "Lin et al., “Feature Pyramid Networks for Object Detection”, CVPR 2017, "
         "arXiv:1612.03144, §4.2, eq. 1"
     )
-    assert texts.citation("lin2017 §4.2, eq. 1", "zh").endswith("§4.2, 式 1")
+    assert texts.citation("lin2017 §4.2, eq. 1", "zh").endswith("，arXiv:1612.03144，§4.2，式 1")
     assert texts.citation("girshick2015 §2.3", "en").startswith("Girshick, “Fast R-CNN”")
     with pytest.raises(KeyError):
         texts.citation("nobody2000 §1", "en")

@@ -247,6 +247,36 @@ def test_figures_leave_the_title_to_the_slide(evaluated):
     assert "\n" not in made.alt
 
 
+def test_everything_at_once(evaluated):
+    """Without steps: whole figures, points that are there, all lines to dwell on in one step."""
+    stepwise, whole = (deck(evaluated, stages=["fpn"], steps=steps) for steps in (True, False))
+    for one, other in zip(stepwise.slides, whole.slides, strict=True):
+        for before, after in zip(one.parts, other.parts, strict=True):
+            assert type(before) is type(after)
+            if isinstance(before, Pictures):
+                assert len(after.figures) == 1
+            if isinstance(before, Points):
+                assert after.lines == before.lines
+                assert not after.stepwise
+            if isinstance(before, Code):
+                lines = [line for step in before.steps for line in step.lines]
+                assert [list(step.lines) for step in after.steps] == [lines]
+    assert len(part(by_key(stepwise)["fpn-merges"], Pictures).figures) > 1
+
+
+def test_shapes_stay_beside_code_that_is_shown_at_once(recorded, drawn_blank):
+    (step,) = part(by_key(deck(recorded, steps=False, stages=["fpn"]))["fpn-code"], Code).steps
+    assert step.beside[0].startswith(f"{step.lines[0]} last_inner: ")
+
+
+def test_remarks_are_not_beside_code_that_is_shown_at_once(evaluated):
+    (code_slide,) = (s for s in deck(evaluated, steps=False, stages=["build"]).slides
+                     if s.key == "builder")  # fmt: skip
+    (step,) = part(code_slide, Code).steps
+    assert len(step.lines) >= 5
+    assert step.beside == ()
+
+
 # --- outlines -------------------------------------------------------------------------------------
 
 

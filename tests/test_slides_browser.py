@@ -11,9 +11,11 @@ from anatomy_passes import recorded as anatomy_pass
 from browsers import Opened, chromium
 from matplotlib.figure import Figure
 
+from tracer.views.figures.sheet import SMALLEST
 from tracer.views.slides import catalogue, deck, pictures
+from tracer.views.slides.design import FIGURE
 from tracer.views.slides.html import write_html
-from tracer.views.slides.model import Pictures
+from tracer.views.slides.model import Pictures, unstepped
 
 pytest.importorskip(
     "sphinx_revealjs", reason="sphinx-revealjs is not installed: pip install sphinx-revealjs"
@@ -49,7 +51,8 @@ def talk(recorded, folder):
 def everything(folder):
     """Every slide of the catalogue, in both languages; text takes the room that it takes."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "drawn", lambda *a, **k: Pictures((Figure((12, 5)),), "a figure"))
+        paper = [side / pictures.ZOOM for side in FIGURE]
+        patch.setattr(pictures, "drawn", lambda *a, **k: Pictures((Figure(paper),), "a figure"))
         outline = folder / "all.toml"
         outline.write_text("".join(f'[[slide]]\nuse = "{k}"\n' for k in catalogue()), "utf-8")
         trace = anatomy_pass(targets=True).trace
@@ -90,7 +93,8 @@ MEASURE = """() => {
 }"""
 
 SMALL = """() => [...document.querySelectorAll(
-    "section h2, section li, section p, section figcaption, section footer *, .slide-number")]
+    "section h2, section li, section p, section figcaption, section label *, section output,"
+    + "section footer *, .slide-number")]
   .filter((each) => !each.closest(".code, .notes") && each.textContent.trim())
   .filter((each) => parseFloat(getComputedStyle(each).fontSize) < 24)
   .map((each) => `${each.closest("section")?.id} ${each.tagName} ${each.textContent}`)"""
@@ -113,6 +117,24 @@ def test_the_measure_sees_what_runs_over(talk, browser, folder):
 def test_text_is_large_enough_for_the_last_row(everything, browser):
     with Opened(browser, everything, **SCREEN) as opened:
         assert opened.view.evaluate(SMALL) == []
+
+
+SCALES = """(inches) => Reveal.getSlides().flatMap((section, number) => {
+  Reveal.slide(number, 0, -1);
+  return [...section.querySelectorAll(".pictures img")].map((image) => {
+    const shown = Math.min(image.clientWidth / image.naturalWidth,
+      image.clientHeight / image.naturalHeight) * image.naturalWidth;
+    return [section.id, shown / (inches * 96)];
+  });
+})"""
+
+
+def test_figures_are_as_large_as_their_text_needs(everything, browser):
+    """Their smallest text has 18 points on the slide, where no long title or caption shrinks it."""
+    with Opened(browser, everything, **SCREEN) as opened:
+        scales = opened.view.evaluate(SCALES, FIGURE[0] / pictures.ZOOM)
+    assert len(scales) > 40
+    assert [name for name, scale in scales if scale * SMALLEST["slide"] < 18] == []
 
 
 def test_no_request_and_nothing_blocked(talk, browser):
@@ -174,6 +196,15 @@ def test_code_advances_line_by_line(talk, browser):
         )
         opened.press("ArrowLeft")
         assert opened.view.evaluate(MARKED) == steps[-2]
+
+
+def test_without_steps_everything_is_there(browser, folder):
+    made = unstepped(handmade_decks.deck("en"))
+    with Opened(browser, write_html(made, folder / "whole.html"), "#/code", **SCREEN) as opened:
+        assert opened.view.evaluate("document.querySelectorAll('.fragment').length") == 0
+        assert opened.view.evaluate(MARKED) == [52, 53, 59]
+        assert "52 names: list of 4" in opened.text("section.present .beside li")
+        assert opened.problems == []
 
 
 # --- the speaker's window -------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from anatomy_passes import recorded
 
 from tracer.cli import main
 from tracer.errors import MissingError
-from tracer.views.slides import catalogue, html
+from tracer.views.slides import catalogue, reveal
 
 pytest.importorskip("sphinx_revealjs", reason="sphinx-revealjs is not installed")
 
@@ -45,6 +45,16 @@ def test_what_was_written_and_what_was_left_out(saved, outline, tmp_path, capsys
     assert "Permission is hereby granted" in text
     assert text.count("<section id=") == 2
     assert 'class="step"' not in text
+
+
+def test_steps_on_request(saved, tmp_path):
+    outline = tmp_path / "steps.toml"
+    outline.write_text('[[slide]]\nuse = "two-questions"\n', "utf-8")
+    counts = {}
+    for option in ("--steps", "--no-steps"):
+        assert slides(saved, "-o", tmp_path / "deck.html", "--outline", outline, option) == 0
+        counts[option] = (tmp_path / "deck.html").read_text("utf-8").count('<li class="fragment"')
+    assert counts == {"--steps": 4, "--no-steps": 0}
 
 
 def test_strict_is_an_error(saved, outline, tmp_path, capsys):
@@ -118,7 +128,7 @@ def test_a_recording_has_to_be_named(capsys):
 
 
 def test_reveal_is_asked_for_where_it_is_missing(monkeypatch):
-    html._file.cache_clear()
-    monkeypatch.setattr(html.importlib.util, "find_spec", lambda name: None)
+    reveal.file.cache_clear()
+    monkeypatch.setattr(reveal.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingError, match=r"pip install 'rcnn-tracer\[slides\]'"):
-        html._file("dist/reveal.js")
+        reveal.file("dist/reveal.js")

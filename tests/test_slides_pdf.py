@@ -13,7 +13,7 @@ import pytest
 from tracer.errors import InputError, MissingError
 from tracer.views.figures.fonts import ChineseFontMissing
 from tracer.views.slides import browser, measure, pages, pdf, placing
-from tracer.views.slides.model import Deck, Pictures, Points, Slide
+from tracer.views.slides.model import Deck, Interactive, Pictures, Points, Slide
 from tracer.views.slides.pdf import set_pdf, write_pdf
 
 pypdf = pytest.importorskip("pypdf", reason="pypdf is not installed: pip install pypdf")
@@ -76,6 +76,8 @@ def wanted(part) -> list[str]:
         return list(part.lines)
     if isinstance(part, Pictures):
         return [part.caption]
+    if isinstance(part, Interactive):
+        return [part.still.caption]
     if hasattr(part, "head"):
         return [*part.head, *(cell for row in part.rows for cell in row)]
     return [*filter(None, part.text.split("\n")), part.source]
@@ -126,8 +128,8 @@ def test_fonts_are_embedded_as_subsets_and_all_name_their_letters(written):
 
 def test_steps_are_pages_and_slides_are_entries_of_the_contents(written):
     reader = pypdf.PdfReader(io.BytesIO(written["en"]))
-    assert len(reader.pages) == 10
-    assert len(reader.outline) == 8
+    assert len(reader.pages) == 11
+    assert len(reader.outline) == 9
     assert reader.get_destination_page_number(reader.outline[3]) == 4
 
 
@@ -164,7 +166,8 @@ def test_lines_that_a_step_dwells_on_are_marked(written):
 def test_hostile_text_stays_text():
     shown = text_of(set_pdf(decks.hostile()))
     said = r"</a:t><script>alert(1)</script> & \x00\x1b[31m\ud800\u202e"
-    assert [plain(text).count(plain(said)) >= 2 for text in shown] == [True] * 4
+    assert [plain(text).count(plain(said)) >= 2 for text in shown] == [True] * 4 + [False]
+    assert plain(shown[4]).count(plain(said)) == 1, "a still has a caption of its own"
 
 
 def test_text_ends_where_the_page_does():
@@ -309,7 +312,7 @@ def test_a_files_address_as_seen_from_a_folder(address, seen):
 
 def test_a_printed_deck_has_a_page_for_each_step_and_a_contents(printed):
     reader = pypdf.PdfReader(io.BytesIO(printed))
-    assert len(reader.pages) == 20
+    assert len(reader.pages) == 22
     titles = [slide.title for slide in decks.deck("both").slides]
     assert [entry.title for entry in reader.outline] == titles
     starts = [reader.get_destination_page_number(entry) for entry in reader.outline]

@@ -15,7 +15,16 @@ from lxml import etree
 
 from tracer.errors import InputError, MissingError
 from tracer.views.slides import measure
-from tracer.views.slides.model import Cells, Code, CodeStep, Deck, Pictures, Points, Slide
+from tracer.views.slides.model import (
+    Cells,
+    Code,
+    CodeStep,
+    Deck,
+    Pictures,
+    Points,
+    Slide,
+    unstepped,
+)
 from tracer.views.slides.pages import pages
 from tracer.views.slides.placing import SMALLEST
 from tracer.views.slides.pptx import write_pptx
@@ -78,6 +87,13 @@ def test_steps_are_slides_in_their_order(written):
     assert [t[-5:] for t in titles if "(" in t] == ["(1/2)", "(2/2)"] * 2
     keys = [s._element.cSld.get("name") for s in pptx.Presentation(str(written["en"])).slides]
     assert Counter(keys) == {**dict.fromkeys(keys, 1), "figure": 2, "code": 2}
+
+
+def test_without_steps_a_slide_is_a_page(tmp_path):
+    whole = unstepped(decks.deck())
+    made = pptx.Presentation(str(write_pptx(whole, tmp_path / "whole.pptx")))
+    assert len(made.slides) == len(whole.slides)
+    assert [s.shapes.title.text for s in made.slides] == [s.title for s in whole.slides]
 
 
 def test_a_part_with_fewer_steps_waits_at_its_last(tmp_path):

@@ -137,7 +137,7 @@ def test_the_report_in_chinese(recorded):
     found = stages(recorded, lang="zh")
     assert found.column("step")[-3:] == ["候选检测", "NMS", "检测结果"]
     assert len(found) == len(stages(recorded))
-    assert found.columns[-1].title == "图像 1"
+    assert found.columns[-1].title == "图片 1"
 
 
 def test_training_adds_samples_and_losses(trained):

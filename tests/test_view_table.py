@@ -279,7 +279,7 @@ def test_every_field_can_be_shown_of_every_story():
 def test_chinese_headings():
     found = table(tiny_pass(), lang="zh")
     assert found.columns[0].title == "调用"
-    assert found.title == "TinyNet：一次前向（eval 模式），15 次调用中的 6 次"
+    assert found.title == "TinyNet：一次前向（评估模式），15 次调用中的 6 次"
     assert found.totals[0] == "合计"
 
 

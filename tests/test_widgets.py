@@ -378,7 +378,7 @@ def test_a_still_is_seen_where_no_kernel_runs(kept, name, lang):
     assert len(views) == (name != "steps")
     for view in views:
         assert view["application/vnd.jupyter.widget-view+json"]["model_id"]
-        assert "run this cell" in view["text/plain"] or "运行这个单元" in view["text/plain"]
+        assert "run this cell" in view["text/plain"] or "运行这个单元格" in view["text/plain"]
     explorer.close()
 
 

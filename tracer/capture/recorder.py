@@ -131,19 +131,21 @@ _NOTHING = Value("arguments", "")
 
 @contextmanager
 def _old_objects_at_rest() -> Iterator[None]:
-    """Spare the garbage collector the objects from before the recording.
+    """Keep the garbage collector to young objects.
 
-    A recording makes many small objects; each time, the collector would also walk through all
-    that torch has loaded, which takes longer than the recording. Garbage is still collected.
+    A recording makes many small objects, at which the collector would time and again walk through
+    all that torch has loaded: that takes longer than the recording. Garbage of the pass itself is
+    young, and collected as ever.
     """
-    if gc.get_freeze_count():  # the program, or an outer recording, does this already
-        yield
-        return
-    gc.freeze()
+    young, middle, old = gc.get_threshold()
+    gc.set_threshold(young, middle, NEVER)
     try:
         yield
     finally:
-        gc.unfreeze()
+        gc.set_threshold(young, middle, old)
+
+
+NEVER = 2**31 - 1  # rounds of the collector
 
 
 class _AtWork:

@@ -2,10 +2,11 @@
 
 What a write would destroy is taken at once, and no more than that. A small tensor's values are
 copied; of a large one on the CPU the numbers are computed by the reductions that read memory
-fastest (`aminmax`, `sum` and `dot`, in chunks that a cache holds), and a sample is copied. What
-can be computed from the copies is computed later for many tensors together (`settle`, `develop`):
-a kernel of its own for each would cost more than all the values. On an accelerator everything
-stays there until then, so that recording never waits for the device in between.
+fastest (`amin`, `amax`, `sum` and `dot`, in chunks that a cache holds; `aminmax` takes longer than
+the two that it stands for), and a sample is copied. What can be computed from the copies is
+computed later for many tensors together (`settle`, `develop`): a kernel of its own for each would
+cost more than all the values. On an accelerator everything stays there until then, so that
+recording never waits for the device in between.
 """
 
 from __future__ import annotations
@@ -383,8 +384,7 @@ def _sums(flat: torch.Tensor) -> tuple[float, float, float, float]:
     low, high, total, squares = math.inf, -math.inf, 0.0, 0.0
     for chunk in flat.split(CHUNK) if flat.numel() > CHUNK else (flat,):
         chunk = chunk.float() if chunk.dtype in _NARROW else chunk
-        a, b = torch.aminmax(chunk)
-        low, high = _min(low, a.item()), _max(high, b.item())
+        low, high = _min(low, chunk.amin().item()), _max(high, chunk.amax().item())
         total += chunk.sum().item()
         squares += torch.dot(chunk, chunk).item()
     return low, high, total, squares

@@ -48,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HTML",
         help="the page that slides link into, written if it is not there (PASS.html, if it is)",
     )
+    parser.add_argument(
+        "--steps",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="figures, points and code step by step; in .pptx and .pdf a page for each step",
+    )
     parser.add_argument("--strict", action="store_true", help="fail where a slide cannot be filled")
     parser.add_argument("--list", action="store_true", help="name the slides that there are")
 
@@ -69,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
     with counting("drawing", None) as step:
         made = deck(
             trace, lang=args.lang, theme=args.theme, stages=stages, outline=args.outline,
-            strict=args.strict, page=_page(args, trace, path), image=args.image, progress=step,
+            strict=args.strict, page=_page(args, trace, path), image=args.image,
+            steps=args.steps, progress=step,
         )  # fmt: skip
     for reason in made.left_out:
         say(f"left out: {reason}")

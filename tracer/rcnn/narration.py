@@ -453,8 +453,9 @@ def _explain_call(call: Call, trace: Trace, languages: Iterable[str]) -> str:
 def _explain_question(trace: Trace | None, words: str, languages: Iterable[str]) -> str:
     found = _matching(words)
     if not words:
+        lang = "zh" if list(languages) == ["zh"] else "en"
         titles = ((q.key, " / ".join(q.title(lang) for lang in languages)) for q in found)
-        return "\n".join(f"- `{key}`: {title}" for key, title in titles)
+        return _bullets([_defined(key, title, lang) for key, title in titles])
     if not found:
         known = texts.keys("question")
         raise MissingError(f"no question matches {words!r}{near(words, known)} ({_list(known)})")
@@ -490,7 +491,7 @@ def _both(
 
 
 def _rendered(found: Commentary, trace: Trace | None) -> str:
-    asked = [f"{q.title} (`{q.key}`)" for q in found.questions]
+    asked = [_keyed(q.title, f"`{q.key}`", found.lang) for q in found.questions]
     sections = {
         "here": found.here,
         "lines": [_note_text(note, found.lang) for note in found.notes],
@@ -498,23 +499,32 @@ def _rendered(found: Commentary, trace: Trace | None) -> str:
         "questions": asked,
         "papers": found.papers,
     }
-    parts = [f"## {found.title} (`{found.key}`)", *found.text]
+    parts = ["## " + _keyed(found.title, f"`{found.key}`", found.lang), *found.text]
     for name, items in sections.items():
         if items:
-            aside = _whose(found, trace) if name == "here" else ""
-            parts += [f"**{_phrase(name, found.lang)}**{aside}", _bullets(items)]
+            heading = f"**{_phrase(name, found.lang)}**"
+            heading = _whose(heading, found, trace) if name == "here" else heading
+            parts += [heading, _bullets(items)]
     return "\n\n".join(parts)
 
 
-def _whose(found: Commentary, trace: Trace | None) -> str:
+def _keyed(text: str, key: str, lang: str) -> str:
+    return f"{text}（{key}）" if lang == "zh" else f"{text} ({key})"
+
+
+def _defined(key: str, text: str, lang: str) -> str:
+    return f"`{key}`：{text}" if lang == "zh" else f"`{key}`: {text}"
+
+
+def _whose(heading: str, found: Commentary, trace: Trace | None) -> str:
     """Say which call the numbers are those of."""
     if trace is None or found.call is None:
-        return ""
+        return heading
     call = trace.calls[found.call]
     same = [c for c in trace.calls if function_of(c, trace) == function_of(call, trace)]
     name = "call" if len(same) > 1 and same[0] is call else "only_call"
     told = _phrase(name, found.lang).replace("{label}", call.label)
-    return f" ({told.replace('{count}', str(len(same)))})"
+    return _keyed(heading, told.replace("{count}", str(len(same))), found.lang)
 
 
 def _answered(question: Question) -> str:
@@ -537,7 +547,7 @@ def _functions_in(found: Commentary, trace: Trace | None) -> list[str]:
     belonging = [k for (_, k), e in texts.entries().items() if e.home == home]
     names = belonging if trace is None else _functions_run(trace, found.key)
     told = [e for e in (texts.entries().get(("function", name)) for name in names) if e]
-    return [f"`{e.key}`: {e.title(found.lang)}" for e in told if e.home[1]]
+    return [_defined(e.key, e.title(found.lang), found.lang) for e in told if e.home[1]]
 
 
 def _phrase(name: str, lang: str) -> str:

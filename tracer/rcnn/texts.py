@@ -43,6 +43,11 @@ _WORDS_OF_PLACES = {
     "algorithm": "算法",
     " and ": " 和 ",
     "footnote": "脚注",
+    ", ": "，",
+    "; ": "；",
+    " (": "（",
+    ")": "）",
+    "–": "～",
 }
 
 
@@ -152,13 +157,14 @@ def citation(text: str, lang: str) -> str:
     """
     key, _, place = text.partition(" ")
     paper = _files()["papers.toml"][key]
-    if lang == "zh":
-        for english, chinese in _WORDS_OF_PLACES.items():
-            place = place.replace(english, chinese)
     first, *others = paper["authors"].split(", ")
-    authors = f"{first} et al." if others else first
-    source = f"{authors}, “{paper['title']}”, {paper['where']}, arXiv:{paper['arxiv']}"
-    return f"{source}, {place}" if place else source
+    authors = first + {"en": " et al.", "zh": " 等"}[lang] if others else first
+    parts = (authors, f"“{paper['title']}”", paper["where"], f"arXiv:{paper['arxiv']}", place)
+    if lang == "en":
+        return ", ".join(filter(None, parts))
+    for english, chinese in _WORDS_OF_PLACES.items():
+        place = place.replace(english, chinese)
+    return "，".join(filter(None, (*parts[:-1], place)))
 
 
 def missing_languages() -> list[str]:

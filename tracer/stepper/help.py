@@ -33,13 +33,13 @@ class Entry:
 GROUPS: tuple[tuple[str, str, tuple[Entry, ...]], ...] = (
     (
         "Forwards",
-        "向前",
+        "前进",
         (
             Entry(
                 "s [N]",
                 "into whatever comes next: a call's start, a line, a call's end; "
                 "`s op` into ops too",
-                "走到紧接着的下一步：一次调用的开始、一行、或调用的结束；`s op` 连算子也进入",
+                "走到紧接着的下一步：一次调用的开始、一行，或调用的结束；`s op` 连算子也进入",
             ),
             Entry(
                 "n [N]",
@@ -58,7 +58,7 @@ GROUPS: tuple[tuple[str, str, tuple[Entry, ...]], ...] = (
     ),
     (
         "Backwards",
-        "向后",
+        "后退",
         (
             Entry("rs [N]", "back one step: undoes s", "退回一步：与 s 相反"),
             Entry(

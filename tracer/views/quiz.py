@@ -234,7 +234,7 @@ def _wrong(call: str, shape: Shape, guess: Shape, lang: str) -> str:
 
 _AXES = {
     "en": ("batch", "channels", "height", "width"),
-    "zh": ("批", "通道", "高", "宽"),
+    "zh": ("批量", "通道", "高", "宽"),
 }
 
 

@@ -253,7 +253,7 @@ def _sizes(window: Window, step: Step, lang: str) -> str:
         (window.kernel[i], window.stride[i], window.padding[i]) == (1, 1, 0) for i in range(2)
     )
     if same:
-        return _say(lang, f"each cell by itself, {h}×{w} stays", f"逐格计算，{h}×{w} 不变")
+        return _say(lang, f"each cell by itself, {h}×{w} stays", f"逐单元计算，{h}×{w} 不变")
     down, across = _axis(window, 0, h, new_h), _axis(window, 1, w, new_w)
     return _say(lang, f"height {down}, width {across}", f"高 {down}，宽 {across}")
 
@@ -337,7 +337,7 @@ def _summing(trace: Trace, step: Step, lang: str) -> str:
         lang,
         f"the map of the level above is upsampled from {before} to {after} and added: a sum has "
         "the shape of its terms.",
-        f"上一层的图由 {before} 上采样到 {after} 后相加：和的形状与各项相同。",
+        f"上一层由 {before} 上采样到 {after} 后相加：和的形状与各项相同。",
     )
 
 
@@ -382,7 +382,7 @@ def _resized(i: str, old: str, new: str, scale: float, lang: str) -> str:
         lang,
         f"image {i}: {old}, times {scale:.3g}, is {new}: the shorter side goes to min_size, unless "
         "the longer one would pass max_size.",
-        f"图像 {i}：{old} 乘以 {scale:.3g} 得 {new}：短边缩放到 min_size，"
+        f"图片 {i}：{old} 乘以 {scale:.3g} 得 {new}：短边缩放到 min_size，"
         "除非长边会超过 max_size。",
     )
 
@@ -397,8 +397,8 @@ def _padded(trace: Trace, call: Call, state: int, lang: str) -> str:
         lang,
         f"the batch takes the largest height and the largest width, each rounded up to a multiple "
         f"of{by or ' size_divisible'}: {rows} and {columns}; smaller images are padded with zeros.",
-        f"整批取最大的高和最大的宽，各自向上取整到{by or ' size_divisible'} 的倍数：{rows} 和 "
-        f"{columns}；较小的图像用零填充。",
+        f"批量取最大的高和最大的宽，各自向上取整到{by or ' size_divisible'} 的倍数：{rows} 和 "
+        f"{columns}；较小的图片用零填充。",
     )
 
 
@@ -420,7 +420,7 @@ def _anchors(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
             lang,
             f"each cell of each level has its anchors (height · width · per cell): {each}; in all "
             f"{sum(counts):,}, four numbers each.",
-            f"每层每个单元都有自己的锚框（高·宽·每格个数）：{each}；共 {sum(counts):,} 个，"
+            f"每层每个单元都有自己的锚框（高·宽·每单元个数）：{each}；共 {sum(counts):,} 个，"
             "每个四个数。",
         )
     ]
@@ -439,13 +439,13 @@ def _pooled(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
         _say(
             lang,
             f"one row per box, of all images in the batch: {total}.",
-            f"每个框一行，整批图像的框排在一起：{total}。",
+            f"每个框一行，整个批量的框排在一起：{total}。",
         ),
         _say(
             lang,
             f"each box becomes {bins} bins (output_size), however large it is, of the level's "
             f"{channels} channels.",
-            f"不论框多大，都划成 {bins} 个格（output_size），取所在层的 {channels} 个通道。",
+            f"不论框多大，都划成 {bins} 个格子（output_size），取所在层的 {channels} 个通道。",
         ),
     ]
 
@@ -487,7 +487,7 @@ def _proposals(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
             lang,
             f"no kernel decides here: {left:,} boxes of this image are left after NMS at IoU "
             f"{own['nms_thresh']:g} and the limit post_nms_top_n = {most}.",
-            f"这里不由卷积核决定：这幅图经 IoU 为 {own['nms_thresh']:g} 的 NMS 和上限 "
+            f"这里不由卷积核决定：这张图片经 IoU 阈值 {own['nms_thresh']:g} 的 NMS 和上限 "
             f"post_nms_top_n = {most} 之后，剩下 {left:,} 个框。",
         ),
         *_columns(trace, state, lang),
@@ -499,15 +499,14 @@ def _detections(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
     if not own:
         return []
     left = shape_of(trace, state)[0]
-    limits = (
-        f"score > {own['score_thresh']:g}, NMS {own['nms_thresh']:g}, "
-        f"detections_per_img = {own['detections_per_img']}"
-    )
+    score, iou = f"{own['score_thresh']:g}", f"{own['nms_thresh']:g}"
+    limits = _say(lang, f"score > {score}, NMS {iou}, ", f"得分 > {score}，NMS 阈值 {iou}，")
+    limits += f"detections_per_img = {own['detections_per_img']}"
     return [
         _say(
             lang,
             f"no kernel decides here: {left:,} detections of this image come through ({limits}).",
-            f"这里不由卷积核决定：这幅图有 {left:,} 个检测通过了筛选（{limits}）。",
+            f"这里不由卷积核决定：这张图片有 {left:,} 个检测结果通过了筛选（{limits}）。",
         ),
         *_columns(trace, state, lang),
     ]

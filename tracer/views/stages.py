@@ -133,7 +133,7 @@ def _notes(trace: Trace, board: Board, lang: str, nth: int) -> Iterator[str]:
     if runs > 1:
         yield word("note_passes", lang, nth=nth, count=runs)
     if board.missing:
-        steps = ", ".join(word(f"step_{name}", lang) for name in board.missing)
+        steps = word("comma", lang).join(word(f"step_{name}", lang) for name in board.missing)
         yield word("note_missing", lang, steps=steps)
 
 

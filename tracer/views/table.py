@@ -129,7 +129,7 @@ def _notes(ledger: Ledger, fields: dict[str, Field]) -> Iterator[str]:
     summed = [word(key, ledger.lang) for key, f in fields.items() if f.adds and key != "calls"]
     folded = any(len(group.nodes) > 1 for group in ledger.groups)
     if summed:
-        yield word("note_sums", ledger.lang, columns=", ".join(summed))
+        yield word("note_sums", ledger.lang, columns=word("comma", ledger.lang).join(summed))
     if folded:
         yield word("note_folded", ledger.lang)
     if ledger.trace.error is not None:

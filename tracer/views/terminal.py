@@ -45,7 +45,7 @@ def segments(table: Table, available: int) -> Iterator[Segment]:
 def _notes(table: Table, left_out: list[Column], available: int) -> Iterator[Segment]:
     notes = list(table.notes)
     if left_out:
-        keys = ", ".join(column.key for column in left_out)
+        keys = word("comma", table.lang).join(column.key for column in left_out)
         notes.append(word("note_narrow", table.lang, columns=keys))
     if notes:
         yield _BREAK

@@ -89,7 +89,7 @@ _TRAIN, _EVAL = ("two-stage", "training"), ("two-stage", "eval")
 
 _ENTRIES = (
     Entry("pipeline", fig_pipeline, "overview", "The pipeline", "整体流程"),
-    Entry("transform", fig_transform, "transform", "From image to batch", "从图像到批"),
+    Entry("transform", fig_transform, "transform", "From image to batch", "从图片到批量"),
     Entry("backbone_stages", fig_backbone_stages, "backbone", "C1 to C5", "C1 到 C5"),
     Entry("bottleneck", fig_bottleneck, "backbone", "One residual block", "一个残差块", _RES),
     Entry("channels", fig_channels, "backbone", "Channels", "通道"),
@@ -107,7 +107,7 @@ _ENTRIES = (
     Entry("same_point", fig_same_point, "fpn", "One point in every level", "同一点在各层"),
     Entry("base_anchors", fig_base_anchors, "rpn", "Base anchors", "基础锚框"),
     Entry("anchors_of_cell", fig_anchors_of_cell, "rpn", "Anchors of one cell", "一个单元的锚框"),
-    Entry("objectness", fig_objectness, "rpn", "Objectness", "objectness", _TWO),
+    Entry("objectness", fig_objectness, "rpn", "Objectness", "前景得分", _TWO),
     Entry("deltas", fig_deltas, "rpn", "Deltas", "偏移量", _TWO),
     Entry("decode", fig_decode, "rpn", "Decoding with numbers", "带数字的解码", _TWO),
     Entry("funnel", fig_funnel, "rpn", "From anchors to proposals", "从锚框到候选框", _TWO),
@@ -126,9 +126,9 @@ _ENTRIES = (
     ),
     Entry("matches", fig_matches, "losses", "Matching", "匹配", _TRAIN),
     Entry(
-        "sampled_anchors", fig_sampled_anchors, "losses", "Sampled anchors", "抽到的锚框", _TRAIN
+        "sampled_anchors", fig_sampled_anchors, "losses", "Sampled anchors", "抽中的锚框", _TRAIN
     ),
-    Entry("sampled_rois", fig_sampled_rois, "losses", "Sampled proposals", "抽到的候选框", _TRAIN),
+    Entry("sampled_rois", fig_sampled_rois, "losses", "Sampled proposals", "抽中的候选框", _TRAIN),
     Entry("balance", fig_balance, "losses", "Positives and negatives", "正负样本", _TRAIN),
     Entry("losses", fig_losses, "losses", "The losses", "损失", _TRAIN),
     Entry("feature_grid", fig_feature_grid, "activations", "Feature maps", "特征图"),

@@ -24,7 +24,8 @@ def fig_feature_grid(s: Sheet, parts: Anatomy, image: int, columns: int = 6) -> 
         for column in range(columns + 1):
             ax = s.panel(grid[row, column])
             if column == 0:
-                s.labels(ax, y=f"{level.name}\n{times(level.map.shape[1:])}")
+                shape = "" if s.slide else f"\n{times(level.map.shape[1:])}"
+                s.labels(ax, y=f"{level.name}{shape}")
                 ax.yaxis.label.set_color(s.ink(level_colour(level.name)))
             if column >= len(channels):
                 ax.set_axis_off()
@@ -38,7 +39,7 @@ def fig_feature_grid(s: Sheet, parts: Anatomy, image: int, columns: int = 6) -> 
         "特征图：各层的均值和最强的通道",
         "Numbers are channels. Levels whose values were not kept show the few channels of their "
         "small picture.",
-        "数字为通道号。未保留数值的层，只有小图里的几个通道。",
+        "数字为通道号。未保留数值的层，只有预览图里的几个通道。",
     )
 
 
@@ -69,7 +70,7 @@ def fig_histograms(s: Sheet, parts: Anatomy, image: int) -> None:
         "Above: histogram of each module's result, by value (symmetric logarithm); the line is the "
         "mean. Below: share of exact zeros, where a ReLU has been. All images of the batch.",
         "上：各模块结果的取值直方图（对称对数刻度），线为均值。下：恰为零的比例，来自 ReLU。"
-        "统计整批图像。",
+        "统计整个批量。",
     )
 
 
@@ -168,11 +169,12 @@ def fig_dead_channels(s: Sheet, parts: Anatomy, image: int) -> None:
         ax.plot(share, peaks, color=CYCLE[i % len(CYCLE)], lw=s.point / 5, label=feature.name)
         notes.append(f"{feature.name}: {dead}/{len(peaks)}")
     ax.axhline(0, color=s.theme.ink, lw=1)
-    low = ax.get_ylim()[0]
-    ax.axhspan(min(low, -0.1), 0, color=s.theme.warn, alpha=0.10, lw=0)
+    low, high = ax.get_ylim()
+    depth = min(low, -0.1, -0.14 * high if s.slide else 0.0)
+    ax.axhspan(depth, 0, color=s.theme.warn, alpha=0.10, lw=0)
     dead_here = s.say("dead here: the ReLU gives 0 everywhere", "此处失活：ReLU 后处处为 0")
-    s.text(ax, 0.01, min(low, -0.1) / 2, dead_here,
-           va="center", size=0.85, colour=s.theme.warn)  # fmt: skip
+    s.text(ax, 0.01, depth / 2, dead_here, va="center",
+           size=0.85, colour=s.theme.warn)  # fmt: skip
     ax.set_xlim(0, 1)
     s.labels(
         ax,
@@ -182,10 +184,10 @@ def fig_dead_channels(s: Sheet, parts: Anatomy, image: int) -> None:
     s.legend(ax, loc="upper right")
     s.title(
         f"Dead channels in this image: {', '.join(notes)}",
-        f"这幅图上失活的通道：{'，'.join(notes)}",
+        f"这张图片上失活的通道：{'，'.join(notes)}",
         "A channel whose largest value is not above zero says nothing about this image. It may "
         "well speak up for another one.",
-        "最大值不超过零的通道对这幅图没有任何反应；换一幅图也许就有。",
+        "最大值不超过零的通道对这张图片没有任何反应；换一张也许就有。",
     )
 
 

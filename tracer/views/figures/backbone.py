@@ -21,7 +21,7 @@ def fig_backbone_stages(s: Sheet, parts: Anatomy, image: int) -> None:
     grid = s.grid(2, len(maps) + 1, height_ratios=[1, 1])
     first = s.panel(grid[0, 0])
     s.picture(first, picture.rgb())
-    s.heading(first, s.say("image", "图像"))
+    s.heading(first, s.say("image", "图片"))
     first.set_anchor("S")
     s.labels(first, times((3, *picture.resized_size)))
     s.panel(grid[1, 0]).set_axis_off()
@@ -33,10 +33,10 @@ def fig_backbone_stages(s: Sheet, parts: Anatomy, image: int) -> None:
            colour=s.theme.muted, transform=s.figure.axes[1].transAxes)  # fmt: skip
     s.title(
         "The backbone: fewer cells, more channels, stage by stage",
-        "主干网络：逐级减少单元、增加通道",
+        "主干网络：逐阶段减少单元、增加通道",
         "Above the mean over the channels, below the strongest channel. Each stage halves both "
         "sides; under it channels × height × width.",
-        "上：各通道的均值；下：最强的一个通道。每一级两边各减半；图下标的是通道 × 高 × 宽。",
+        "上：各通道的均值；下：最强的一个通道。每个阶段两边各减半；图下标的是通道 × 高 × 宽。",
     )
 
 
@@ -67,12 +67,14 @@ def fig_bottleneck(s: Sheet, parts: Anatomy, image: int, path: str = "") -> None
     entering = s.panel(grid[0, 0])
     _block_map(s, entering, block.input, picture, image, s.say("input", "输入"))
     for i, (size, feature) in enumerate(block.convolutions, 1):
-        head = s.say(f"{size} conv + norm", f"{size} 卷积 + 归一化")
+        norm = ("", "") if s.slide else (" + norm", " + 归一化")
+        head = s.say(f"{size} conv{norm[0]}", f"{size} 卷积{norm[1]}")
         _block_map(s, s.panel(grid[0, i]), feature, picture, image, head)
     kind = s.say("1×1 conv", "1×1 卷积") if block.projected else s.say("unchanged", "原样")
     last = len(block.convolutions)
     shortcut = s.panel(grid[1, last])
-    head = s.say(f"shortcut: {kind}", f"捷径：{kind}")
+    space = "\n" if s.slide else ""
+    head = s.say(f"shortcut:{space or ' '}{kind}", f"快捷连接：{space}{kind}")
     _block_map(s, shortcut, block.shortcut, picture, image, head)
     added, output = s.panel(grid[0, last + 1]), s.panel(grid[0, last + 2])
     _block_map(s, added, block.added, picture, image, s.say("sum", "相加"))
@@ -87,7 +89,7 @@ def fig_bottleneck(s: Sheet, parts: Anatomy, image: int, path: str = "") -> None
         f"{block.kind} {block.path.removeprefix('backbone.body.')} 的真实特征图",
         "Shown: the mean over all channels; violet is below zero, orange above. The ReLU "
         "overwrites the sum in place: the recording took it before.",
-        "图为各通道的均值；紫色小于零，橙色大于零。ReLU 会就地覆盖“相加”的结果：记录取在覆盖之前。",
+        "图为各通道的均值；紫色小于零，橙色大于零。ReLU 原地覆盖“相加”的结果，记录取在覆盖之前。",
     )
 
 
@@ -118,14 +120,18 @@ def _zeros(s: Sheet, ax: Axes, block: Block) -> None:
         ax.plot([i, i], [summary.min, summary.max], color=s.theme.muted, lw=s.point / 4)
         ax.plot([i], [summary.mean], "o", color="#0072B2", ms=s.point / 2)
         if summary.zeros:
-            text = s.say(f"{summary.zeros:.0%} zeros", f"{summary.zeros:.0%} 为零")
+            word = "" if s.slide else s.say(" zeros", " 为零")
+            text = f"{summary.zeros:.0%}{word}"
             s.text(ax, i, summary.max, text, size=0.72, ha="center", va="bottom",
                    colour=s.theme.muted)  # fmt: skip
     ax.axhline(0, color=s.theme.faint, lw=1)
-    ax.set_xticks(range(len(steps)), [name for name, _ in steps], fontfamily=s.fonts)
-    ax.set_xlim(-0.6, len(steps) - 0.4)
-    ax.margins(y=0.12)
-    s.heading(ax, s.say("range and mean of all values", "全部取值的范围和均值"))
+    s.categories(ax.xaxis, range(len(steps)), (name for name, _ in steps))
+    ax.set_xlim(-0.9 if s.slide else -0.6, len(steps) - 0.4)
+    ax.margins(y=0.25 if s.slide else 0.12)
+    if s.slide:
+        s.heading(ax, s.say("range, mean, and share of zeros", "范围、均值和零的比例"))
+    else:
+        s.heading(ax, s.say("range and mean of all values", "全部取值的范围和均值"))
 
 
 @figure(height=5.6)
@@ -138,7 +144,8 @@ def fig_channels(s: Sheet, parts: Anatomy, image: int, rows: int = 5, columns: i
     for i, channel in enumerate(channels):
         ax = s.panel(grid[divmod(i, columns)])
         over_picture(s, ax, feature, feature.channel(channel, image), picture)
-        s.tag(ax, 0.02, 0.97, str(channel), "#14171f", transform=ax.transAxes, va="top", size=0.62)
+        s.tag(ax, 0.02, 0.97, str(channel), "#14171f", transform=ax.transAxes, va="top", size=0.62,
+              fine=True)  # fmt: skip
     total = feature.shape[1]
     s.title(
         f"Channels: the {len(channels)} strongest of {total} in {feature.name}",
@@ -217,7 +224,8 @@ def fig_blocks_compared(s: Sheet, parts: Anatomy, image: int) -> None:
             places = np.arange(len(WIDTHS)) + (k - 0.5) * 0.38
             ax.bar(places, values, 0.36, color=colour, label=kind)
             for place, value in zip(places.tolist(), values, strict=True):
-                s.text(ax, place, value, short(value), ha="center", va="bottom", size=0.72)
+                s.text(ax, place, value, short(value), ha="center", va="bottom", size=0.72,
+                       fine=True)  # fmt: skip
         ax.set_yscale("log")
         ax.set_xticks(range(len(WIDTHS)), [str(4 * width) for width in WIDTHS])
         s.labels(ax, s.say("channels in and out", "输入输出通道数"))
@@ -299,7 +307,7 @@ def fig_receptive_field(s: Sheet, parts: Anatomy, image: int) -> None:
     right.set_yscale("log", base=2)
     right.set_ylim(1, fields[-1][1] * 2.2)
     right.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    right.set_xticks(places, [name for name, _, _ in fields])
+    s.categories(right.xaxis, places.tolist(), (name for name, _, _ in fields))
     s.labels(right, y=s.say("pixels", "像素"))
     s.heading(right, s.say("light: receptive field, solid: stride", "浅色：感受野，深色：步幅"))
     s.title(
@@ -359,10 +367,10 @@ def fig_frozen_layers(s: Sheet, parts: Anatomy, image: int) -> None:
     s.text(ax, 5.1, 6.4, f"{sum(trained) / 1e6:.2f} M", va="center", size=0.9, fontweight="bold")
     ax.set_xlim(-0.05, 6.0)
     ax.set_ylim(7.0, -0.6)
-    ax.set_xticks([i + 0.5 for i in range(5)], PARTS)
+    s.categories(ax.xaxis, [i + 0.5 for i in range(5)], PARTS)
     ax.xaxis.tick_top()
     names = [f"trainable_layers={n}" for n in range(6)] + [s.say("this model", "当前模型")]
-    ax.set_yticks([*range(6), 6.4], names, fontfamily=s.fonts)
+    s.categories(ax.yaxis, [*range(6), 6.4], names)
     ax.tick_params(length=0, labelcolor=s.theme.ink)
     for spine in ax.spines.values():
         spine.set_visible(False)

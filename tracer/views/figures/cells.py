@@ -37,7 +37,7 @@ def fig_boxes_in_cells(s: Sheet, parts: Anatomy, image: int) -> None:
         "Top: a box of each level in the resized image. Middle: the same place on that level's "
         "map, one channel; however large the box, it covers about equally many cells, but for the "
         f"smallest. Bottom: what RoIAlign makes of it, always {bins}.",
-        "上：各层的一个框，缩放后的图像。中：该层特征图上的同一处，取一个通道；不论框有多大，"
+        "上：各层的一个框，画在缩放后的图片上。中：该层特征图上的同一处，取一个通道；不论框有多大，"
         f"盖住的单元数都差不多，最小的框除外。下：RoIAlign 的结果，总是 {bins}。",
     )
 

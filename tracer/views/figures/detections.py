@@ -31,7 +31,7 @@ def fig_detections(
         f"检测结果：原图上 {len(found)} 个",
         "Boxes in original pixels. Right: the softmax over all classes, background first, of the "
         "proposal that each came from; each class has moved the box by deltas of its own.",
-        "框为原图像素。右：各检测框所来自的候选框在全部类别上的 softmax，第一列是背景；"
+        "框以原图的像素为准。右：各检测框所来自的候选框在全部类别上的 softmax，第一列是背景；"
         "每一类都用自己的偏移量移动了框。",
     )
 
@@ -80,7 +80,7 @@ def _class_scores(
     heads = [s.say("background", "背景") if c == 0 else called(c) for c in classes]
     ax.set_xticks(range(len(classes)), heads, rotation=35, ha="right", fontfamily=s.fonts)
     who = [called(label) for label in found.labels[:count].tolist()]
-    ax.set_yticks(range(len(who)), who, fontfamily=s.fonts)
+    s.categories(ax.yaxis, range(len(who)), who)
     ax.tick_params(length=0)
     for spine in ax.spines.values():
         spine.set_visible(False)

@@ -22,15 +22,15 @@ def fig_pyramid(s: Sheet, parts: Anatomy, image: int) -> None:
     grid = s.grid(rows, columns)
     first = s.panel(grid[0, 0])
     s.picture(first, picture.rgb())
-    s.heading(first, s.say("resized image", "缩放后的图像") + f"  {_size(picture)}")
+    s.heading(first, s.say("resized image", "缩放后的图片") + f"  {_size(picture)}")
     for i, level in enumerate(levels, 1):
         _level_panel(s, s.panel(grid[divmod(i, columns)]), level, picture, image)
     s.title(
         "Feature pyramid: one picture, read at several scales",
-        "特征金字塔：同一幅图，多种尺度",
+        "特征金字塔：同一张图片，多种尺度",
         "Each panel: the mean over a level's channels, laid over the picture. One square is one "
         "cell; a level sees as many pixels per cell as its stride.",
-        "每格为该层各通道的均值，叠在原图上。一个方块是一个单元，边长等于该层的步幅（stride）。",
+        "每幅为该层各通道的均值，叠在原图上。一个方块是一个单元，边长等于该层的步幅。",
     )
 
 
@@ -47,7 +47,7 @@ def _level_panel(s: Sheet, ax: Axes, level: Level, picture: Picture, image: int)
     try:
         plane = level.map.mean(image)
     except MissingError:
-        s.empty(ax, "not kept for this image", "未保留这幅图的数据")
+        s.empty(ax, "not kept for this image", "未保留这张图片的数据")
         return
     over_picture(s, ax, level.map, plane, picture, alpha=0.62, zorder=2)
     frame(ax, colour)
@@ -88,10 +88,10 @@ def _merge_note(merges: tuple[Merge, ...], channel: int, lang: str) -> str:
     exact = all(merge.lateral.kept for merge in merges)
     if lang == "zh":
         what = "各通道的均值" if channel == -1 else f"第 {channel} 通道"
-        end = "" if exact else "较细的层取自记录里的小图。"
+        end = "" if exact else "较细的层取自记录里的预览图。"
         return (
             f"图为{what}，自上而下：先算最粗的一层。×2：上一行的和按最近邻放大一倍。"
-            f"每行的横向连接、上采样与和用同一色标，加法可逐格核对。{end}"
+            f"每行的横向连接、上采样与和用同一色标，加法可逐个单元核对。{end}"
         )
     what = "the mean over all channels" if channel == -1 else f"channel {channel}"
     end = "" if exact else " Finer levels are from the recording's small pictures."
@@ -131,7 +131,13 @@ def _merge_row(
         over_picture(s, ax, feature, plane, picture, **options)
         frame(ax, colour if i == 4 else s.theme.faint, 2.4 if i == 4 else 1.0)
         shape = f"{names[i]} {times(feature.shape[1:])}".strip()
-        place = {"transform": ax.transAxes, "ha": "left", "va": "bottom", "size": 0.62}
+        place = {
+            "transform": ax.transAxes,
+            "ha": "left",
+            "va": "bottom",
+            "size": 0.62,
+            "fine": True,
+        }
         place |= {"clip_on": False, "in_layout": False}  # the longest is wider than a small map
         s.tag(ax, 0.0, 0.0, shape, colour if names[i] else "#14171f", **place)
 
@@ -159,7 +165,7 @@ def _row_signs(s: Sheet, axes: list[Axes], merge: Merge, top: bool) -> None:
     for ax, sign in zip(axes, signs, strict=True):
         if not sign or (top and sign == "+"):
             continue
-        size, gap = (1.7 if sign in "+=" else 0.72), (0.2 if s.slide else 0.115)
+        size, gap = (1.7 if sign in "+=" else 0.72), (0.27 if s.slide else 0.115)
         s.text(
             ax, -gap, 0.5, sign, transform=ax.transAxes, ha="center", va="center", size=size,
             colour=s.theme.ink, in_layout=False,
@@ -205,7 +211,7 @@ def fig_same_point(
         _vector(s, s.panel(grid[2 * row : 2 * row + 2, 1]), level, x, y, image)
     s.title(
         "One point of the picture, in every level",
-        "图像上的同一点，在各层里",
+        "图片上的同一点，在各层里",
         "Left: the square of pixels that the point's cell stands for, and close up. Right: that "
         "cell's channels, one bar each; all levels have equally many, so that one RPN head serves "
         "them all.",
@@ -245,7 +251,8 @@ def _cell_names(s: Sheet, ax: Axes, levels: tuple[Level, ...]) -> None:
     for i, level in enumerate(levels):
         down, right = level.map.stride
         size = f"{right:g}" if down == right else f"{right:g}×{down:g}"
-        text = s.say(f"{level.name}\n{size} px", f"{level.name}\n{size} 像素")
+        space = "  " if s.slide else "\n"
+        text = level.name + space + s.say(f"{size} px", f"{size} 像素")
         s.text(
             ax, 1.03, 1 - i * 0.21, text, colour=s.ink(level_colour(level.name)), size=0.85, **place
         )

@@ -44,13 +44,13 @@ def fig_pipeline(s: Sheet, parts: Anatomy, image: int) -> None:
     ax.set_xlim(-0.1, 8.05)
     ax.set_ylim(-2.75, 1.5)
     name = parts.run.model.type
-    mode_en, mode_zh = ("training", "训练") if parts.training else ("inference", "推理")
+    mode_en, mode_zh = ("training", "训练") if parts.training else ("eval", "评估")
     s.title(
         f"{name}: one pass in {mode_en} mode",
-        f"{name}：{mode_zh}模式下的一遍前向",
+        f"{name}：{mode_zh}模式下的一次前向",
         "Shapes and counts are of this pass. Dashed: only in training, where targets choose the "
         "samples and the losses take the place of the detections.",
-        "形状和数量取自这一遍。虚线：只在训练时发生，由目标决定样本，以损失代替检测结果。",
+        "形状和数量取自这次前向。虚线：只在训练时发生，由目标决定样本，以损失代替检测结果。",
     )
 
 
@@ -75,15 +75,17 @@ def _common(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
     batch = times((len(parts.pictures), 3, *picture.padded_size))
     maps = [f"{m.name} {times(m.shape[1:])}" for m in parts.backbone.maps[-4:]]
     levels = [f"{v.name} {times(v.map.shape[1:])}" for v in parts.pyramid.levels]
-    sizes = f"{times(picture.original_size)} → {times(picture.resized_size)}"
+    given, resized = times(picture.original_size), times(picture.resized_size)
+    sizes = (given, f"→ {resized}") if s.slide else (f"{given} → {resized}",)
+    wide = 1.7 if s.slide else 1.5
     finest = parts.pyramid.levels[0].name
     return {
-        "transform": Station(0, 0, ("transform", "变换"), (sizes, batch), "#999999"),
+        "transform": Station(0, 0, ("transform", "变换"), (*sizes, batch), "#999999", wide),
         "backbone": Station(
-            1.95, 0, ("backbone", "主干网络"), tuple(maps), level_colour("C4"), height=1.75
+            1.95, 0, ("backbone", "主干网络"), tuple(maps), level_colour("C4"), wide, 1.75
         ),
         "fpn": Station(
-            3.9, 0, ("pyramid", "特征金字塔"), tuple(levels), level_colour(finest), height=1.95
+            3.9, 0, ("pyramid", "特征金字塔"), tuple(levels), level_colour(finest), wide, 1.95
         ),
     }
 
@@ -94,6 +96,7 @@ def _two_stage(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
     pooled = _count(lambda: times(parts.roi_heads.layers[0][1]))
     classes = _count(lambda: parts.roi_heads.num_classes)
     found = _found(s, parts, image)
+    aligned = pooled if s.slide else f"RoIAlign {pooled}"
     stations = _common(s, parts, image)
     stations["rpn"] = Station(
         5.85, 0.62, ("RPN", "RPN"),
@@ -103,7 +106,7 @@ def _two_stage(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
     )  # fmt: skip
     stations["roi"] = Station(
         5.85, -0.78, ("RoI heads", "RoI heads"),
-        (f"RoIAlign {pooled}", s.say(f"{classes} classes", f"{classes} 个类别")),
+        (aligned, s.say(f"{classes} classes", f"{classes} 个类别")),
         "#CC79A7", width=2.0, height=1.0,
     )  # fmt: skip
     stations["out"] = _end(found, -2.1)
@@ -182,7 +185,8 @@ def _training(s: Sheet, ax: Axes, parts: Anatomy, stations: dict[str, Station]) 
     lines = tuple(f"{name}{value}" for name, value in values.items())
     targets = Station(0, -1.95, ("targets", "目标"), (s.say("boxes, labels", "框、类别"),),
                       s.theme.positive, height=0.8)  # fmt: skip
-    box = Station(3.3, -1.95, ("losses", "损失"), lines, s.theme.positive, width=2.1, height=1.45)
+    left, wide = (2.95, 2.65) if s.slide else (3.3, 2.1)
+    box = Station(left, -1.95, ("losses", "损失"), lines, s.theme.positive, wide, 1.45)
     for station in (targets, box):
         _station(s, ax, station)
     _connect(s, ax, targets, box, **dashed)

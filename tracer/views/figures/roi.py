@@ -35,7 +35,7 @@ def fig_level_assignment(s: Sheet, parts: Anatomy, image: int, highlight: int = 
         "are pooled from. Ringed dots are the boxes drawn bold in the resized image, in the colour "
         "of their level.",
         f"左：每点一个框，位于它所属的层；k 被限制在 {k_min}～{k_max} 之内，即参与池化的各层。"
-        "带圈的点，就是右边缩放后图像上的粗线框；颜色即所属的层。",
+        "带圈的点，就是右边缩放后图片上的粗线框；颜色即所属的层。",
     )
 
 
@@ -65,7 +65,7 @@ def _sizes(s: Sheet, ax: Axes, pooling: Pooling, image: int, best: np.ndarray) -
     ax.set_xlim(low, high)
     _level_rows(s, ax, pooling, named=True)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    s.labels(ax, s.say("√(w·h) in pixels of the resized image", "√(w·h)，缩放后图像的像素"))
+    s.labels(ax, s.say("√(w·h) in pixels of the resized image", "√(w·h)，缩放后图片的像素"))
     _thresholds(s, ax, pooling, low, high)
 
 
@@ -93,7 +93,7 @@ def _level_rows(s: Sheet, ax: Axes, pooling: Pooling, named: bool) -> None:
     ax.set_ylim(ks[0] - 0.75, ks[-1] + 0.75)
     # two levels of one stride have one k: all boxes go to the first of them
     reached = [f"\nk = {k}" if k <= pooling.k_max else "" for k in ks]
-    ax.set_yticks(ks, [name + k for name, k in zip(names, reached, strict=True)])
+    s.categories(ax.yaxis, ks, (name + k for name, k in zip(names, reached, strict=True)))
     ax.tick_params(axis="y", length=0)
     for name, label in zip(names, ax.get_yticklabels(), strict=True):
         label.set(color=s.ink(level_colour(name)), fontweight="bold", visible=named)
@@ -176,7 +176,7 @@ def _panels(s: Sheet) -> tuple[Axes, Axes, Axes, Axes, Axes]:
         g = s.grid(3, 2, width_ratios=[1, 1.12], height_ratios=[1, 1, 0.13])
         places = (g[0, 0], g[0, 1], g[1, 0], g[1, 1], g[2, :])
     else:
-        g = s.grid(3, 3, width_ratios=[1, 1.3, 1.3], height_ratios=[0.8, 0.62, 0.38])
+        g = s.grid(3, 3, width_ratios=[1, 1.3, 1.3], height_ratios=[0.55, 0.78, 0.47])
         places = (g[0, 0], g[:, 1], g[:2, 2], g[1:, 0], g[2, 2])
     picture, whole, close, result, sums = (s.panel(place) for place in places)
     sums.set_axis_off()
@@ -234,8 +234,11 @@ def _roi_on_picture(
     height, width = parts.pictures[image].resized_size
     ax.set_xlim(0, width)
     ax.set_ylim(height, 0)
-    head = s.say("the box, in resized pixels", "框，缩放后图像的像素")
-    s.heading(ax, f"{head}\n({x1:.1f}, {y1:.1f}) – ({x2:.1f}, {y2:.1f})")
+    head = s.say("the box, in resized pixels", "框，缩放后图片的像素")
+    head = s.say("the box, in pixels", "框（像素）") if s.slide else head
+    digits = 0 if s.slide else 1
+    corners = f"({x1:.{digits}f}, {y1:.{digits}f}) – ({x2:.{digits}f}, {y2:.{digits}f})"
+    s.heading(ax, f"{head}\n{corners}")
 
 
 def _roi_on_map(
@@ -261,9 +264,11 @@ def _roi_on_map(
     ax.set_ylim(min(y2 + margin, height - 0.5), max(y1 - margin, -0.5))
     frame(ax, level_colour(level))
     where = s.say(f"channel {channel} of {level}", f"{level} 的第 {channel} 通道")
-    s.heading(
-        ax, f"{where}\n({x1:.2f}, {y1:.2f}) – ({x2:.2f}, {y2:.2f}) " + s.say("in cells", "（单元）")
-    )
+    corners = f"({x1:.2f}, {y1:.2f}) – ({x2:.2f}, {y2:.2f})"
+    if s.slide:
+        s.heading(ax, where + s.say(", in cells", "（单元）") + f"\n{corners}")
+    else:
+        s.heading(ax, f"{where}\n{corners} " + s.say("in cells", "（单元）"))
 
 
 def _mark_bin(s: Sheet, ax: Axes, grid: Grid, cell: tuple[int, int]) -> None:
@@ -288,7 +293,8 @@ def _one_bin(s: Sheet, ax: Axes, grid: Grid, values: np.ndarray, cell: tuple[int
     ):
         ax.plot([points[chosen, 0], x], [points[chosen, 1], y], color="white", lw=s.point / 8)
         label = f"{values[y, x]:.2f}\n×{weight:.2f}"
-        s.tag(ax, x + right, y + down, label, "#14171f", ha="center", va="center", size=0.62)
+        s.tag(ax, x + right, y + down, label, "#14171f", ha="center", va="center", size=0.62,
+              fine=True)  # fmt: skip
     ax.plot(*points[chosen], "o", color=s.theme.warn, mec="white", ms=s.point / 1.7)
     ax.set_xlim(max(low[0], -0.5), min(high[0], values.shape[1] - 0.5))
     ax.set_ylim(min(high[1], values.shape[0] - 0.5), max(low[1], -0.5))
@@ -305,7 +311,7 @@ def _arithmetic(s: Sheet, ax: Axes, grid: Grid, values: np.ndarray, cell: tuple[
     some = ", ".join(f"{v:.2f}" for v in samples[:4].tolist()) + ("…" if len(samples) > 4 else "")
     one = s.say("sample", "采样点") + f" = {parts} = {samples[chosen]:.3f}"
     mean = s.say("bin = mean of ", "格子 = 均值 ") + f"({some}) = {samples.mean():.3f}"
-    width = 46 if s.slide else 120
+    width = 36 if s.slide else 120
     style = {"transform": ax.transAxes, "ha": "center", "va": "top", "colour": s.theme.muted}
     s.text(ax, 0.5, 1.0, f"{wrap(one, width)}\n{wrap(mean, width)}", **style)
 
@@ -318,15 +324,19 @@ def _telling(grid: Grid, cell: tuple[int, int]) -> int:
 def _pooled(s: Sheet, ax: Axes, pooled: np.ndarray, cell: tuple[int, int], colour: str) -> None:
     s.map(ax, pooled)
     low, high = limits(pooled)
+    wide = np.abs(np.nan_to_num(pooled)).max(initial=0) >= 10
+    digits = (0 if wide else 1) if s.slide else 2
     for (row, column), value in np.ndenumerate(pooled):
         ink = "#14171f" if value > (low + high) / 2 else "white"
-        number = f"{value:.1f}" if s.slide else f"{value:.2f}"
-        s.text(ax, column, row, number, ha="center", va="center", size=0.8, colour=ink)
+        number = f"{value:.{digits}f}"
+        s.text(ax, column, row, number, ha="center", va="center", size=0.8, colour=ink,
+               fine=True)  # fmt: skip
     corner, line = (cell[1] - 0.5, cell[0] - 0.5), s.point / 3
     ax.add_patch(Rectangle(corner, 1, 1, fill=False, ec=s.theme.warn, lw=line))
     frame(ax, colour)
     ax.set_anchor("N")
-    s.heading(ax, s.say("pooled output of this channel", "该通道的池化结果"))
+    whole = s.say("pooled output of this channel", "该通道的池化结果")
+    s.heading(ax, s.say("pooled", "池化结果") if s.slide else whole)
 
 
 # --- head -----------------------------------------------------------------------------------------
@@ -362,7 +372,7 @@ def fig_head(s: Sheet, parts: Anatomy, image: int, box: int | None = None) -> No
         "As recorded. One square is one number; in the layers dark is zero, what the ReLU left. "
         f"All {total:,} boxes of the batch go through together, each by itself.",
         f"均为记录值。一个小方块是一个数；全连接层里深色为零，即被 ReLU 截去的。"
-        f"一批中的 {total:,} 个框一起通过，彼此独立。",
+        f"整个批量的 {total:,} 个框一起通过，彼此独立。",
     )
 
 
@@ -419,7 +429,8 @@ def _hidden_layer(s: Sheet, ax: Axes, parts: Anatomy, path: str, values: np.ndar
     """One fully connected layer's values as a square, with its size."""
     params = parts.run.trace.modules[parts.run.prefix + path].params
     name = path.removeprefix("roi_heads.box_head.")
-    size = s.say(f"{params / 1e6:.2f} M parameters", f"{params / 1e6:.2f} M 参数")
+    space = "\n" if s.slide else " "
+    size = f"{params / 1e6:.2f} M" + s.say(f"{space}parameters", f"{space}参数")
     if values is None:
         s.heading(ax, f"{name} + ReLU")
         _no_values(s, ax, 0)
@@ -465,9 +476,11 @@ def _deltas_of_box(s: Sheet, ax: Axes, parts: Anatomy, image: int, index: int | 
     deltas = heads.deltas(image)[index]
     deltas = deltas[min(best, len(deltas) - 1)]
     who = s.say(f"of {called(best)}", f"{called(best)}的")
-    s.heading(ax, f"bbox_pred  {heads.num_classes}×4\n{who} dx, dy, dw, dh")
+    names = s.say("", "偏移量") if s.slide else " dx, dy, dw, dh"
+    s.heading(ax, f"bbox_pred  {heads.num_classes}×4\n{who}{names}")
     ax.barh(range(4), deltas, color=class_colour(best), height=0.68)
-    reach = max(float(np.abs(np.nan_to_num(deltas)).max()), 1e-3) * 1.9
+    reach = max(float(np.abs(np.nan_to_num(deltas)).max()), 1e-3)
+    reach *= 2.6 if s.slide else 1.9
     for row, value in enumerate(deltas.tolist()):
         side = "left" if value >= 0 else "right"
         s.text(ax, value, row, f" {value:+.2f} ", va="center", ha=side, size=0.8)
@@ -478,7 +491,7 @@ def _deltas_of_box(s: Sheet, ax: Axes, parts: Anatomy, image: int, index: int | 
 
 def _named_rows(s: Sheet, ax: Axes, names: list[str]) -> None:
     """Rows from the top down with their names, and no horizontal axis."""
-    ax.set_yticks(range(len(names)), names, fontfamily=s.fonts)
+    s.categories(ax.yaxis, range(len(names)), names)
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_xticks([])
     ax.spines["bottom"].set_visible(False)

@@ -32,7 +32,7 @@ def fig_base_anchors(s: Sheet, parts: Anatomy, image: int) -> None:
     whole.set_ylim(max(reach, height / 2) * 1.02, -max(reach, height / 2) * 1.02)
     whole.plot([0], [0], "+", color="white", ms=s.point, mew=1.5)
     s.heading(whole, s.say("all levels, and the resized image, to one scale",
-                           "全部各层与缩放后的图像，同一比例"))  # fmt: skip
+                           "全部各层与缩放后的图片，同一比例"))  # fmt: skip
     for i, (level, base) in enumerate(zip(anchors.levels, anchors.base, strict=True)):
         _base_of_level(s, s.panel(grid[1, i]), level.name, base)
     total = len(anchors)
@@ -41,7 +41,7 @@ def fig_base_anchors(s: Sheet, parts: Anatomy, image: int) -> None:
         "基础锚框：每层的每个单元都有的一套",
         f"Width × height in pixels of the resized image. Laid out over all cells they are the "
         f"{total:,} anchors of this pass; rounded to whole pixels once, when the model is built.",
-        f"宽 × 高，单位为缩放后图像的像素。铺满所有单元便是这一遍的 {total:,} 个锚框；"
+        f"宽 × 高，单位为缩放后图片的像素。铺满所有单元便是这次前向的 {total:,} 个锚框；"
         "只在建模型时取整一次。",
     )
 
@@ -90,7 +90,7 @@ def fig_anchors_of_cell(
         "一个像素所在单元的锚框",
         "Solid: the anchors of the nearest cell. Dots: where the neighbouring cells' anchors are "
         "centred. Anchors may reach beyond the image: only proposals are clipped.",
-        "实线：最近单元的锚框。圆点：相邻单元锚框的中心。锚框可以越过图像边界：只有候选框会被裁剪。",
+        "实线：最近单元的锚框。圆点：相邻单元锚框的中心。锚框可以伸出图片之外：只有候选框会被裁剪。",
     )
 
 
@@ -128,7 +128,7 @@ def fig_objectness(s: Sheet, parts: Anatomy, image: int) -> None:
     grid = s.grid(-(-(len(rpn.levels) + 1) // columns), columns)
     first = s.panel(grid[0, 0])
     s.picture(first, picture.rgb())
-    s.heading(first, s.say("resized image", "缩放后的图像"))
+    s.heading(first, s.say("resized image", "缩放后的图片"))
     shown = None
     for i, level in enumerate(rpn.levels):
         ax = s.panel(grid[divmod(i + 1, columns)])
@@ -149,7 +149,7 @@ def fig_objectness(s: Sheet, parts: Anatomy, image: int) -> None:
         s.colour_bar(s.figure.axes, shown, label, shrink=0.6)
     s.title(
         "Objectness: where the RPN expects something",
-        "objectness：RPN 认为哪里有东西",
+        "前景得分（objectness）：RPN 认为哪里有东西",
         "Per cell the best of its anchors. The score says that there is an object of about the "
         "anchor's size and shape, not of which class.",
         "每个单元取其锚框中的最高分。得分只说有没有与锚框大小形状相近的物体，不说是哪一类。",
@@ -231,7 +231,7 @@ def fig_decode(s: Sheet, parts: Anatomy, image: int, anchor: int | None = None) 
     _around(ax, parts.pictures[image].resized_size, before, after)
     ax.set_adjustable("datalim")  # fill the panel: there is nothing to be seen beside it
     dotted = s.say("dotted: anchor, solid: decoded box", "虚线：锚框，实线：解码后的框")
-    s.labels(ax, f"{level.name}, #{index:,}: {dotted}")
+    s.labels(ax, f"{level.name}, #{index:,}" + ("\n" if s.slide else ": ") + dotted)
     _numbers(s, right, proposals, index, before, after, rpn.weights, rpn.limit)
     s.title(
         "Decoding: from anchor and deltas to a box",
@@ -287,9 +287,10 @@ def _numbers(
     used_w, used_h = min(dw, limit), min(dh, limit)
     clamp = s.say(" (clamped)", "（已截断）")
     new_w, new_h = width * np.exp(used_w), height * np.exp(used_h)
+    rest = "\n" if s.slide else "  "
     lines = [
-        (s.say("anchor", "锚框"), f"x={x:.1f}  y={y:.1f}  w={width:.1f}  h={height:.1f}"),
-        (s.say("deltas", "偏移量"), f"dx={dx:+.3f}  dy={dy:+.3f}  dw={dw:+.3f}  dh={dh:+.3f}"),
+        (s.say("anchor", "锚框"), f"x={x:.1f}  y={y:.1f}{rest}w={width:.1f}  h={height:.1f}"),
+        (s.say("deltas", "偏移量"), f"dx={dx:+.3f}  dy={dy:+.3f}{rest}dw={dw:+.3f}  dh={dh:+.3f}"),
         ("", ""),
         ("x + dx·w", f"{x:.1f} {dx:+.3f}·{width:.1f} = {x + dx * width:.1f}"),
         ("y + dy·h", f"{y:.1f} {dy:+.3f}·{height:.1f} = {y + dy * height:.1f}"),
@@ -300,11 +301,18 @@ def _numbers(
         (s.say("score", "得分"), f"sigmoid({proposals.logits[index]:.2f}) = "
          f"{1 / (1 + np.exp(-float(proposals.logits[index]))):.3f}"),
     ]  # fmt: skip
-    for row, (name, text) in enumerate(lines):
-        y_place = 0.9 - row * 0.088
+    _in_columns(s, ax, lines)
+
+
+def _in_columns(s: Sheet, ax: Axes, lines: list[tuple[str, str]]) -> None:
+    """Write names and values line by line; on a slide, values of two lines take two."""
+    top, step, column = (0.97, 0.079, 0.31) if s.slide else (0.9, 0.088, 0.27)
+    rows = [(name if n == 0 else "", part) for name, text in lines
+            for n, part in enumerate(text.split("\n"))]  # fmt: skip
+    for row, (name, text) in enumerate(rows):
         style = {"transform": ax.transAxes, "va": "center"}
-        s.text(ax, 0.02, y_place, name, colour=s.theme.muted, size=0.95, **style)
-        s.text(ax, 0.27, y_place, text, size=0.95, **style)
+        s.text(ax, 0.02, top - row * step, name, colour=s.theme.muted, size=0.95, **style)
+        s.text(ax, column, top - row * step, text, size=0.95, **style)
 
 
 # --- the funnel -----------------------------------------------------------------------------------
@@ -312,7 +320,7 @@ def _numbers(
 STEP_NAMES = {
     "all": ("all anchors", "全部锚框"),
     "top_k": ("top-k per level", "每层 top-k"),
-    "clip": ("clipped to the image", "裁到图像内"),
+    "clip": ("clipped to the image", "裁剪到图片内"),
     "small": ("small ones removed", "去掉过小的"),
     "score": ("low scores removed", "去掉低分的"),
     "nms": ("NMS per level", "逐层 NMS"),
@@ -360,22 +368,21 @@ def funnel_bars(
         for count, name, colour in zip(counts[row].tolist(), names, colours, strict=True):
             width = length * count / total if total else 0
             ax.barh(row, width, left=left, color=colour, height=0.72, lw=0)
-            if width > longest * 0.055:
-                text = f"{name} {count:,}" if width > longest * 0.13 else f"{count:,}"
+            if width > longest * (0.075 if s.slide else 0.055):
+                named = width > longest * (0.17 if s.slide else 0.13)
+                text = f"{name} {count:,}" if named else f"{count:,}"
                 ink = "#14171f" if colour in ("#E69F00", "#56B4E9", "#F0E442") else "white"
                 s.text(ax, left + width / 2, row, text, ha="center", va="center", size=0.68,
                        colour=ink)  # fmt: skip
             left += width
         s.text(ax, left + longest * 0.012, row, f"{total:,}", va="center", size=0.95,
                fontweight="bold")  # fmt: skip
-    ax.set_yticks(range(len(labels)), [label.strip() for label in labels])
+    s.categories(ax.yaxis, range(len(labels)), (label.strip() for label in labels))
     ax.invert_yaxis()
     ax.set_xlim(0, longest * 1.1)
     ax.set_xticks([])
     ax.spines["bottom"].set_visible(False)
     ax.tick_params(axis="y", length=0, labelcolor=s.theme.ink)
-    for label in ax.get_yticklabels():
-        label.set_fontfamily(s.fonts)
 
 
 # --- NMS ------------------------------------------------------------------------------------------
@@ -481,7 +488,7 @@ def fig_recall(s: Sheet, parts: Anatomy, image: int) -> None:
     grid = s.grid(1, 2, width_ratios=[1.2, 1])
     ax, right = s.panel(grid[0, 0]), s.panel(grid[0, 1])
     if len(targets) == 0:
-        s.empty(ax, "this image has no targets", "这幅图没有标注")
+        s.empty(ax, "this image has no targets", "这张图片没有目标")
         s.picture(right, parts.pictures[image].rgb())
     else:
         best = _best_per_step(parts, proposals, targets)

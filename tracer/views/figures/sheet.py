@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -14,6 +14,7 @@ import matplotlib.colors
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.gridspec import GridSpec, GridSpecFromSubplotSpec
@@ -26,8 +27,10 @@ from tracer.views.figures.fonts import families
 from tracer.views.figures.palette import SEQUENTIAL, THEMES, Theme
 
 LANGUAGES = ("en", "zh")
-SIZES = {"notebook": (9.2, 9.0), "slide": (13.333, 15.0)}  # width in inches, text in points
-SMALLEST = {"notebook": 7.0, "slide": 14.0}  # points; what is read from the last row of a room
+SIZES = {"notebook": (9.2, 9.0), "slide": (13.333, 19.7)}  # width in inches, text in points
+SMALLEST = {"notebook": 7.0, "slide": 19.7}  # points; what is read from the last row of a room
+FINEST = {"notebook": 7.0, "slide": 14.0}  # of ticks, and of what stands in cells as in a table
+FINE = "_fine"  # label of texts that are small on purpose; legends leave it out
 SLIDE_HEIGHT = 7.5  # inches
 DPI = 110
 Extent = tuple[float, float, float, float]
@@ -56,7 +59,15 @@ class Sheet:
 
     def points(self, size: float) -> float:
         """Return a text size in points, of a size in units of the sheet's own; never too small."""
-        return max(size * self.point, SMALLEST["slide" if self.slide else "notebook"])
+        return max(size * self.point, SMALLEST[self._size])
+
+    def fine(self, size: float) -> float:
+        """Return the size in points of ticks and of what stands in cells, as in a table."""
+        return max(size * self.point * (0.8 if self.slide else 1.0), FINEST[self._size])
+
+    @property
+    def _size(self) -> str:
+        return "slide" if self.slide else "notebook"
 
     def ink(self, colour: str) -> str:
         """Return a colour to write in: lighter on dark paper, darker on white, so that it reads."""
@@ -79,7 +90,7 @@ class Sheet:
             text,
             x=0.012,
             ha="left",
-            fontsize=self.point * 1.4,
+            fontsize=self.point * (1.1 if self.slide else 1.4),
             fontweight="bold",
             color=self.theme.ink,
             fontfamily=self.fonts,
@@ -89,7 +100,7 @@ class Sheet:
 
     def _note(self, note: str) -> None:
         """A line of small text at the foot of the figure, within the layout."""
-        width, text = SIZES["slide" if self.slide else "notebook"][0], self.point * 0.95
+        width, text = SIZES[self._size][0], self.point * 0.95
         self.figure.supxlabel(
             wrap(note, int(width * 72 * 1.76 / text)),
             x=0.012,
@@ -122,7 +133,7 @@ class Sheet:
         """Give axes the sheet's colours and text sizes."""
         ax.set_facecolor(self.theme.paper)
         ax.tick_params(
-            labelsize=self.points(0.85),
+            labelsize=self.fine(0.85),
             colors=self.theme.muted,
             labelcolor=self.theme.muted,
             labelfontfamily=self.fonts[-1],
@@ -131,6 +142,11 @@ class Sheet:
             spine.set_color(self.theme.faint)
             spine.set_visible(side in ("left", "bottom"))
         return ax
+
+    def categories(self, axis: Axis, places: Sequence[float], names: Iterable[str]) -> None:
+        """Name places along an axis; names are read like other text, not like ticks."""
+        style: dict[str, Any] = {"fontsize": self.points(0.85), "fontfamily": self.fonts}
+        axis.set_ticks(places, list(names), **style)
 
     def heading(self, ax: Axes, text: str, colour: str | None = None, **options: Any) -> None:
         """Write a panel's heading."""
@@ -149,13 +165,24 @@ class Sheet:
         ax.set_ylabel(y, fontfamily=self.fonts, **style)
 
     def text(self, ax: Axes, x: float, y: float, text: str, **options: Any) -> Any:
-        """Write text at a place of the data; sizes are in units of the sheet's own."""
-        size = self.points(options.pop("size", 0.9))
+        """Write text at a place of the data; sizes are in units of the sheet's own.
+
+        Args:
+            ax: the panel.
+            x: across.
+            y: upwards.
+            text: what to write.
+            options: ``size``, ``colour``; ``fine`` for what stands in cells; matplotlib's others.
+        """
+        size, fine = options.pop("size", 0.9), options.pop("fine", False)
+        size = self.fine(size) if fine else self.points(size)
         colour = options.pop("colour", self.theme.ink)
         fonts = options.pop("fontfamily", self.fonts)
         in_layout = options.pop("in_layout", True)
         written = ax.text(x, y, text, fontsize=size, color=colour, fontfamily=fonts, **options)
         written.set_in_layout(in_layout)
+        if fine:
+            written.set_label(FINE)
         return written
 
     def tag(self, ax: Axes, x: float, y: float, text: str, colour: str, **options: Any) -> Any:
@@ -227,7 +254,7 @@ class Sheet:
         """Draw a colour bar beside a panel."""
         bar = self.figure.colorbar(shown, ax=ax, **{"shrink": 0.8, "pad": 0.02, **options})
         bar.outline.set_visible(False)
-        bar.ax.tick_params(labelsize=self.points(0.75), colors=self.theme.muted)
+        bar.ax.tick_params(labelsize=self.fine(0.75), colors=self.theme.muted)
         if label:
             style: dict[str, Any] = {"fontsize": self.points(0.8), "color": self.theme.muted}
             bar.set_label(label, fontfamily=self.fonts, **style)

@@ -14,7 +14,7 @@ from tracer.views.figures.sheet import Sheet, figure
 @figure(height=5.4)
 def fig_matches(s: Sheet, parts: Anatomy, image: int) -> None:
     """The IoU matrix of targets and boxes, and what matching made of it."""
-    grid = s.grid(2, 2, width_ratios=[1.5, 1])
+    grid = s.grid(2, 2, width_ratios=[1, 1] if s.slide else [1.5, 1])
     pairs = (
         (parts.losses.anchors(image).matching, s.say("anchors", "锚框")),
         (parts.losses.proposals(image).matching, s.say("proposals", "候选框")),
@@ -86,7 +86,10 @@ def _iou_histogram(s: Sheet, ax: Axes, matching: Matching, who: str) -> None:
     ax.set_xlim(0, 1)
     s.heading(ax, who)
     s.labels(ax, s.say("best IoU with a target", "与目标的最高 IoU"))
-    s.legend(ax, loc="upper right")
+    if s.slide:  # its text would hide the bars
+        s.legend(ax, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    else:
+        s.legend(ax, loc="upper right")
 
 
 @figure(height=4.4)
@@ -95,11 +98,10 @@ def fig_sampled_anchors(s: Sheet, parts: Anatomy, image: int) -> None:
     _samples(s, parts, image, parts.losses.anchors(image))
     s.title(
         "Sampled anchors: what the RPN's losses see of this image",
-        "抽到的锚框：RPN 的损失在这幅图上看到的",
+        "抽中的锚框：RPN 的损失在这张图片上看到的",
         "By default at most 256 per image, at most half of them positive; objectness is learned "
         "from all, deltas from the positives alone.",
-        "默认每幅图最多 256 个，正样本最多占一半；objectness 由全部样本学习，"
-        "偏移量只由正样本学习。",
+        "默认每张图片最多 256 个，正样本最多占一半；前景得分由全部样本学习，偏移量只由正样本学习。",
     )
 
 
@@ -109,10 +111,10 @@ def fig_sampled_rois(s: Sheet, parts: Anatomy, image: int) -> None:
     _samples(s, parts, image, parts.losses.proposals(image))
     s.title(
         "Sampled proposals: what the RoI heads' losses see of this image",
-        "抽到的候选框：RoI heads 的损失在这幅图上看到的",
+        "抽中的候选框：RoI heads 的损失在这张图片上看到的",
         "By default at most 512 per image, at most a quarter positive. The targets themselves are "
         "added to the proposals, so that there are positives from the first step on.",
-        "默认每幅图最多 512 个，正样本最多占四分之一。目标框本身也加入候选框，"
+        "默认每张图片最多 512 个，正样本最多占四分之一。真实框本身也加入候选框，"
         "使训练一开始就有正样本。",
     )
 
@@ -156,7 +158,7 @@ def fig_balance(s: Sheet, parts: Anatomy, image: int) -> None:
         "正负样本的比例",
         "Sampling keeps the many negatives from drowning the few positives. Where positives are "
         "scarce, negatives fill the rest.",
-        "抽样使大量负样本不至于淹没少数正样本。正样本不足时，由负样本补足。",
+        "采样使大量负样本不至于淹没少数正样本。正样本不足时，由负样本补足。",
     )
 
 
@@ -164,7 +166,7 @@ def _balance(s: Sheet, ax: Axes, samples: Samples, who: str) -> None:
     m = samples.matching
     rows = (
         (s.say("there were", "总共"), m.positive.sum(), m.ignored.sum(), m.negative.sum()),
-        (s.say("sampled", "抽到"), len(samples.positive), 0, len(samples.negative)),
+        (s.say("sampled", "抽中"), len(samples.positive), 0, len(samples.negative)),
     )
     names = (s.say("positive", "正"), s.say("ignored", "忽略"), s.say("negative", "负"))
     colours = (s.theme.positive, s.theme.ignored, s.theme.negative)
@@ -174,7 +176,7 @@ def _balance(s: Sheet, ax: Axes, samples: Samples, who: str) -> None:
             share = int(count) / total
             ax.barh(row, share, left=left, color=colour, height=0.55)
             text = f"{name} {int(count):,}"
-            if share > 0.24:
+            if share > (0.34 if s.slide else 0.24):
                 s.text(ax, left + share / 2, row, text, ha="center", va="center", size=0.8,
                        colour="white")  # fmt: skip
             elif count:
@@ -182,7 +184,7 @@ def _balance(s: Sheet, ax: Axes, samples: Samples, who: str) -> None:
                 s.text(ax, left + share / 2, row + place, text, ha="left", va="center", size=0.75,
                        colour=colour)  # fmt: skip
             left += share
-    ax.set_yticks([0, 1], [row[0] for row in rows], fontfamily=s.fonts)
+    s.categories(ax.yaxis, [0, 1], (row[0] for row in rows))
     ax.set_ylim(1.6, -0.6)
     ax.set_xlim(0, 1)
     ax.set_xticks([])
@@ -205,7 +207,7 @@ def fig_losses(s: Sheet, parts: Anatomy, image: int) -> None:
         f"损失的拆解：总计 {total:.4f}",
         "Below: what each sample of the whole batch adds, by falling size; a loss is their sum "
         "over the divisor. Box losses are smooth L1, of positives only, divided by all samples.",
-        "下：整批中每个样本的贡献，由大到小；损失 = 总和 ÷ 除数。"
+        "下：整个批量中每个样本的贡献，由大到小；损失 = 总和 ÷ 除数。"
         "框的损失为 smooth L1，只算正样本，却除以全部样本数。",
     )
 
@@ -215,7 +217,7 @@ def _values(s: Sheet, ax: Axes, losses: tuple[Loss, ...]) -> None:
     ax.barh(range(len(losses)), values, color="#0072B2", height=0.6)
     for row, value in enumerate(values):
         s.text(ax, value, row, f" {value:.4f}", va="center", size=0.9)
-    ax.set_yticks(range(len(losses)), [loss.name for loss in losses])
+    s.categories(ax.yaxis, range(len(losses)), (loss.name for loss in losses))
     ax.invert_yaxis()
     finite = [value for value in values if np.isfinite(value)]
     ax.set_xlim(0, max([*finite, 1e-6]) * 1.15)
@@ -238,4 +240,5 @@ def _terms(s: Sheet, ax: Axes, loss: Loss) -> None:
     share = s.say(f"{half} give{'s' * (half == 1)} half", f"一半来自 {half} 个")
     s.text(ax, 0.97, 0.95, share, ha="right", va="top",
            transform=ax.transAxes, size=0.8, colour=s.theme.warn)  # fmt: skip
-    s.labels(ax, f"Σ {terms.sum():.2f} ÷ {loss.divisor} = {loss.computed:.4f}")
+    space = "\n" if s.slide else " "
+    s.labels(ax, f"Σ {terms.sum():.2f} ÷ {loss.divisor}{space}= {loss.computed:.4f}")

@@ -33,7 +33,7 @@ def fig_transform(s: Sheet, parts: Anatomy, image: int) -> None:
         "变换：归一化、缩放、填充",
         "Both sides are scaled by one factor and rounded, so that the true factors differ a "
         "little. Boxes of targets are scaled along; detections go back at the end.",
-        "两条边按同一倍数缩放后取整，所以实际倍数略有差别。目标框一同缩放；检测框最后再换算回去。",
+        "两条边按同一倍数缩放后取整，所以实际倍数略有差别。真实框一同缩放；检测框最后再换算回去。",
     )
 
 
@@ -54,7 +54,7 @@ def _resized(s: Sheet, ax: Axes, picture: Picture) -> None:
         s.boxes(ax, picture.resized_targets.xyxy, s.theme.target, 1.4)
     down, right = picture.scale
     s.heading(ax, s.say("resized", "缩放后") + f"  {width}×{height}")
-    s.labels(ax, f"×{right:.4f} → , ×{down:.4f} ↓")
+    s.labels(ax, f"×{right:.4f} →" + s.say(", ", "，") + f"×{down:.4f} ↓")
 
 
 def _padded(s: Sheet, ax: Axes, picture: Picture, count: int) -> None:
@@ -64,8 +64,8 @@ def _padded(s: Sheet, ax: Axes, picture: Picture, count: int) -> None:
     ax.add_patch(Rectangle((0, 0), own[1], own[0], fill=False, ec="#E69F00", lw=s.point / 5))
     below, right = picture.padding
     s.heading(ax, s.say("padded", "填充后") + f"  {width}×{height}")
-    images = s.say(f"batch of {count}: ", f"一批 {count} 幅：")
-    s.labels(ax, images + s.say(f"zeros +{right} →, +{below} ↓", f"补零 +{right} →，+{below} ↓"))
+    images = s.say(f"batch of {count}: ", f"批量 {count} 张：")
+    s.labels(ax, images + s.say(f"zeros +{right} →, +{below} ↓", f"填零 +{right} →，+{below} ↓"))
 
 
 def _histogram(s: Sheet, ax: Axes, picture: Picture, normalised: bool) -> None:
@@ -79,7 +79,7 @@ def _histogram(s: Sheet, ax: Axes, picture: Picture, normalised: bool) -> None:
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     head = (
-        s.say("after: (x − mean) / std", "之后：(x − 均值) / 标准差")
+        s.say("after: (x − mean) / std", "之后：（x − 均值）/ 标准差")
         if normalised
         else s.say("values before: 0–1", "之前的取值：0～1")
     )

@@ -98,8 +98,9 @@ def caption(preview: Preview, plane: int, lang: str) -> str:
     """Return which channel a plane shows, of which image, and which values its colours mean."""
     channel, (low, high) = preview.channels[plane], preview.ranges[plane]
     name = word("mean", lang) if channel < 0 else f"{word('channel', lang)} {channel}"
-    image = f", {word('image', lang)} {preview.image}" if preview.image >= 0 else ""
-    return f"‹{plane + 1}/{len(preview.channels)}› {name}{image}: {low:.3g} … {high:.3g}"
+    image = f"{word('image', lang)}{preview.image}" if preview.image >= 0 else ""
+    values = f"{word('colon', lang)}{low:.3g} … {high:.3g}"
+    return f"‹{plane + 1}/{len(preview.channels)}› {name}{image}{values}"
 
 
 def half_blocks(plane: np.ndarray, width: int, height: int) -> list[Text]:

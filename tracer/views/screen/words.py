@@ -12,11 +12,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "step": ("step", "步"),
     "of": (" of ", "/"),
     "no_source": ("no source was recorded for this call", "没有记录这次调用的源码"),
-    "no_picture": ("no picture of this tensor", "这个张量没有小图"),
+    "no_picture": ("no picture of this tensor", "这个张量没有预览图"),
     "no_value": ("select a local to see it here", "选一个局部变量，在这里看它"),
     "channel": ("channel", "通道"),
-    "mean": ("mean", "通道平均"),
-    "image": ("image", "图片"),
+    "mean": ("mean", "通道均值"),
+    "image": (", image ", "，图片 "),
+    "colon": (": ", "："),
     "small": (
         "The terminal has {width}×{height} characters; this screen needs {least_width}×"
         "{least_height}. Enlarge it, or leave with q and use: tracer step --plain",
@@ -47,7 +48,7 @@ KEYS: tuple[tuple[str, str, str], ...] = (
     ("Home End", "first and last step", "第一步、最后一步"),
     ("u d", "look at the caller, the callee", "看上层、下层调用"),
     ("↑ ↓  b", "choose a line, set a breakpoint", "选一行，设断点"),
-    (", .", "other channels of the picture", "换图片的通道"),
+    (", .", "other channels of the picture", "换预览图的通道"),
     ("/", "find a text or a shape", "查找文字或形状"),
     (":", "type a command", "输入命令"),
     ("Tab", "the next part of the screen", "切换到下一块"),
@@ -58,9 +59,9 @@ KEYS: tuple[tuple[str, str, str], ...] = (
 
 MOUSE: tuple[tuple[str, str], ...] = (
     ("margin: breakpoint", "行号处：断点"),
-    ("timeline: drag to scrub", "时间线：拖动浏览"),
+    ("timeline: drag to scrub", "时间轴：拖动浏览"),
     ("tree, stack: go there", "调用树、调用栈：跳到那里"),
-    ("local: its picture", "局部变量：看它的小图"),
+    ("local: its picture", "局部变量：看它的预览图"),
 )
 
 

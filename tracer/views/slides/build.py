@@ -9,7 +9,16 @@ from pathlib import Path
 from tracer.errors import InputError, MissingError, near
 from tracer.record import Trace
 from tracer.views.slides.design import BESIDE, FIGURE, stage_title
-from tracer.views.slides.model import Cells, Deck, Part, Pictures, Points, Slide
+from tracer.views.slides.model import (
+    Cells,
+    Deck,
+    Interactive,
+    Part,
+    Pictures,
+    Points,
+    Slide,
+    unstepped,
+)
 from tracer.views.slides.outline import ENDS, Entry, Grid, Outline, chosen, read_outline
 from tracer.views.slides.source import code
 from tracer.views.slides.subject import Subject, credits_of
@@ -42,6 +51,7 @@ def deck(
     stages: Iterable[str] = (),
     outline: str | Path | None = None,
     strict: bool = False,
+    steps: bool = True,
     page: str | Path | None = None,
     image: int = 0,
     progress: Callable[[str], None] = lambda key: None,
@@ -55,6 +65,8 @@ def deck(
         stages: only these parts of the walkthrough (`design.STAGES`).
         outline: a file that chooses, orders and adds slides.
         strict: whether a slide that the recording cannot fill is an error.
+        steps: whether figures, points and code come step by step; in PowerPoint and PDF each step
+            of a figure or of code is a page.
         page: the page that slides link into, relative to the deck.
         image: which one of the batch is shown.
         progress: called with the name of each slide before it is made.
@@ -78,10 +90,11 @@ def deck(
     slides, left_out = _slides(plan, entries, strict, progress)
     if not any(slide.key not in ENDS for slide in slides):
         raise MissingError(f"there is nothing to make a deck of: {_why(left_out, asked, stages)}")
-    return Deck(
+    made = Deck(
         subjects[0].title, tuple(slides), lang, theme,
         Path(page) if page is not None else None, credits_of(trace), left_out,
     )  # fmt: skip
+    return made if steps else unstepped(made)
 
 
 def _one_of(what: str, chosen: str, known: Iterable[str]) -> None:
@@ -208,6 +221,8 @@ def _parts(plan: Plan, entry: Entry, subject: Subject) -> tuple[tuple[Part, ...]
     if entry.figure or any(entry.picture):
         shown.append(_pictures(plan, entry, subject, BESIDE if points else FIGURE))
         said.append(shown[-1].alt if isinstance(shown[-1], Pictures) and entry.figure else "")
+    if entry.interactive:
+        shown.append(_interactive(plan, entry, subject, BESIDE if points else FIGURE))
     if entry.table:
         shown.append(_table(entry, subject))
     if entry.code:
@@ -234,6 +249,14 @@ def _pictures(plan: Plan, entry: Entry, subject: Subject, size: tuple[float, flo
         subject, entry.figure, theme=plan.theme, size=size, zoom=entry.zoom, options=entry.options
     )
     return replace(found, caption=caption, alt=subject.choose(entry.alt) or found.alt)
+
+
+def _interactive(
+    plan: Plan, entry: Entry, subject: Subject, size: tuple[float, float]
+) -> Interactive:
+    from tracer.views.slides.interactive import interactive
+
+    return interactive(subject, entry.interactive, theme=plan.theme, size=size)
 
 
 def _table(entry: Entry, subject: Subject) -> Cells:

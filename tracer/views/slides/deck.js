@@ -30,10 +30,23 @@
     speaker.document.title = document.title;
     speaker.document.documentElement.dataset.theme = document.documentElement.dataset.theme;
     speaker.document.body.className = "speaker reveal-viewport";
+    speaker.addEventListener("keydown", interactive.leave, true);
     speaker.addEventListener("keydown", onKey);
+    speaker.addEventListener("input", onInput);
     speaker.addEventListener("resize", fit);
     began = Date.now();
     show();
+  }
+
+  // What one can try is shown in both windows, and set in either.
+  function onInput(event) {
+    const moved = event.target.closest?.(".interactive");
+    if (!moved) return;
+    const place = moved.dataset.place;
+    const there = speaker && !speaker.closed ? [speaker.document] : [];
+    for (const each of [document, ...there]) {
+      for (const twin of each.querySelectorAll(`.interactive[data-place="${place}"]`)) interactive.follow(twin, moved);
+    }
   }
 
   const KEYS = {
@@ -43,7 +56,7 @@
 
   function onKey(event) {
     const move = KEYS[event.key];
-    if (!move || event.target.tagName === "BUTTON") return;
+    if (!move || event.target.tagName === "BUTTON" || interactive.owns(event)) return;
     event.preventDefault();
     Reveal[move]();
   }
@@ -69,6 +82,7 @@
     clone.classList.add("present");
     for (const name of ["hidden", "aria-hidden", "style"]) clone.removeAttribute(name);
     if (whole) for (const part of clone.querySelectorAll(".fragment")) part.classList.add("visible");
+    for (const part of clone.querySelectorAll(".interactive")) interactive.draw(part);
     return make("div", "copy reveal", make("div", "slides", clone));
   }
 
@@ -114,6 +128,7 @@
   function follow() {
     const section = Reveal.getCurrentSlide();
     if (!section) return;
+    document.activeElement?.closest(".interactive input")?.blur();
     mark(section);
     show();
   }
@@ -130,7 +145,10 @@
     Reveal.registerKeyboardShortcut("S", "Speaker view");
     window.setInterval(tick, 1000);
     window.addEventListener("pagehide", () => speaker?.close());
+    document.addEventListener("input", onInput);
     follow();
+    return interactive.start();
+  }).then(() => {
     document.documentElement.dataset.ready = "";
   });
 })();

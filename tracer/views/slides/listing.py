@@ -21,6 +21,8 @@ from tracer.views.slides.placing import (
     set_caption,
     set_text,
 )
+from tracer.views.slides.syntax import Run
+from tracer.views.slides.syntax import lines as coloured
 
 SIZES = (20, 18, 17, 16, 15, 14, 13, 12)
 ASIDES = (20, 18)
@@ -41,11 +43,13 @@ class CodeLine:
         number: in its file; None for the mark of lines left out.
         broken: the text, and its lines where it is too wide.
         lit: whether the step dwells on it.
+        runs: the text in its colours.
     """
 
     number: int | None
     broken: Paragraph
     lit: bool
+    runs: tuple[Run, ...]
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,6 @@ class Listing:
         indent: room for the numbers, in points.
         code: the lines.
         style: monospaced.
-        stepping: whether the lines that are not lit stand back.
         source: where it is from, or None.
         beside: shapes or values at this step, beside the code or beneath it; or None.
     """
@@ -68,7 +71,6 @@ class Listing:
     indent: float
     code: tuple[CodeLine, ...]
     style: Style
-    stepping: bool
     source: Text | None
     beside: Text | None
 
@@ -111,13 +113,15 @@ def listings(part: Code, box: Box, lang: str) -> list[Listing]:
     last, style = part.first + len(texts) - 1, Style(lang, mono=True)
     it = _arranged(part, texts, above(box, source), style)
     steps = part.steps or (CodeStep(()),)
-    shown = [_window(_lit(it.lines, part.first, s), it.code.height / it.lead) for s in steps]
+    plain = [CodeLine(n, line, False, runs) for n, (line, runs) in enumerate(
+        zip(it.lines, coloured("\n".join(texts)), strict=True), part.first)]  # fmt: skip
+    shown = [_window(_lit(plain, step), it.code.height / it.lead) for step in steps]
     asides = [_aside(step.beside, it.aside, lang) for step in steps]
     panel, column = _cropped(it, shown, asides)
     foot = max(panel.bottom, column.bottom if any(asides) else 0.0) + INSET + 4
     return [
         Listing(
-            panel, it.size, _numbers(last, it.size, style), each, style, bool(part.steps),
+            panel, it.size, _numbers(last, it.size, style), each, style,
             source and replace(source, box=replace(source.box, top=foot)),
             aside and replace(aside, box=column),
         )
@@ -222,8 +226,8 @@ def _broken(text: str, size: float, room: float, style: Style) -> Paragraph:
     return Paragraph(text, (start + first, *(f"{start}    {line}" for line in rest)))
 
 
-def _lit(lines: list[Paragraph], first: int, step: CodeStep) -> list[CodeLine]:
-    return [CodeLine(n, line, n in step.lines) for n, line in enumerate(lines, first)]
+def _lit(lines: list[CodeLine], step: CodeStep) -> list[CodeLine]:
+    return [replace(line, lit=line.number in step.lines) for line in lines]
 
 
 def _window(code: list[CodeLine], room: float) -> tuple[CodeLine, ...]:
@@ -237,7 +241,7 @@ def _window(code: list[CodeLine], room: float) -> tuple[CodeLine, ...]:
     ends = list(accumulate(tall[start:], initial=int(start > 0)))
     whole = ends[-1] <= room
     end = len(code) if whole else start + sum(used <= room - 1 for used in ends) - 1
-    mark = CodeLine(None, Paragraph("⋮", ("⋮",)), False)
+    mark = CodeLine(None, Paragraph("⋮", ("⋮",)), False, (Run("", "⋮"),))
     return (*[mark] * (start > 0), *code[start:end], *[mark] * (end < len(code)))
 
 

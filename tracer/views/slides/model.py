@@ -6,12 +6,19 @@ is plain text, in the language of the slide: a writer sets it as text, never as 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
+
+
+SENTENCES = (".", "。", "！", "？")
+"""Ends of what is no shape or value."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,71 @@ class Code:
     steps: tuple[CodeStep, ...] = ()
 
 
-Part = Points | Pictures | Cells | Code
+@dataclass(frozen=True, eq=False)
+class Slider:
+    """A setting of an `Interactive`, and which boxes pass it.
+
+    Attributes:
+        label: what is set.
+        values: what it can be set to, as far as boxes are compared with it.
+        texts: how each of them is written.
+        start: which one it is set to at first.
+        rule: ``"min"``: boxes whose own value is at least that; ``"max"``: at most; ``"is"``:
+            the same, or all of them where the value is below 0.
+        of: float64 [N], the boxes' own values.
+    """
+
+    label: str
+    values: tuple[float, ...]
+    texts: tuple[str, ...]
+    start: int
+    rule: str
+    of: np.ndarray
+
+    def passed(self, place: int) -> np.ndarray:
+        """Return which boxes pass at one of the values, bool [N]."""
+        value = self.values[place]
+        if self.rule == "is":
+            return (self.of == value) | (value < 0)
+        return self.of >= value if self.rule == "min" else self.of <= value
+
+
+@dataclass(frozen=True, eq=False)
+class Interactive:
+    """Boxes over the picture, and sliders that say which of them are shown.
+
+    Attributes:
+        picture: float32 [h, w, 3] in 0–1.
+        boxes: float64 [N, 4] as x1, y1, x2, y2 in pixels of `picture`; the first is drawn on top.
+        group: int64 [N], which of `groups` each belongs to.
+        groups: name and colour, ``("P3", "#E69F00")``.
+        names: what is written at each box; empty for nothing.
+        sliders: at least one.
+        count: how many are shown, with ``{shown}`` for that number.
+        still: what formats that cannot move show, with all sliders at their start.
+    """
+
+    picture: np.ndarray
+    boxes: np.ndarray
+    group: np.ndarray
+    groups: tuple[tuple[str, str], ...]
+    names: tuple[str, ...]
+    sliders: tuple[Slider, ...]
+    count: str
+    still: Pictures
+
+    def shown(self, places: Sequence[int] | None = None) -> np.ndarray:
+        """Return which boxes are shown, bool [N].
+
+        Args:
+            places: of the sliders, as indices of their values; None where they start.
+        """
+        at = [slider.start for slider in self.sliders] if places is None else places
+        passed = (slider.passed(place) for slider, place in zip(self.sliders, at, strict=True))
+        return reduce(lambda kept, more: kept & more, passed)
+
+
+Part = Points | Pictures | Cells | Code | Interactive
 
 
 @dataclass(frozen=True)
@@ -137,3 +208,39 @@ class Deck:
     page: Path | None = None
     credits: tuple[str, ...] = field(default=())
     left_out: tuple[str, ...] = field(default=())
+
+
+def stilled(deck: Deck) -> Deck:
+    """Return the deck as formats that cannot move show it: stills for what is interactive."""
+
+    def still(part: Part) -> Part:
+        return part.still if isinstance(part, Interactive) else part
+
+    slides = (replace(slide, parts=tuple(map(still, slide.parts))) for slide in deck.slides)
+    return replace(deck, slides=tuple(slides))
+
+
+def unstepped(deck: Deck) -> Deck:
+    """Return the deck with everything there at once: figures whole, all lines of code marked."""
+
+    def whole(part: Part) -> Part:
+        if isinstance(part, Pictures):
+            return replace(part, figures=part.figures[-1:])
+        if isinstance(part, Points):
+            return replace(part, stepwise=False)
+        return _at_once(part) if isinstance(part, Code) and part.steps else part
+
+    slides = (replace(slide, parts=tuple(map(whole, slide.parts))) for slide in deck.slides)
+    return replace(deck, slides=tuple(slides))
+
+
+def _at_once(part: Code) -> Code:
+    """Return the code with one step for all; what is beside begins with its line's number.
+
+    Of each step the first shape or value stays. Remarks go: the notes have them, and the lines need
+    the room.
+    """
+    lines = tuple(line for step in part.steps for line in step.lines)
+    first = ((step.lines[0], step.beside[0]) for step in part.steps if step.beside)
+    beside = (f"{line} {text}" for line, text in first if not text.endswith(SENTENCES))
+    return replace(part, steps=(CodeStep(lines, tuple(beside)),))

@@ -56,6 +56,8 @@ class Entry:
         figure: name of a figure (`tracer.views.figures.FIGURES`), or "".
         options: passed to the figure.
         zoom: how much larger the figure's text is than it is drawn.
+        interactive: name of something to try (`tracer.views.slides.interactive.INTERACTIVES`), or
+            "".
         picture: path of a picture file, as seen from the outline's folder; or "".
         alt, caption: of the figure or picture.
         table: name of a table (`tracer.views.slides.tables.TABLES`), a `Grid`, or "".
@@ -80,6 +82,7 @@ class Entry:
     figure: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     zoom: float = 1.0
+    interactive: str = ""
     picture: Text = ("", "")
     alt: Text = ("", "")
     caption: Text = ("", "")
@@ -196,6 +199,7 @@ FIELDS: dict[str, Callable[[Any], Any]] = {
     "figure": _string,
     "options": _options,
     "zoom": _zoom,
+    "interactive": _string,
     "picture": _text,
     "alt": _text,
     "caption": _text,

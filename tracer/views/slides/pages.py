@@ -18,7 +18,17 @@ from tracer.views.slides.design import STAGES, stage_colour
 from tracer.views.slides.grid import Tabled, tabled
 from tracer.views.slides.listing import Listing, listings
 from tracer.views.slides.measure import Style, shortened
-from tracer.views.slides.model import Cells, Code, Deck, Part, Pictures, Points, Slide
+from tracer.views.slides.model import (
+    Cells,
+    Code,
+    Deck,
+    Interactive,
+    Part,
+    Pictures,
+    Points,
+    Slide,
+    stilled,
+)
 from tracer.views.slides.placing import (
     BODY,
     BULLET,
@@ -118,7 +128,7 @@ def colour(slide: Slide) -> str:
 
 def pages(deck: Deck) -> tuple[Page, ...]:
     """Place every slide of a deck."""
-    every = [page for slide in deck.slides for page in _pages(slide, deck)]
+    every = [page for slide in stilled(deck).slides for page in _pages(slide, deck)]
     return tuple(replace(page, number=number) for number, page in enumerate(every, 1))
 
 
@@ -238,6 +248,8 @@ def _views(part: Part, box: Box, slide: Slide) -> Sequence[Pane]:
         return [_pictured(figure, part.alt, caption, box) for figure in part.figures]
     if isinstance(part, Cells):
         return [tabled(part, box, slide.lang)]
+    if isinstance(part, Interactive):
+        return _views(part.still, box, slide)
     return listings(part, box, slide.lang)
 
 

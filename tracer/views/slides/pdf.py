@@ -25,6 +25,7 @@ from tracer.views.slides.measure import Font, Style, fonts, has_chinese, pieces,
 from tracer.views.slides.model import Deck
 from tracer.views.slides.pages import Listed, Page, Pane, Pictured
 from tracer.views.slides.placing import INSET, PAD, Box, Paragraph, Text
+from tracer.views.slides.syntax import HERE, broken
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 
 DPI = 150
 """Of the pictures within figures; all else in them is drawn by lines."""
-
-HERE = {"light": "#fff3cf", "dark": "#3a3219"}
-"""Behind the lines that a step dwells on."""
 
 _LANGUAGES = {"en": "en-US", "zh": "zh-CN", "both": "en-US"}
 
@@ -106,6 +104,7 @@ class _Paper:
         from tracer.views.figures.palette import THEMES
 
         self.theme: Theme = THEMES[deck.theme]
+        self.name = deck.theme
         self.here = HERE[deck.theme]
         self.link_colour = "#0072B2" if deck.theme == "light" else "#56B4E9"
         self._pdf = FPDF(unit="pt", format=(placing.WIDTH, placing.HEIGHT))
@@ -287,9 +286,12 @@ def _draw_line(paper: _Paper, pane: Listing, line: CodeLine, top: float) -> None
         number, muted = str(line.number), paper.theme.muted
         paper.line(strip.left, top, pane.lead, number, pane.size, pane.style, muted)
     style = Style(pane.style.lang, mono=True, bold=line.lit)
-    ink = paper.theme.ink if line.lit or not pane.stepping else paper.theme.muted
-    for text in line.broken.lines:
-        paper.line(strip.left + pane.indent, top, pane.lead, text, pane.size, style, ink)
+    for runs in broken(line.runs, line.broken.lines):
+        left = strip.left + pane.indent
+        for run in runs:
+            ink = run.colour(paper.name) or paper.theme.ink
+            paper.line(left, top, pane.lead, run.text, pane.size, style, ink)
+            left += width(run.text, pane.size, style)
         top += pane.lead
 
 

@@ -75,12 +75,24 @@ def drawn(
             f"figure {name!r} cannot be drawn with {dict(options or {})!r}: {error}"
         ) from error
     alt = " ".join(_unwrapped(text) for text in _undress(figure))
+    sized(figure, size, zoom)
+    figures = stepwise(figure, STEPS[name](figure)) if name in STEPS else (figure,)
+    return Pictures(figures, alt)
+
+
+def sized(figure: Figure, size: tuple[float, float], zoom: float = 1.0) -> Figure:
+    """Give a figure that was drawn for a whole slide the size that its place has, and return it.
+
+    Args:
+        figure: of size ``"slide"``.
+        size: of its place, in inches.
+        zoom: how much larger its text becomes than it is drawn.
+    """
     figure.set_size_inches(size[0] / (zoom * ZOOM), size[1] / (zoom * ZOOM))
     engine = figure.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine):
         engine.set(w_pad=PAD, h_pad=PAD)
-    figures = stepwise(figure, STEPS[name](figure)) if name in STEPS else (figure,)
-    return Pictures(figures, alt)
+    return figure
 
 
 def _undress(figure: Figure) -> tuple[str, str]:

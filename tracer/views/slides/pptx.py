@@ -15,11 +15,12 @@ from tracer.views.cells import clean
 from tracer.views.slides import builds, pages, placing, template
 from tracer.views.slides.files import library, put
 from tracer.views.slides.grid import Tabled
-from tracer.views.slides.listing import CodeLine, Listing
+from tracer.views.slides.listing import Listing
 from tracer.views.slides.measure import has_chinese
 from tracer.views.slides.model import Deck
 from tracer.views.slides.pages import Listed, Page, Pane, Pictured
 from tracer.views.slides.placing import INSET, PAD, Box, Text
+from tracer.views.slides.syntax import HERE, Run
 from tracer.views.slides.template import ASIDE, CAPTION, CHINESE, CONTENT, LINK, NUMBER, emu
 
 DPI = 160
@@ -27,9 +28,6 @@ DPI = 160
 
 LARGE = 300_000
 """Bytes of a picture from which on JPEG is considered."""
-
-HERE = {"light": "FFF3CF", "dark": "3A3219"}
-"""Behind the lines that a step dwells on."""
 
 _PLAIN_TABLE = "{2D5ABB26-0587-4C30-8999-92F81FD0307C}"  # "No Style, No Grid"
 _DECORATIVE = "{C183D7F6-B498-43B3-948B-1728B52AA6E4}"
@@ -248,8 +246,8 @@ def _fill_code(slide: Any, order: int, pane: Listing, deck: Deck) -> None:
         properties.set("indent", str(-emu(pane.indent)))
         for element in _numbered(line.number):
             properties.append(parse_xml(element))
-        if line.broken.text:
-            _code_run(paragraph, line, pane.stepping, deck.theme)
+        for run in line.runs:
+            _code_run(paragraph, run, line.lit, deck.theme)
     _set(_described(slide, order, ASIDE), pane.beside, grown=INSET)
     _set(_described(slide, order, CAPTION), pane.source)
 
@@ -266,22 +264,22 @@ def _numbered(number: int | None) -> list[str]:
     ]
 
 
-def _code_run(paragraph: Any, line: CodeLine, stepping: bool, theme: str) -> None:
-    """Write a line of code: lit ones are marked, the others stand back while there are any."""
+def _code_run(paragraph: Any, run: Run, lit: bool, theme: str) -> None:
+    """Write a run of code in its colour; those of lit lines are marked."""
     from pptx.oxml import parse_xml
 
-    properties = _run(paragraph, line.broken.text)._r.get_or_add_rPr()
-    spaces = template.SPACES
-    marks = []
-    if stepping:
-        colour = "tx1" if line.lit else "tx2"
-        marks.append(f'<a:solidFill {spaces}><a:schemeClr val="{colour}"/></a:solidFill>')
-    if line.lit:
+    properties = _run(paragraph, run.text)._r.get_or_add_rPr()
+    spaces, colour = template.SPACES, run.colour(theme)
+    marks = [f"<a:solidFill {spaces}>{_rgb(colour)}</a:solidFill>"] if colour else []
+    if lit:
         properties.set("b", "1")
-        shade = f'<a:srgbClr val="{HERE[theme]}"/>'
-        marks.append(f"<a:highlight {spaces}>{shade}</a:highlight>")
+        marks.append(f"<a:highlight {spaces}>{_rgb(HERE[theme])}</a:highlight>")
     for place, mark in enumerate(marks):
         properties.insert(place, parse_xml(mark))
+
+
+def _rgb(colour: str) -> str:
+    return f'<a:srgbClr val="{colour[1:].upper()}"/>'
 
 
 # --- the rest of a slide --------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from tracer.views.slides import html
-from tracer.views.slides.model import Code, Deck, Part, Pictures, Slide
+from tracer.views.slides.markup import LANGUAGES, escaped, sections, style
+from tracer.views.slides.model import Code, Deck, Part, Pictures, Slide, stilled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +27,6 @@ html, body { width: 1280px; -webkit-print-color-adjust: exact; print-color-adjus
   width: 1280px; height: 720px; overflow: hidden; break-after: page; background: var(--paper); }
 .slides > section:last-child { break-after: auto; }
 .slides .code .line.here { background: var(--here); }
-.licence { display: none; }
 .slides .code .beside li.current { font-size: 24px; }
 .page-number { position: absolute; right: 54px; bottom: 14px;
   color: var(--muted); font-size: 24px; }
@@ -36,23 +35,25 @@ html, body { width: 1280px; -webkit-print-color-adjust: exact; print-color-adjus
 
 def contents(deck: Deck) -> list[tuple[str, int]]:
     """Return each slide's title and the page that it begins on, from 0."""
-    counts = [max((_steps(part) for part in slide.parts), default=1) for slide in deck.slides]
+    counts = [
+        max((_steps(part) for part in slide.parts), default=1) for slide in stilled(deck).slides
+    ]
     starts = accumulate(counts[:-1], initial=0)
     return [(slide.title, start) for slide, start in zip(deck.slides, starts, strict=True)]
 
 
 def printable(deck: Deck) -> str:
     """Return a deck as an HTML document for printing."""
-    flat = replace(deck, slides=tuple(page for s in deck.slides for page in _pages(s)))
+    flat = replace(deck, slides=tuple(page for s in stilled(deck).slides for page in _pages(s)))
     figures = [
         f for s in flat.slides for p in s.parts if isinstance(p, Pictures) for f in p.figures
     ]
     sources = iter([_source(figure) for figure in figures])
     slides = re.sub(r"data:image/webp;base64,[^\"]*", lambda _: next(sources), _sections(flat))
     return (
-        f'<!doctype html><html lang="{html.LANGUAGES[deck.lang]}" data-theme="{deck.theme}">'
-        f'<meta charset="utf-8"><title>{html._text(deck.title)}</title>'
-        f"<style>{html._style(deck.theme)}{STYLE}</style>"
+        f'<!doctype html><html lang="{LANGUAGES[deck.lang]}" data-theme="{deck.theme}">'
+        f'<meta charset="utf-8"><title>{escaped(deck.title)}</title>'
+        f"<style>{style(deck.theme)}{STYLE}</style>"
         f'<body class="reveal"><div class="slides">{slides}</div></body></html>'
     )
 
@@ -81,7 +82,7 @@ def _at(part: Part, step: int) -> Part:
 def _sections(flat: Deck) -> str:
     """Return the slides as the HTML writer makes them, with numbers, and the steps' lines lit."""
     blank = replace(flat, slides=tuple(map(_without_figures, flat.slides)))
-    pairs = enumerate(zip(html._slides(blank), flat.slides, strict=True), 1)
+    pairs = enumerate(zip(sections(blank), flat.slides, strict=True), 1)
     number = '<span class="page-number">{}</span></section>'
     return "\n".join(
         _marked(section, slide).replace("</section>", number.format(n))
@@ -108,7 +109,7 @@ def _marked(section: str, slide: Slide) -> str:
         for line in lines:
             plain = rf'class="(line[^"]*)" data-line="{line}"'
             section = re.sub(plain, rf'class="\1 here" data-line="{line}"', section)
-    return section.replace('class="fragment" data-lines', 'class="current" data-lines')
+    return section.replace('class="visible" data-lines', 'class="current" data-lines')
 
 
 def _source(figure: Figure) -> str:

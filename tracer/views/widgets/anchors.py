@@ -166,7 +166,12 @@ def _counts(scene: Scene, chosen: int, size: float, ratio: float) -> str:
     lang = scene.lang
     heads = [
         told.say(lang, *pair)
-        for pair in (("level", "层"), ("cells", "单元"), ("per cell", "每格"), ("anchors", "锚框"))
+        for pair in (
+            ("level", "层"),
+            ("cells", "单元"),
+            ("per cell", "每单元"),
+            ("anchors", "锚框"),
+        )
     ]
     rows = []
     for i, level in enumerate(scene.anchors.levels):
@@ -201,7 +206,7 @@ def _beyond(scene: Scene, boxes: np.ndarray) -> list[str]:
     text = told.say(
         scene.lang,
         f"{count} of {len(boxes)} stick out of the image: decoded boxes are clipped, anchors not.",
-        f"{len(boxes)} 个里有 {count} 个伸出图像：解码后的框会被裁剪，锚框不会。",
+        f"{len(boxes)} 个里有 {count} 个伸出图片之外：解码后的框会被裁剪，锚框不会。",
     )
     return [told.note(text, muted=True)]
 
@@ -232,7 +237,7 @@ def explorer(
     controls = (
         Choice("level", "level", "层", tuple((n, n) for n in scene.names),
                level or scene.names[min(2, len(scene.names) - 1)], buttons=True),
-        Choice("ratio", "ratio h/w", "比例 高/宽",
+        Choice("ratio", "ratio h/w", "比例（高/宽）",
                ((every, ALL), *((f"{r:g}", r) for r in ratios)), ratio, buttons=True),
         Choice("size", "size", "尺寸", ((own, ALL), *((f"{s}", float(s)) for s in SIZES)), size),
         Slider("x", "x", "x", 0, width - 1, _start(x, point[0], width)),

@@ -25,7 +25,7 @@ INSTALL = (
 
 RUN = (
     "A still picture: run this cell in a notebook to get the controls.",
-    "这是静态图：在笔记本里运行这个单元，就会出现控件。",
+    "这是静态图：在笔记本里运行这个单元格，就会出现控件。",
 )
 
 

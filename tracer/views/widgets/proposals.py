@@ -33,7 +33,7 @@ STEPS = {
     "all": ("all anchors", "全部锚框"),
     "top_k": ("best per level", "每层取最高分"),
     "small": ("large enough", "去掉过小的"),
-    "score": ("score", "分数"),
+    "score": ("score", "得分"),
     "nms": ("NMS", "NMS"),
     "top_n": ("best of all", "总数上限"),
 }
@@ -202,7 +202,7 @@ def _unseen(lang: str, count: int) -> str:
         lang,
         f"{count:,} of these proposals were not among the recorded ones: the RoI heads never saw "
         "them, so that they have no class scores and give no detection here.",
-        f"其中 {count:,} 个候选框不在记录里：RoI heads 没有见过它们，没有类别分数，"
+        f"其中 {count:,} 个候选框不在记录里：RoI heads 没有见过它们，没有类别得分，"
         "所以这里不会产生检测结果。",
     )
 

@@ -146,14 +146,15 @@ def _missing(scene: Scene, level: Level, plane: Plane | None, channel: int) -> l
         text = told.say(
             lang,
             f"Channel {channel} of {level.name} is not in this recording: record with {option}.",
-            f"这份记录里没有 {level.name} 的第 {channel} 通道：录制时用 {option}。",
+            f"这份记录里没有 {level.name} 的第 {channel} 通道：记录时用 {option}。",
         )
     elif not plane.exact:
         text = told.say(
             lang,
             f"Shown from the small picture in the recording (every {plane.step}. cell, 8 bits); "
             f"for the values record with {option}.",
-            f"取自记录里的小图（每 {plane.step} 格一个，8 位）；要看原值，录制时用 {option}。",
+            f"取自记录里的预览图（每 {plane.step} 个单元一个，8 位）；要看原值，"
+            f"记录时用 {option}。",
         )
     else:
         return []
@@ -164,7 +165,9 @@ def _levels(scene: Scene, channel: int, x: float, y: float) -> str:
     """A row per level: which cell the point is in, and that cell's value."""
     lang = scene.lang
     name = told.say(lang, "mean", "均值") if channel == MEAN else f"[{channel}]"
-    heads = [told.say(lang, *pair) for pair in (("level", "层"), ("map", "图"), ("cell", "单元"))]
+    heads = [
+        told.say(lang, *pair) for pair in (("level", "层"), ("map", "特征图"), ("cell", "单元"))
+    ]
     rows = []
     for level in scene.levels:
         plane, cell = scene.plane(level, channel), cell_at(level, x, y)
@@ -203,7 +206,7 @@ def explorer(
         Choice("level", "level", "层", names, start, buttons=True),
         Slider("channel", "channel (−1: mean)", "通道（−1：均值）", MEAN,
                max(each.map.shape[1] for each in scene.levels) - 1, channel),
-        Slider("blend", "map over picture", "图的不透明度", 0.0, 1.0, blend, 0.05),
+        Slider("blend", "map over picture", "特征图的不透明度", 0.0, 1.0, blend, 0.05),
         Slider("x", "x", "x", 0, width - 1, _start(x, point[0], width)),
         Slider("y", "y", "y", 0, height - 1, _start(y, point[1], height)),
     )  # fmt: skip

@@ -164,7 +164,7 @@ def _words(
             f"{grid.bins[0]}×{grid.bins[1]} bins, each {grid.bin_size[1]:.2f} wide and "
             f"{grid.bin_size[0]:.2f} high.",
             f"框除以步幅后，以单元计是 {_numbers(grid.roi)}，不取整。分成 "
-            f"{grid.bins[0]}×{grid.bins[1]} 个格，每格宽 {grid.bin_size[1]:.2f}，高 "
+            f"{grid.bins[0]}×{grid.bins[1]} 个格子，每格宽 {grid.bin_size[1]:.2f}，高 "
             f"{grid.bin_size[0]:.2f}。",
         ),
         told.say(
@@ -201,7 +201,7 @@ def _result(scene: Scene, level: Level, channel: int, pooled: np.ndarray | None)
             lang,
             f"The values of {level.name} are not in this recording, so the picture stands in for "
             f"the map and nothing is pooled: record with {option}.",
-            f"这份记录里没有 {level.name} 的数值，所以用原图代替特征图，也算不出池化结果：录制时用 "
+            f"这份记录里没有 {level.name} 的数值，所以用原图代替特征图，也算不出池化结果：记录时用 "
             f"{option}。",
         )
     low, high = float(np.nanmin(pooled)), float(np.nanmax(pooled))
@@ -209,7 +209,7 @@ def _result(scene: Scene, level: Level, channel: int, pooled: np.ndarray | None)
         lang,
         f"Middle: channel {channel} of {level.name} around the box. Right: its pooled map, from "
         f"{low:.3g} to {high:.3g}, in the same colours.",
-        f"中：框周围 {level.name} 的第 {channel} 通道。右：它池化后的图，取值 {low:.3g} 到 "
+        f"中：框周围 {level.name} 的第 {channel} 通道。右：池化的结果，取值 {low:.3g} 到 "
         f"{high:.3g}，用同一色标。",
     )
 
