@@ -470,6 +470,7 @@ def _overlaps(s: Sheet, ax: Axes, parts: Anatomy, proposals: Proposals) -> None:
     ax.set_xlim(parts.rpn.nms_threshold, 1)
     with_which = s.say("IoU with the kept box that it overlaps most", "与重叠最大的留下的框的 IoU")
     s.labels(ax, with_which, s.say("boxes", "框数"))
+    ax.margins(y=0.5)  # room for the legend above the bars
     s.legend(ax, loc="upper right", ncols=len(names))
 
 

@@ -187,7 +187,7 @@ def _still(part: Interactive, subject: Subject, theme: str, size: tuple[float, f
     set_to = between.join(f"{s.label} {s.texts[s.start]}" for s in part.sliders)
     there = part.count.replace("{shown}", count(int(part.shown().sum())))
     said = f"{there}{between}{set_to}{end}"
-    more = subject.say(" In the HTML deck, sliders change this.", "HTML 讲义里可以拖动。")
+    more = subject.say(" Try it in the HTML deck.", "HTML 讲义里可以拖动。")
     return Pictures((sized(drawn, size),), said, said + more)
 
 
