@@ -113,7 +113,7 @@ def test_stills_say_what_they_show_and_where_more_is(made):
         it = part(slide)
         assert f"{it.shown().sum():,}" in it.still.caption
         assert all(s.texts[s.start] in it.still.caption for s in it.sliders)
-        assert ("In the HTML deck, sliders" in it.still.caption) == (slide.lang == "en")
+        assert ("in the HTML deck" in it.still.caption) == (slide.lang == "en")
         assert ("HTML 讲义里可以" in it.still.caption) == (slide.lang == "zh")
 
 
