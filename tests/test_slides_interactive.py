@@ -114,7 +114,7 @@ def test_stills_say_what_they_show_and_where_more_is(made):
         assert f"{it.shown().sum():,}" in it.still.caption
         assert all(s.texts[s.start] in it.still.caption for s in it.sliders)
         assert ("in the HTML deck" in it.still.caption) == (slide.lang == "en")
-        assert ("HTML 讲义里可以" in it.still.caption) == (slide.lang == "zh")
+        assert ("HTML 幻灯片里可以" in it.still.caption) == (slide.lang == "zh")
 
 
 def test_a_still_draws_the_boxes_that_are_shown(made):

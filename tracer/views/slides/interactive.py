@@ -87,7 +87,7 @@ def proposals(subject: Subject) -> Interactive:
     ranks = _ranks(rank)
     names = [each.name for each in subject.parts.pyramid.levels]
     score = _score(
-        subject.say("objectness from", "objectness 不低于"), found.scores[order], 0.0, 0.5
+        subject.say("objectness from", "前景得分不低于"), found.scores[order], 0.0, 0.5
     )
     best = _best(subject.say("at most the best", "只取前几名"), ranks, 20, rank)
     return _over_picture(
@@ -187,7 +187,7 @@ def _still(part: Interactive, subject: Subject, theme: str, size: tuple[float, f
     set_to = between.join(f"{s.label} {s.texts[s.start]}" for s in part.sliders)
     there = part.count.replace("{shown}", count(int(part.shown().sum())))
     said = f"{there}{between}{set_to}{end}"
-    more = subject.say(" Try it in the HTML deck.", "HTML 讲义里可以拖动。")
+    more = subject.say(" Try it in the HTML deck.", "HTML 幻灯片里可以拖动。")
     return Pictures((sized(drawn, size),), said, said + more)
 
 
