@@ -235,7 +235,12 @@ def test_goto_takes_a_step_or_a_call():
 def test_find_looks_at_source_calls_classes_and_shapes():
     cursor = stepper("tiny")
     assert walk(cursor, "last first") == [37, 0]
-    for text, path in [("batchnorm", "body.bn"), ("1x4X6x8", "body"), ("1x2", "head")]:
+    for text, path in [
+        ("batchnorm", "body.bn"),
+        ("1x4X6x8", "body"),
+        ("4x*x8", "body"),
+        ("1x2", "head"),
+    ]:
         cursor.do("first")
         cursor.do(f"find {text}")
         assert (cursor.position.call.path, cursor.position.kind) == (path, "start")

@@ -273,7 +273,8 @@ class Cursor:
     def find(self, wanted: str) -> None:
         """Go to the next position whose source line, call, class or result's shape has `wanted`.
 
-        Upper and lower case are the same; ``*`` stands for anything within a word (``256x*x*``).
+        Upper and lower case are the same; ``*`` stands for anything within a word:
+        ``256x*x*`` finds ``1x256x50x68`` too.
 
         Raises:
             MissingError: none from here on.
@@ -282,7 +283,7 @@ class Cursor:
         here = self.timeline.index(self.tick)
         for position in self.timeline.positions[here + 1 :]:
             words = (text := self._text(position)).split()
-            if folded in text or any(fnmatchcase(word, folded) for word in words):
+            if folded in text or any(fnmatchcase(word, f"*{folded}*") for word in words):
                 self.goto(position.tick)
                 return
         raise MissingError(

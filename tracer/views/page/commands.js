@@ -51,7 +51,7 @@ function goto(cursor, argument) {
 // To the next line, call, class or shape with a text; `*` is anything within a word.
 function find(cursor, wanted) {
   const folded = wanted.toLowerCase();
-  const test = glob(folded);
+  const test = glob(`*${folded}*`);
   const found = wanted && cursor.positions.slice(cursor.position.index + 1).find((position) => {
     const text = cursor.searched(position).toLowerCase();
     return text.includes(folded) || text.split(/\s+/).some((word) => test.test(word));

@@ -86,9 +86,7 @@ def proposals(subject: Subject) -> Interactive:
     rank = np.arange(1, len(order) + 1)
     ranks = _ranks(rank)
     names = [each.name for each in subject.parts.pyramid.levels]
-    score = _score(
-        subject.say("objectness from", "前景得分不低于"), found.scores[order], 0.0, 0.5
-    )
+    score = _score(subject.say("objectness from", "前景得分不低于"), found.scores[order], 0.0, 0.5)
     best = _best(subject.say("at most the best", "只取前几名"), ranks, 20, rank)
     return _over_picture(
         subject, found.boxes.xyxy[order], found.level[order], _levels(names), (score, best),
