@@ -80,7 +80,7 @@ def browse(file: Path, repeats: int) -> dict[str, tuple[list[float], float]]:
             session = view.context.new_cdp_session(view)
             session.send("Performance.enable", {"timeDomain": "threadTicks"})
             view.goto(file.as_uri())
-            view.wait_for_function("document.documentElement.dataset.ready")
+            view.wait_for_selector("html[data-ready]", state="attached")
             worked.append(_worked(session))
             ready.append(float(view.evaluate("document.documentElement.dataset.ready")))
         found["ready"] = ready, statistics.mean(worked)

@@ -391,11 +391,11 @@ def test_the_line_at_hand_comes_into_sight_when_the_panel_gets_its_size(browser,
     link, low = "#call=backbone.fpn&text=last_inner = inner_lateral", {"width": 900, "height": 60}
     with Opened(browser, real, link, viewport=low) as opened:
         opened.view.set_viewport_size({"width": 900, "height": 900})
-        opened.view.wait_for_function("""() => {
+        opened.until("""(() => {
             const [panel, line] = [".code", ".line.here"]
                 .map((one) => document.querySelector(one).getBoundingClientRect());
             return line.top > panel.top + 30 && line.bottom < panel.bottom - 30;
-        }""")
+        })()""")
 
 
 def test_print_shows_the_function_and_hides_the_controls(browser, real):
