@@ -83,5 +83,10 @@ class Opened:
         for key in keys:
             self.view.keyboard.press(key)
 
+    def drawn(self) -> None:
+        """Draw now what the page would draw with its next picture."""
+        self.view.evaluate("globalThis.tracerPage?.draw()")
+
     def text(self, selector: str) -> str:
+        self.drawn()
         return self.view.locator(selector).first.inner_text()

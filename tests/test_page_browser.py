@@ -495,7 +495,7 @@ def test_the_drawing_follows_the_call(browser, drawn, kind):
     with Opened(browser, drawn, f"#call={PLACES[kind]}") as opened:
         opened.view.locator("#tab-picture").click()
         assert opened.view.get_by_label("Drawing").input_value() == kind
-        opened.view.wait_for_timeout(100)
+        opened.drawn()
         canvas = opened.view.locator(".scene, .merge canvas").locator("visible=true").first
         assert canvas.evaluate(COLOURS) > 8
         assert opened.problems == []
