@@ -75,3 +75,14 @@ THEMES = {
     "light": Theme("#ffffff", "#1f2430", "#5d6675", "#dfe3ea", "#f3f5f8"),
     "dark": Theme("#14171f", "#e8eaf0", "#9aa4b5", "#343a48", "#1f2430"),
 }
+
+
+def written_on(colour: str) -> str:
+    """Return the colour of text on a colour."""
+    return "#14171f" if light(colour) else "#ffffff"
+
+
+def light(colour: str) -> bool:
+    """Whether dark text reads better on a colour than white."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return 0.299 * red + 0.587 * green + 0.114 * blue > 150

@@ -24,7 +24,7 @@ from tracer.errors import InputError, near
 from tracer.rcnn.anatomy import Anatomy, Picture, Plane, anatomy
 from tracer.record import Trace
 from tracer.views.figures.fonts import families
-from tracer.views.figures.palette import SEQUENTIAL, THEMES, Theme
+from tracer.views.figures.palette import SEQUENTIAL, THEMES, Theme, light, written_on
 
 LANGUAGES = ("en", "zh")
 SIZES = {"notebook": (9.2, 9.0), "slide": (13.333, 19.7)}  # width in inches, text in points
@@ -189,7 +189,7 @@ class Sheet:
         """Write text that is read on any picture: white on the colour."""
         options.setdefault("size", 0.75)
         box = {"facecolor": colour, "edgecolor": "none", "boxstyle": "round,pad=0.18"}
-        ink = "#14171f" if light(colour) else "#ffffff"
+        ink = written_on(colour)
         return self.text(ax, x, y, text, colour=ink, bbox=box, **{"clip_on": True, **options})
 
     def legend(self, ax: Axes, **options: Any) -> None:
@@ -291,12 +291,6 @@ def frame(ax: Axes, colour: str, width: float = 2.0) -> None:
         spine.set_visible(True)
         spine.set_color(colour)
         spine.set_linewidth(width)
-
-
-def light(colour: str) -> bool:
-    """Whether dark text reads better on a colour than white."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return 0.299 * red + 0.587 * green + 0.114 * blue > 150
 
 
 def mixed(colour: str, other: str, share: float) -> str:

@@ -72,7 +72,8 @@ const interactive = (() => {
     const places = boxes.map((box) => data.boxes.slice(4 * box, 4 * box + 4).map((side) => side * scale));
     const colours = boxes.map((box) => data.colours[data.group[box]]);
     for (let n = boxes.length - 1; n >= 0; n -= 1) outline(paper, places[n], colours[n]);
-    if (data.names.length) name(paper, places, boxes.map((box) => data.names[box]), colours);
+    const inks = boxes.map((box) => data.inks[data.group[box]]);
+    if (data.names.length) name(paper, places, boxes.map((box) => data.names[box]), colours, inks);
   }
 
   function outline(paper, [x1, y1, x2, y2], colour) {
@@ -84,7 +85,7 @@ const interactive = (() => {
   }
 
   // A name stands in a corner of its box where no better box's name stands, or not at all.
-  function name(paper, places, texts, colours) {
+  function name(paper, places, texts, colours, inks) {
     const taken = [];
     paper.font = `${TEXT}px ${getComputedStyle(document.querySelector(".reveal")).fontFamily}`;
     paper.textBaseline = "middle";
@@ -96,7 +97,7 @@ const interactive = (() => {
       taken.push([...free, wide]);
       paper.fillStyle = colours[n];
       paper.fillRect(...free, wide, tall);
-      paper.fillStyle = light(colours[n]) ? "#14171f" : "#ffffff";
+      paper.fillStyle = inks[n];
       paper.fillText(text, free[0] + 8, free[1] + tall * 0.53);
     });
   }
@@ -105,11 +106,6 @@ const interactive = (() => {
     const within = (at, most) => Math.max(0, Math.min(at, most));
     return [[x1, y1], [x1, y1 - tall], [x2 - wide, y1], [x1, y2 - tall], [x1, y2], [x2 - wide, y2 - tall]]
       .map(([x, y]) => [within(x, width - wide), within(y, height - tall)]);
-  }
-
-  function light(colour) {
-    const [red, green, blue] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
-    return 0.299 * red + 0.587 * green + 0.114 * blue > 150;
   }
 
   return { start, draw, follow, leave, owns };

@@ -223,12 +223,15 @@ def _slider(slider: Slider) -> str:
 
 def _data(part: Interactive) -> dict[str, Any]:
     """What the script draws from; its texts are cleaned, and set as text."""
+    from tracer.views.figures.palette import written_on
+
     height, width = part.picture.shape[:2]
     return {
         "size": [width, height],
         "boxes": part.boxes.ravel().tolist(),
         "group": part.group.tolist(),
         "colours": [colour for _, colour in part.groups],
+        "inks": [written_on(colour) for _, colour in part.groups],
         "names": [clean(name) for name in part.names],
         "count": clean(part.count),
         "sliders": [

@@ -22,7 +22,6 @@ from tracer.views.slides.model import (
     Cells,
     Code,
     Deck,
-    Interactive,
     Part,
     Pictures,
     Points,
@@ -248,8 +247,7 @@ def _views(part: Part, box: Box, slide: Slide) -> Sequence[Pane]:
         return [_pictured(figure, part.alt, caption, box) for figure in part.figures]
     if isinstance(part, Cells):
         return [tabled(part, box, slide.lang)]
-    if isinstance(part, Interactive):
-        return _views(part.still, box, slide)
+    assert isinstance(part, Code)  # `stilled` left nothing interactive
     return listings(part, box, slide.lang)
 
 

@@ -20,8 +20,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from tracer.rcnn.anatomy import FeatureMap, Picture, Plane
 from tracer.views.figures.fonts import chinese_family
-from tracer.views.figures.palette import SEQUENTIAL
-from tracer.views.figures.sheet import light, limits
+from tracer.views.figures.palette import SEQUENTIAL, written_on
+from tracer.views.figures.sheet import limits
 
 WIDTH = 720
 """Pixels of a picture."""
@@ -97,7 +97,7 @@ class Canvas:
         px = min(max(px, 0), self.image.width - wide)
         py = min(max(py, tall), self.image.height)
         self._draw.rectangle((px, py - tall, px + wide, py), fill=colour)
-        ink = "#14171f" if light(colour) else "#ffffff"
+        ink = written_on(colour)
         self._draw.text((px + 4 - left, py - tall + 3 - top), text, fill=ink, font=font)
 
     def jpeg(self) -> bytes:
