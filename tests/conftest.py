@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from recordings import recordings_folder  # noqa: F401
 from skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401
 
 # Workers side by side (pytest-xdist) share the cores: with more threads than these, all wait.
