@@ -1,5 +1,6 @@
-# make demo    record a pass over a picture and write every report into demo/
-# make test    lint, type check and tests
+# make demo         record a pass over a picture and write every report into demo/
+# make test         lint, type check and tests
+# make test-fast    the same without what needs a browser, a notebook kernel or a whole model
 #
 # Each sets up what it needs in a fresh clone, and is quick the second time.
 #   PYTHON=python3.12 make test    another interpreter, in its own .venv-python3.12
@@ -7,12 +8,12 @@
 
 PYTHON ?= python3
 VENV   ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
-PYTEST ?= -q -n 2 --dist loadgroup
+PYTEST ?= -q -n 2 --dist loadgroup --no-loadscope-reorder
 DEMO   ?= demo
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench notebooks docs clean
+.PHONY: help demo test test-fast lint format bench notebooks docs clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -23,6 +24,9 @@ demo: $(VENV)/.stamp-use
 
 test: lint
 	$(BIN)/python -m pytest $(PYTEST)
+
+test-fast: lint
+	$(BIN)/python -m pytest $(PYTEST) -m 'not slow'
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .

@@ -1,13 +1,16 @@
-"""Recorded passes of small detectors, each made once per session, and what went into them."""
+"""Recorded passes of small detectors, each made once per test run, and what went into them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache, partial
 from typing import Any
+from zlib import crc32
 
 import torch
+from recordings import shared
 from torch import Tensor, nn
 from torchvision.models import mobilenet_v2
 from torchvision.models.detection import FasterRCNN
@@ -23,18 +26,48 @@ KEEP = ("anatomy", "roi_heads.box_roi_pool")
 LARGE = tuple(re.sub(r"<\d+MB", "<0.5MB", pattern) for pattern in PRESETS["anatomy"])
 """What the preset keeps of a large image: of the pyramid P4, P5 and P6, no laterals of P2 and P3,
 and no original picture of more than half a megabyte."""
+DEEP_HEADS = ("fasterrcnn_resnet50_fpn_v2", "maskrcnn", "keypointrcnn")
+FEWER = {"rpn_post_nms_top_n_test": 200, "box_detections_per_img": 10}
+"""For detectors whose heads convolve each proposal or detection, which takes most of the time."""
 SIZES = ((80, 120), (100, 70))  # height, width of the two images
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Recorded:
-    """A pass and all that is needed to compute its parts again."""
+    """A pass and all that is needed to compute its parts again, each made when asked for."""
 
-    model: nn.Module
-    images: list[Tensor]
-    targets: list[dict[str, Tensor]] | None
-    trace: Trace
-    output: Any
+    name: str
+    train: bool
+    keep: Any
+    targets: bool
+
+    @property
+    def model(self) -> nn.Module:
+        return model(self.name, self.train)
+
+    @cached_property
+    def trace(self) -> Trace:
+        key = f"{self.name}-{self.train}-{self.targets}-{crc32(repr(self.keep).encode())}"
+        return shared(f"anatomy-{key}", lambda: self._run(partial(tracer.trace, keep=self.keep)))
+
+    @cached_property
+    def output(self) -> Any:
+        return self._run(lambda net, *given: net(*given))
+
+    def _run(self, run: Callable[..., Any]) -> Any:
+        """Return what comes of the model and its pictures; the same each time."""
+        torch.manual_seed(1)
+        with torch.no_grad():
+            return run(self.model, pictures(), self._given_targets())
+
+    def _given_targets(self) -> list[dict[str, Tensor]] | None:
+        if not self.targets:
+            return None
+        targets = boxes_of_targets()
+        if self.name.startswith("mask"):
+            for target, size in zip(targets, SIZES, strict=True):
+                target["masks"] = torch.ones(len(target["boxes"]), *size, dtype=torch.uint8)
+        return targets
 
     @cached_property
     def forward(self) -> tuple[Any, dict[str, Tensor]]:
@@ -59,13 +92,14 @@ def boxes_of_targets() -> list[dict[str, Tensor]]:
     return [one, two]
 
 
-@cache
+@lru_cache(maxsize=3)
 def model(name: str, train: bool) -> nn.Module:
     """Build a detector; one of its own for training, which moves BatchNorm's statistics."""
     if name == "one level":
         return _one_level().train(train)
     sizes = {} if name.startswith("ssd") else {"min_size": 96, "max_size": 160}
-    net = models.build(name, None, seed=0, num_classes=5, **sizes)
+    fewer = FEWER if name.startswith(DEEP_HEADS) else {}
+    net = models.build(name, None, seed=0, num_classes=5, **sizes, **fewer)
     return net.train(train)
 
 
@@ -87,17 +121,5 @@ def recorded(
     keep: Any = KEEP,
     targets: bool | None = None,
 ) -> Recorded:
-    """Record a pass over the two pictures; with targets in training, else only if asked for."""
-    net = model(name, train)
-    given = boxes_of_targets() if (train if targets is None else targets) else None
-    if name.startswith("mask") and given is not None:
-        for target, size in zip(given, SIZES, strict=True):
-            target["masks"] = torch.ones(len(target["boxes"]), *size, dtype=torch.uint8)
-    images = pictures()
-    torch.manual_seed(1)
-    with torch.no_grad():
-        trace = tracer.trace(net, images, given, keep=keep)
-    torch.manual_seed(1)
-    with torch.no_grad():
-        output = net(pictures(), given)
-    return Recorded(net, pictures(), given, trace, output)
+    """A pass over the two pictures; with targets in training, else only if asked for."""
+    return Recorded(name, train, keep, train if targets is None else targets)

@@ -1,22 +1,38 @@
-"""What many tests share: one model and a few recordings of it, made once."""
+"""How the tests are run, and what many of them share: one model and a few recordings of it."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
-from recordings import recordings_folder  # noqa: F401
+from leftovers import pytest_collection_finish, pytest_runtest_logfinish  # noqa: F401
+from recordings import recordings_folder, shared  # noqa: F401
 from skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401
 
-# Workers side by side (pytest-xdist) share the cores: with more threads than these, all wait.
-os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
+# Workers side by side (pytest-xdist) share the cores, and inherit this from the first process.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Files that take longest, in the order in which they are begun: none of them is left for the end,
+# where the other worker would wait for it. All others follow by name.
+LONGEST = ("test_notebooks", "test_notebooks_browser", "test_anatomy", "test_capture_rcnn")
+
+# Who uses one of these, directly or through another fixture, is slow; a file that needs as much
+# without them says so by `pytestmark = pytest.mark.slow`.
+SLOW = {"browser", "lab", "rcnn", "built"}
 
 
 def pytest_collection_modifyitems(items):
-    """Keep a file's tests on one worker, for what they share; chapters are spread one by one."""
+    """Mark the tests, group them and sort them.
+
+    A file's tests stay on one worker, for what they share; chapters are spread one by one.
+    """
     for item in items:
-        if item.path.name != "test_notebooks.py":
+        if SLOW.intersection(item.fixturenames):
+            item.add_marker("slow")
+        if item.path.stem != "test_notebooks":
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    order = {stem: place for place, stem in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +92,7 @@ def recorded(rcnn, two_images):
     import tracer
 
     with torch.no_grad():
-        return tracer.trace(rcnn, two_images, grain="line")
+        return shared("eval-line", lambda: tracer.trace(rcnn, two_images, grain="line"))
 
 
 @pytest.fixture(scope="session")
@@ -86,4 +102,5 @@ def built():
 
     import tracer
 
-    return tracer.trace(fasterrcnn_resnet50_fpn, weights=None, weights_backbone=None, grain="line")
+    options = {"weights": None, "weights_backbone": None, "grain": "line"}
+    return shared("built-line", lambda: tracer.trace(fasterrcnn_resnet50_fpn, **options))

@@ -19,6 +19,8 @@ from tracer.rcnn.anatomy import ORIGINAL, RESIZED, Anatomy, Boxes, anatomy, lay_
 from tracer.rcnn.anatomy.geometry import decode, encode, iou
 from tracer.rcnn.anatomy.training import match
 
+pytestmark = pytest.mark.slow
+
 TWO_STAGE = (
     "fasterrcnn_resnet50_fpn",
     "fasterrcnn_resnet50_fpn_v2",
@@ -28,6 +30,7 @@ TWO_STAGE = (
     "one level",
 )
 IMAGES = (0, 1)
+each_detector = pytest.mark.parametrize("name", TWO_STAGE, scope="module")  # one after the other
 
 
 def parts(name: str = TWO_STAGE[0], **options) -> tuple[Recorded, Anatomy]:
@@ -42,7 +45,7 @@ def same(ours: np.ndarray, theirs: torch.Tensor) -> None:
 # --- transform ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", TWO_STAGE)
+@each_detector
 def test_pictures_have_the_transforms_sizes_and_pixels(name):
     case, found = parts(name)
     images, _ = case.model.transform(pictures())
@@ -54,8 +57,8 @@ def test_pictures_have_the_transforms_sizes_and_pixels(name):
 
 
 def test_undoing_the_normalisation_gives_the_resized_picture():
-    case, found = parts()
-    for image, picture in zip(case.images, found.pictures, strict=True):
+    _, found = parts()
+    for image, picture in zip(pictures(), found.pictures, strict=True):
         height, width = picture.resized_size
         plain = torch.nn.functional.interpolate(
             image[None],
@@ -176,7 +179,7 @@ def test_previews_are_of_image_0_and_say_so():
 # --- RPN ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", TWO_STAGE)
+@each_detector
 @torch.no_grad()
 def test_anchors(name):
     case, found = parts(name)
@@ -200,7 +203,7 @@ def test_anchors_of_a_cell_lie_around_it():
         assert found.cell_at(level, column * right + 1, row * down - 1) == (row, column)
 
 
-@pytest.mark.parametrize("name", TWO_STAGE)
+@each_detector
 @pytest.mark.parametrize("image", IMAGES)
 @torch.no_grad()
 def test_proposals_and_what_removed_them(name, image):
@@ -327,7 +330,7 @@ def test_settings_are_the_models():
 # --- RoI heads and detections ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", TWO_STAGE)
+@each_detector
 @pytest.mark.parametrize("image", IMAGES)
 @torch.no_grad()
 def test_levels_and_pooled_boxes(name, image):
@@ -348,7 +351,7 @@ def test_levels_and_pooled_boxes(name, image):
         assert not pooling.assigned[image].any()
 
 
-@pytest.mark.parametrize("name", TWO_STAGE)
+@each_detector
 def test_the_preset_keeps_what_roi_align_takes_and_the_picture(name):
     case, found = parts(name, keep="anatomy")
     pooling = found.roi_heads.box
@@ -466,7 +469,7 @@ def test_the_grid_is_roi_aligns_also_at_the_border(box, ratio):
     assert (np.isclose(totals, 1, atol=1e-6) | (totals == 0)).all()
 
 
-@pytest.mark.parametrize("name", TWO_STAGE)
+@each_detector
 @pytest.mark.parametrize("image", IMAGES)
 @torch.no_grad()
 def test_scores_and_detections(name, image):

@@ -19,6 +19,8 @@ from tracer.checks import problems
 from tracer.errors import InputError
 from tracer.query import beneath, locals_at
 
+pytestmark = pytest.mark.slow
+
 GRAINS = ["module", "function", "op", "line"]
 
 

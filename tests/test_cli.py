@@ -15,6 +15,8 @@ import tracer
 from tracer import cli, commands
 from tracer.errors import InputError, TracerError
 
+pytestmark = pytest.mark.slow
+
 SMALL = ["--model", "fasterrcnn_resnet18_fpn", "--min-size", "64", "--max-size", "96"]
 
 

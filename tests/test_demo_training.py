@@ -27,6 +27,8 @@ from tracer.rcnn.demo.training import (
 )
 from tracer.rcnn.demo.weights import demo_model, read_about
 
+pytestmark = pytest.mark.slow
+
 FIRST = Phase(1, ((64, 64),), sampling_ratio=1, pixels=64 * 64)
 SECOND = Phase(1, ((64, 96),), pixels=64 * 64, positives=0.5)
 TINY = TrainConfig(rank=2, phases=(FIRST, SECOND), warmup=1, decay=1, save_every=1)

@@ -27,6 +27,8 @@ from tracer.rcnn.demo.weights import (
     save_weights,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model():

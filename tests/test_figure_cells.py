@@ -9,6 +9,8 @@ from anatomy_passes import recorded
 from tracer.rcnn.anatomy import anatomy
 from tracer.views.figures.cells import box_of_level, fig_boxes_in_cells
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def parts():

@@ -28,6 +28,8 @@ from tracer.views.figures import FIGURES, STAGES, fonts, in_stage, palette
 from tracer.views.figures.backbone import basic_block_cost, bottleneck_cost, receptive_fields
 from tracer.views.figures.sheet import columns, wrap
 
+pytestmark = pytest.mark.slow
+
 EVAL = [name for name, entry in FIGURES.items() if "training" not in entry.needs]
 TRAINING = [name for name, entry in FIGURES.items() if "training" in entry.needs]
 

@@ -13,6 +13,8 @@ from tracer.cli import main
 from tracer.commands.figures import STAGES
 from tracer.views import figures
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory) -> Path:

@@ -21,6 +21,8 @@ from tracer.errors import InputError, MissingError, WeightsError
 from tracer.rcnn import checkpoint, models
 from tracer.rcnn.demo.scenes import CLASSES
 
+pytestmark = pytest.mark.slow
+
 SMALL = "fasterrcnn_mobilenet_v3_large_320_fpn"
 FAMILIES = {
     "fasterrcnn": detection.FasterRCNN,

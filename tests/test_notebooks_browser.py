@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from browsers import chromium
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 CHAPTERS = ("05_fpn", "07_rpn.zh", "08_roi_heads")
 TOKEN = "reader"

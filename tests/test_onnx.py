@@ -13,6 +13,8 @@ from tracer.errors import InputError, MissingError
 from tracer.rcnn import models, onnx
 from tracer.views.exported import detections_beside, graph
 
+pytestmark = pytest.mark.slow
+
 BOXES = torch.tensor([[0.0, 0, 10, 10], [5, 5, 20, 20], [1, 1, 9, 9]])
 FOUND = {"boxes": BOXES, "labels": torch.tensor([1, 2, 1]), "scores": torch.tensor([0.9, 0.8, 0.7])}
 

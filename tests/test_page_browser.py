@@ -17,6 +17,8 @@ from tracer.stepper import Stepper
 from tracer.views.page import page, write_page
 from tracer.views.page.address import read, tick_at
 
+pytestmark = pytest.mark.slow
+
 STORIES = {
     "tiny": handmade.tiny_pass,
     "failed": handmade.failed_pass,

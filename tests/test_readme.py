@@ -11,6 +11,8 @@ import torch
 
 from tracer import cli, commands
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 READMES = ["README.md", "README.zh.md"]
 

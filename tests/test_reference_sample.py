@@ -17,7 +17,10 @@ from torchvision.ops import FrozenBatchNorm2d
 import tracer
 from tracer.rcnn import models, onnx
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated since 0.13:UserWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*deprecated since 0.13:UserWarning"),
+]
 
 LOSSES = ["loss_box_reg", "loss_classifier", "loss_objectness", "loss_rpn_box_reg"]
 

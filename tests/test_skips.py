@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CASES = {
     "skip": "import pytest\ndef test_a(): pytest.skip('no browser')",
     "skipif": "import pytest\n@pytest.mark.skipif(True, reason='no browser')\ndef test_a(): 1 / 0",

@@ -25,6 +25,8 @@ from tracer.views.slides.model import Cells, Code, Pictures, Points
 from tracer.views.slides.source import code, find_function
 from tracer.views.slides.tables import TABLES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def evaluated():

@@ -17,6 +17,8 @@ from tracer.views.slides.design import FIGURE
 from tracer.views.slides.html import write_html
 from tracer.views.slides.model import Pictures, unstepped
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip(
     "sphinx_revealjs", reason="sphinx-revealjs is not installed: pip install sphinx-revealjs"
 )

@@ -11,6 +11,8 @@ from tracer.cli import main
 from tracer.errors import MissingError
 from tracer.views.slides import catalogue, reveal
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("sphinx_revealjs", reason="sphinx-revealjs is not installed")
 
 OUTLINE = '[[slide]]\nuse = "anchor-table"\n\n[[slide]]\nuse = "losses"\n'

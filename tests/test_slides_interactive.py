@@ -18,6 +18,8 @@ from tracer.views.slides.interactive import INTERACTIVES, interactive
 from tracer.views.slides.model import Deck, Interactive, Pictures, Points, Slide, stilled
 from tracer.views.slides.subject import Subject
 
+pytestmark = pytest.mark.slow
+
 SCREEN = {"viewport": {"width": 1280, "height": 720}}
 KEYS = ("anchors-tried", "proposals-tried", "detections-tried")
 

@@ -16,6 +16,8 @@ from tracer.views.slides import browser, measure, pages, pdf, placing
 from tracer.views.slides.model import Deck, Interactive, Pictures, Points, Slide
 from tracer.views.slides.pdf import set_pdf, write_pdf
 
+pytestmark = pytest.mark.slow
+
 pypdf = pytest.importorskip("pypdf", reason="pypdf is not installed: pip install pypdf")
 pdfium = pytest.importorskip(
     "pypdfium2", reason="pypdfium2 is not installed: pip install pypdfium2"

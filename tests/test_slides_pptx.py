@@ -29,6 +29,8 @@ from tracer.views.slides.pages import pages
 from tracer.views.slides.placing import SMALLEST
 from tracer.views.slides.pptx import write_pptx
 
+pytestmark = pytest.mark.slow
+
 pptx = pytest.importorskip("pptx", reason="python-pptx is not installed: pip install python-pptx")
 
 A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"

@@ -20,6 +20,8 @@ from tracer.views.slides import catalogue, deck, pages
 from tracer.views.slides.model import Deck, Pictures, Slide
 from tracer.views.slides.pages import Pictured
 
+pytestmark = pytest.mark.slow
+
 READ, FINE_PRINT = 18, 12
 """Points that text has at least, and that ticks and cells have."""
 
