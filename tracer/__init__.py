@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tracer.record import Trace
     from tracer.store import load
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Where each public name lives; loaded when it is first used, so that reading a recording does not
 # load torch.
