@@ -7,6 +7,7 @@ function becomes a call of its own.
 
 from __future__ import annotations
 
+import dis
 import inspect
 import sys
 import threading
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from tracer.capture.recorder import Open, Recorder
 
 _MODULE_INIT = nn.Module.__init__.__code__
+MONITORING = sys.version_info >= (3, 12)
+"""Which of the two watchers is used; both make the same record."""
 
 
 @contextmanager
@@ -32,7 +35,7 @@ def watch(recorder: Recorder) -> Iterator[None]:
         yield
         return
     frames = _Frames(recorder)
-    if sys.version_info >= (3, 12):
+    if MONITORING:
         with _monitored(frames):
             yield
         return
@@ -85,11 +88,16 @@ class _Frames:
             return True
 
     def line(self, frame: FrameType, number: int) -> None:
-        """A line is about to run."""
+        """A line is about to run; it counts where another statement begins."""
         opened = self.opens.get(frame)
-        if opened is not None and self.lines:
+        if opened is None or not self.lines:
+            return
+        before = opened.line.line if opened.line is not None else 0
+        code = frame.f_code
+        reached = self.recorder.sources.statement(code, number).reached(code, before)
+        if reached is not None:
             with self.recorder.at_work():
-                self.recorder.line(opened, frame, number)
+                self.recorder.line(opened, frame, reached)
 
     def raised(self, frame: FrameType, error: BaseException) -> None:
         """The running line raised, or an exception passes through it."""
@@ -180,12 +188,18 @@ def _arguments(frame: FrameType) -> list[tuple[str, Any]]:
 
 
 class _SetTrace:
-    """`sys.settrace` for Python 3.10 and 3.11."""
+    """`sys.settrace` for Python 3.10 and 3.11.
+
+    It tells of a frame that is unwound as of one that returns None. Which it was, the frame's
+    last instruction says; and which exception, the latest that was raised in it or, by a bare
+    ``raise`` or at the end of a ``finally``, a ``with`` or an ``except``, raised again.
+    """
 
     def __init__(self, frames: _Frames) -> None:
         self.frames = frames
         self.wanted: dict[CodeType, bool] = {}
-        self.errors: dict[FrameType, BaseException] = {}
+        self.errors: dict[FrameType, BaseException | None] = {}
+        self.instructions: dict[CodeType, bytes] = {}
 
     def on_call(self, frame: FrameType, event: str, argument: Any) -> Any:
         """A frame starts anywhere."""
@@ -201,14 +215,36 @@ class _SetTrace:
     def on_event(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Something happens in a traced frame."""
         if event == "line":
-            self.errors.pop(frame, None)  # the exception was caught
             self.frames.line(frame, frame.f_lineno)
         elif event == "exception":
             self.errors[frame] = argument[1]
+            frame.f_trace_opcodes = True
             self.frames.raised(frame, argument[1])
+        elif event == "opcode":
+            if self._raises_again(frame):
+                self.errors[frame] = sys.exc_info()[1]
         elif event == "return":
-            self.frames.end(frame, argument, self.errors.pop(frame, None))
+            error = self.errors.pop(frame, None) or sys.exc_info()[1]
+            returned = argument is not None or self._instruction(frame)[0] in _RETURNS
+            self.frames.end(frame, argument, None if returned else error)
         return self.on_event
+
+    def _raises_again(self, frame: FrameType) -> bool:
+        """Whether the exception that is being handled is about to be raised again."""
+        instruction, argument = self._instruction(frame)
+        if instruction == dis.opmap["RERAISE"]:  # since 3.11, 1 marks an exception never handled here
+            return sys.version_info < (3, 11) or argument != 1
+        return instruction == dis.opmap["RAISE_VARARGS"] and argument == 0
+
+    def _instruction(self, frame: FrameType) -> bytes:
+        """The instruction that runs in a frame: its code and its argument."""
+        whole = self.instructions.get(frame.f_code)
+        if whole is None:
+            whole = self.instructions[frame.f_code] = frame.f_code.co_code
+        return whole[frame.f_lasti : frame.f_lasti + 2]
+
+
+_RETURNS = {dis.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in dis.opmap}
 
 
 @contextmanager

@@ -511,7 +511,10 @@ class Recorder:
         keep = self.keep.wants(opened.path, opened.kind, "locals", opened.keeps)
         see = self._seer(opened.id if opened.line is not None else None, keep)
         first = opened.line is None
-        for name, value in names.items():
+        known = [name for name in opened.locals if name in names]
+        new = [name for name in names if name not in opened.locals]
+        for name in known + self.sources.in_order(frame.f_code, new):
+            value = names[name]
             if value is opened.locals.get(name, opened) and type(value) in _UNCHANGING:
                 continue
             print_ = fingerprint(value, see)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.metadata
 import inspect
 import linecache
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
+from tracer.capture.statements import Statement, statements
 from tracer.errors import InputError
 from tracer.record import Source, SourceFile
 
@@ -40,6 +42,8 @@ class Sources:
         self._places: dict[tuple[str, int], Source] = {}
         self._names: dict[CodeType, str] = {}
         self._indexed: set[str] = set()
+        self._statements: dict[str, dict[int, Statement]] = {}
+        self._firsts: dict[tuple[str, int, str], int] = {}
 
     def traces(self, code: CodeType) -> bool:
         """Whether functions with this code are recorded."""
@@ -71,6 +75,29 @@ class Sources:
                 key = self._keys[filename] = self._new_key(filename)
             place = self._places[filename, line] = Source(key, line)
         return place
+
+    def statement(self, code: CodeType, line: int) -> Statement:
+        """The statement that a line of a function belongs to; the line where nothing is known."""
+        found = self._statements.get(code.co_filename)
+        if found is None:
+            text = "".join(linecache.getlines(code.co_filename))
+            found = self._statements[code.co_filename] = statements(text)
+        return found.get(line) or Statement(line)
+
+    def in_order(self, code: CodeType, names: list[str]) -> list[str]:
+        """Names of a function's locals as they first stand in its source, the same everywhere."""
+        if len(names) < 2:
+            return names
+        return sorted(names, key=lambda name: (self._first(code, name), name))
+
+    def _first(self, code: CodeType, name: str) -> int:
+        """How far behind the head of a function a name stands for the first time."""
+        key = (code.co_filename, code.co_firstlineno, name)
+        if key not in self._firsts:
+            text = "".join(linecache.getlines(code.co_filename)[code.co_firstlineno - 1 :])
+            found = re.search(rf"\b{re.escape(name)}\b", text)
+            self._firsts[key] = found.start() if found else len(text)
+        return self._firsts[key]
 
     def calling(self, frame: FrameType | None) -> Source | None:
         """The innermost line of traced code at or above `frame`."""
