@@ -232,7 +232,7 @@ class _SetTrace:
     def _raises_again(self, frame: FrameType) -> bool:
         """Whether the exception that is being handled is about to be raised again."""
         instruction, argument = self._instruction(frame)
-        if instruction == dis.opmap["RERAISE"]:  # since 3.11, 1 marks an exception never handled here
+        if instruction == dis.opmap["RERAISE"]:  # from 3.11, 1: of one not handled here
             return sys.version_info < (3, 11) or argument != 1
         return instruction == dis.opmap["RAISE_VARARGS"] and argument == 0
 

@@ -223,4 +223,7 @@ def _index_code(code: CodeType, name: str, names: dict[CodeType, str]) -> None:
     names.setdefault(code, name)
     for inner in code.co_consts:
         if isinstance(inner, CodeType):
-            _index_code(inner, f"{name}.<locals>.{inner.co_name}", names)
+            between = (
+                ".<locals>" if code.co_flags & inspect.CO_OPTIMIZED else ""
+            )  # of a class: none
+            _index_code(inner, f"{name}{between}.{inner.co_name}", names)
