@@ -490,7 +490,6 @@ def test_notebooks_without_slides(cells, expected, tmp_path, evaluated):
 
 
 def test_a_trace_writes_its_slides(tmp_path, evaluated):
-    pytest.importorskip("sphinx_revealjs", reason="sphinx-revealjs is not installed")
     path = written(tmp_path, '[[slide]]\nuse = "anchor-table"\n[[slide]]\nuse = "losses"\n')
     with pytest.warns(UserWarning, match="left out: slide 'losses'"):
         file = evaluated.slides(tmp_path / "deck.html", outline=path, lang="zh")

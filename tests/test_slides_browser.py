@@ -19,10 +19,6 @@ from tracer.views.slides.model import Pictures, unstepped
 
 pytestmark = pytest.mark.slow
 
-pytest.importorskip(
-    "sphinx_revealjs", reason="sphinx-revealjs is not installed: pip install sphinx-revealjs"
-)
-
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 SCREEN = {"viewport": {"width": 1280, "height": 720}}
 

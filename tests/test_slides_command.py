@@ -8,12 +8,9 @@ import pytest
 from anatomy_passes import recorded
 
 from tracer.cli import main
-from tracer.errors import MissingError
 from tracer.views.slides import catalogue, reveal
 
 pytestmark = pytest.mark.slow
-
-pytest.importorskip("sphinx_revealjs", reason="sphinx-revealjs is not installed")
 
 OUTLINE = '[[slide]]\nuse = "anchor-table"\n\n[[slide]]\nuse = "losses"\n'
 
@@ -129,8 +126,7 @@ def test_a_recording_has_to_be_named(capsys):
     assert "name a recording, or --list" in capsys.readouterr().err
 
 
-def test_reveal_is_asked_for_where_it_is_missing(monkeypatch):
-    reveal.file.cache_clear()
-    monkeypatch.setattr(reveal.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingError, match=r"pip install 'rcnn-tracer\[slides\]'"):
-        reveal.file("dist/reveal.js")
+def test_reveal_travels_with_its_licence_and_names_its_version():
+    assert "Permission is hereby granted, free of charge" in reveal.file("LICENSE")
+    assert re.fullmatch(r"\d+\.\d+\.\d+", reveal.version())
+    assert "sourceMappingURL" not in reveal.file("reveal.js")

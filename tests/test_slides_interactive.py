@@ -140,7 +140,6 @@ COUNT = "() => document.querySelector('section.present output').textContent"
 
 @pytest.fixture(scope="module")
 def browser():
-    pytest.importorskip("sphinx_revealjs", reason="sphinx-revealjs is not installed")
     with chromium() as started:
         yield started
 

@@ -245,7 +245,6 @@ def test_without_a_browser_it_sets_the_pages_itself(monkeypatch, tmp_path):
     [("exit 3", "printed nothing: exit code 3"), ("echo no display >&2", "nothing: no display")],
 )
 def test_a_browser_that_fails_is_replaced_with_a_note(script, reason, monkeypatch, tmp_path):
-    pytest.importorskip("sphinx_revealjs", reason="sphinx-revealjs is not installed")
     broken = tmp_path / "chromium"
     broken.write_text(f"#!/bin/sh\n{script}\n")
     broken.chmod(0o755)
@@ -263,7 +262,6 @@ def test_a_browser_that_fails_is_replaced_with_a_note(script, reason, monkeypatc
 
 @pytest.fixture(scope="module")
 def printed():
-    pytest.importorskip("sphinx_revealjs", reason="sphinx-revealjs is not installed")
     from tracer.views.slides.printable import contents, printable
 
     found = browser.find()

@@ -22,19 +22,14 @@ def write_html(deck: Deck, path: str | Path) -> Path:
 
     Raises:
         InputError: it cannot be written.
-        MissingError: the package that ships reveal.js is not installed.
     """
     return put(path, document(deck).encode())
 
 
 def document(deck: Deck) -> str:
-    """Return the whole file.
-
-    Raises:
-        MissingError: the package that ships reveal.js is not installed.
-    """
-    script, library = static("interactive.js") + static("deck.js"), reveal.file("dist/reveal.js")
-    sheets = (reveal.file("dist/reset.css"), reveal.file("dist/reveal.css"), style(deck.theme))
+    """Return the whole file."""
+    script, library = static("interactive.js") + static("deck.js"), reveal.file("reveal.js")
+    sheets = (reveal.file("reset.css"), reveal.file("reveal.css"), style(deck.theme))
     sheet = "\n".join(sheets)
     policy = (
         f"default-src 'none'; script-src {_digest(library)} {_digest(script)}; "
