@@ -376,7 +376,7 @@ def test_the_demos_architecture_is_what_print_prints(picture, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["-o", "street.png"], "the folder 'street.png' cannot be made: File exists"),
+        (["-o", "street.png"], "'street.png' cannot be a folder: File exists"),
         (["--picture", "nowhere.png"], "there is no picture 'nowhere.png'"),
         (["--picture", "street.png", "--weights", "COCO_V9"], "has no weights 'COCO_V9'"),
         (["--lang", "de"], "invalid choice: 'de'"),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "tracer"
 
-BASE = {"tracer.record", "tracer.errors"}
+BASE = {"tracer.record", "tracer.errors", "tracer.files"}
 READING = BASE | {"tracer.checks", "tracer.query", "tracer.store"}
 
 # part → the other parts that its files may import, anywhere in them. A part is a file or a folder;
@@ -22,6 +22,7 @@ READING = BASE | {"tracer.checks", "tracer.query", "tracer.store"}
 MAY_IMPORT: dict[str, set[str]] = {
     "tracer.record": {"tracer.store", "tracer.views"},  # only within methods of Trace; see below
     "tracer.errors": set(),
+    "tracer.files": {"tracer.errors"},
     "tracer.codec": set(),
     "tracer.checks": {"tracer.record"},
     "tracer.query": BASE | {"tracer.checks"},

@@ -85,7 +85,7 @@ def test_bad_folders(tmp_path, capsys):
     file = tmp_path / "file"
     file.touch()
     assert main(["notebooks", str(file)]) == 2
-    assert "cannot be written" in capsys.readouterr().err
+    assert "cannot be a folder" in capsys.readouterr().err
     before = [path.read_bytes() for path in NOTEBOOKS]
     assert main(["notebooks", str(ROOT / "notebooks"), "--force"]) == 2
     assert "holds the notebooks themselves: name another folder" in capsys.readouterr().err

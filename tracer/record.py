@@ -481,15 +481,19 @@ class Trace:
         """Return the full values of a tensor state, or None if they were not kept."""
         return self.blobs.get(f"data/{state}")
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the trace to a ``.safetensors`` file, for `tracer.load`; return its path.
+
+        Args:
+            path: of the file; a recording that is there is replaced.
+            overwrite: also replace a file that is no recording.
 
         Raises:
             TraceFileError: it could not be written; nothing is left under that name then.
         """
         from tracer.store import save  # here, so that the record by itself needs no file format
 
-        return save(self, path)
+        return save(self, path, overwrite=overwrite)
 
     # The reports, at hand where the recording is. Each is a function of `tracer.views`, imported
     # where it is used: the record by itself knows no view.

@@ -3,8 +3,9 @@
 The file's metadata holds ``format``, ``version`` and ``record`` (JSON text, see `tracer.codec`);
 its entries are the arrays, ``preview/<state>`` and ``data/<state>``. Complex arrays are stored as
 pairs of floats. Checksums tell a damaged file from a sound one. Beyond `SHARD_BYTES` the kept data
-goes to ``NAME-00001-of-00002.safetensors`` and so on, and ``NAME.safetensors.index.json`` lists
-which file holds what.
+goes to ``NAME-1a2b3c4d-00001-of-00002.safetensors`` and so on, named after the record's hash, so
+that those of another recording stay until the new one is complete; for other clients of the format
+``NAME.safetensors.index.json`` lists which file holds what.
 
 `load` trusts nothing that it reads: a file gives a sound Trace, or a `TraceFileError`.
 """
@@ -13,15 +14,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
 import re
-import secrets
 import stat
 import struct
+import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,7 +34,8 @@ from safetensors import SafetensorError, safe_open
 
 from tracer.checks import ARRAY_DTYPES, Spec, damage, specs
 from tracer.codec import Misfit, decode, encode
-from tracer.errors import TraceFileError, near
+from tracer.errors import InputError, TraceFileError, near
+from tracer.files import Job, is_stream, output, put_all
 from tracer.record import Source, TensorState, Trace, Value
 
 FORMAT = "rcnn-tracer"
@@ -57,13 +60,16 @@ _PART_OF: dict[np.dtype, np.dtype] = {
     np.dtype("complex128"): np.dtype("float64"),
 }
 
-File = tuple[Path, Callable[[BinaryIO], None]]  # where it goes, and what writes it
-
 
 # --- saving ---------------------------------------------------------------------------------------
 
 
-def save(trace: Trace, path: str | os.PathLike[str], shard_bytes: int = SHARD_BYTES) -> Path:
+def save(
+    trace: Trace,
+    path: str | os.PathLike[str],
+    shard_bytes: int = SHARD_BYTES,
+    overwrite: bool = False,
+) -> Path:
     """Write a trace to a file.
 
     The file appears under its name when it is complete, or not at all: it is written beside it
@@ -74,6 +80,7 @@ def save(trace: Trace, path: str | os.PathLike[str], shard_bytes: int = SHARD_BY
         path: the file; one that is there is replaced.
         shard_bytes: how many bytes of arrays go into one file; beyond that, kept data is put into
             several.
+        overwrite: also replace a file that is no recording.
 
     Returns:
         The path.
@@ -91,33 +98,25 @@ def save(trace: Trace, path: str | os.PathLike[str], shard_bytes: int = SHARD_BY
             f"cannot save {_shown(path)}: the trace is damaged, {misfit}"
         ) from None
     try:
-        target = _target(path)
-        files = _files(trace.blobs, target, record, shard_bytes)
-        left_over = _listed_shards(target) - {path.name for path, _ in files}
-        _write_files(files)
+        target = output(path, "recording", overwrite=overwrite)
+    except InputError as error:
+        raise TraceFileError(f"cannot save the recording: {error}") from error
+    stream = is_stream(target)
+    if not stream:
+        target = Path(os.path.realpath(target))
+    try:
+        jobs = _files(trace.blobs, target, record, sys.maxsize if stream else shard_bytes)
+        put_all(jobs)
     except OSError as error:
         raise TraceFileError(f"cannot save {_shown(path)}: {_why(error, path)}") from error
-    _remove(target, left_over, sharded=len(files) > 1)
+    if not stream:
+        _remove_others(target, {job.name for job, _ in jobs})
     return Path(path)
-
-
-def _target(path: str | os.PathLike[str]) -> Path:
-    """Return where a path leads, through links.
-
-    Raises:
-        OSError: it leads to something that cannot be replaced by a file.
-    """
-    if "\0" in os.fspath(path):
-        raise OSError(errno.EINVAL, "the name has a zero byte in it")
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "it is a folder")
-    return target
 
 
 def _files(
     blobs: Mapping[str, np.ndarray], target: Path, record: str, shard_bytes: int
-) -> list[File]:
+) -> list[Job]:
     """Divide a trace into files; the one that is loaded comes last."""
     sizes = {name: _bytes(spec) for name, spec in specs(blobs).items()}
     data = {name: size for name, size in sizes.items() if name.startswith("data/")}
@@ -134,9 +133,9 @@ def _files(
     of = {"format": FORMAT, "version": str(VERSION), "shard_of": _fingerprint(record)}
     here = [name for name in sizes if name not in data]
     where = dict.fromkeys(here, target.name)
-    files: list[File] = []
+    files: list[Job] = []
     for number, inside in enumerate(shards, start=1):
-        name = _shard_name(target, number, len(shards))
+        name = _shard_name(target, number, len(shards), _fingerprint(record))
         where |= dict.fromkeys(inside, name)
         files.append((target.with_name(name), partial(_write_tensors, blobs, inside, of)))
     index = {"metadata": {"total_size": sum(sizes.values())}, "weight_map": where}
@@ -157,27 +156,6 @@ def _pack(sizes: Mapping[str, int], limit: int) -> list[list[str]]:
         groups[-1].append(name)
         room -= size
     return groups
-
-
-def _write_files(files: Iterable[File]) -> None:
-    """Write all files, then put all into their places; on any failure remove what is not there."""
-    waiting: dict[Path, Path] = {}
-    try:
-        for target, write in files:
-            unfinished = target.with_name(f".tracer-{secrets.token_hex(6)}.part")
-            with open(unfinished, "xb") as file:
-                waiting[unfinished] = target
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-        for unfinished, target in tuple(waiting.items()):
-            os.replace(unfinished, target)
-            del waiting[unfinished]
-            _sync_folder(target.parent)
-    finally:
-        for unfinished in waiting:
-            with contextlib.suppress(OSError):
-                unfinished.unlink()
 
 
 def _write_json(data: Any, file: BinaryIO) -> None:
@@ -263,23 +241,34 @@ def _bytes(spec: Spec) -> int:
     return dtype.itemsize * int(np.prod(shape, dtype=object))
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the new name last through a power cut, where folders can be synchronised."""
-    with contextlib.suppress(OSError):
-        opened = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
-
-
-def _remove(target: Path, left_over: set[str], sharded: bool) -> None:
-    """Remove the shards of the trace that was replaced."""
-    if not sharded:
-        left_over = left_over | ({_index_path(target).name} if left_over else set())
-    for name in left_over:
+def _remove_others(target: Path, written: set[str]) -> None:
+    """Remove what is left of the recording that was replaced, and of saves that were broken off."""
+    for path in target.parent.glob(f"{glob.escape(_stem(target))}-*.safetensors"):
+        ours = _SHARD.fullmatch(path.name.removeprefix(_stem(target)))
+        if ours and path.name not in written and _is_shard(path):
+            with contextlib.suppress(OSError):
+                path.unlink()
+    index = _index_path(target)
+    if index.name not in written and _is_index(index):
         with contextlib.suppress(OSError):
-            target.with_name(name).unlink()
+            index.unlink()
+
+
+def _is_shard(path: Path) -> bool:
+    with contextlib.suppress(OSError, SafetensorError):
+        metadata = safe_open(path, framework="numpy").metadata() or {}
+        return metadata.get("format") == FORMAT and "shard_of" in metadata
+    return False
+
+
+def _is_index(path: Path) -> bool:
+    """Whether a file is an index as `save` writes it, of shards with its name."""
+    try:
+        names = set(json.loads(path.read_bytes())["weight_map"].values())
+    except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return False
+    stem = _stem(path.with_name(path.name.removesuffix(".index.json")))
+    return any(isinstance(n, str) and _SHARD.fullmatch(n.removeprefix(stem)) for n in names)
 
 
 # --- loading --------------------------------------------------------------------------------------
@@ -419,16 +408,17 @@ def _opened_shards(main: _Opened, record: str, shown: str) -> list[_Opened]:
     """Read the headers of the further files that a trace lies in."""
     if "shards" not in main.metadata:
         return []
-    index = _shown(_index_path(main.path).name)
+    count = main.metadata["shards"]
+    if not re.fullmatch("[1-9][0-9]{0,4}", count):
+        raise _damaged(shown, f"it lies in {count[:20]!r} files")
     together = "keep the files of a trace together, under the names that they were saved under"
-    names = _listed_shards(main.path)
-    if main.metadata["shards"] != str(len(names)):
-        raise TraceFileError(
-            f"{shown} lies in several files, but their list {index} is missing, damaged or of "
-            f"another trace; {together}"
-        )
     shards = []
-    for name in sorted(names):
+    for number in range(1, int(count) + 1):
+        name = _shard_name(main.path, number, int(count), _fingerprint(record))
+        if not main.path.with_name(name).exists():
+            raise TraceFileError(
+                f"{shown} lies in several files, and {_shown(name)} is missing; {together}"
+            )
         shard = _opened(main.path.with_name(name), _shown(name))
         if shard.metadata.get("shard_of") != _fingerprint(record):
             raise TraceFileError(f"{_shown(name)} is not a part of {shown}; {together}")
@@ -498,8 +488,11 @@ def _joined(stored: Spec, whole: np.dtype | None) -> Spec:
 # --- names and messages ---------------------------------------------------------------------------
 
 
-def _shard_name(target: Path, number: int, count: int) -> str:
-    return f"{_stem(target)}-{number:05d}-of-{count:05d}.safetensors"
+_SHARD = re.compile(r"-[0-9a-f]{8}-[0-9]{5}-of-[0-9]{5}\.safetensors")
+
+
+def _shard_name(target: Path, number: int, count: int, fingerprint: str) -> str:
+    return f"{_stem(target)}-{fingerprint[:8]}-{number:05d}-of-{count:05d}.safetensors"
 
 
 def _stem(target: Path) -> str:
@@ -508,18 +501,6 @@ def _stem(target: Path) -> str:
 
 def _index_path(target: Path) -> Path:
     return target.with_name(f"{target.name}.index.json")
-
-
-def _listed_shards(target: Path) -> set[str]:
-    """Return the names of the shards in a trace's index: only such as `save` gives."""
-    try:
-        with open(_index_path(target), "rb") as file:
-            index = json.loads(file.read(MAX_HEADER))
-        names = set(index["weight_map"].values())
-    except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError):
-        return set()
-    ours = re.compile(re.escape(_stem(target)) + r"-[0-9]{5}-of-[0-9]{5}\.safetensors")
-    return {name for name in names if isinstance(name, str) and ours.fullmatch(name)}
 
 
 def _fingerprint(record: str) -> str:

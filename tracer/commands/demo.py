@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracer.commands.recording import progress, recorded, say, summary
-from tracer.errors import InputError
+from tracer.files import output_folder, put
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -70,16 +70,16 @@ def run(args: argparse.Namespace) -> int:
     """Record both, write everything, and list what was written."""
     from tracer.rcnn import models
 
-    folder = _folder(args.output)
+    folder = output_folder(args.output)
     subject = _subject(args)
     say(f"{subject.picture}, {_weights_in_words(subject.weights, args.seed)}")
     model = models.build(MODEL, subject.weights, seed=args.seed, **_sizes(args)).eval()
     construction, passing = folder / "construction.safetensors", folder / "pass.safetensors"
     building = recorded(partial(_construction, args), construction)
-    print(summary(building, construction))
+    summary(building, construction)
     _write(building, folder / "construction", args.lang)
     running = recorded(partial(_pass, model, subject.image), passing)
-    print(summary(running, passing))
+    summary(running, passing)
     _write(running, folder / "pass", args.lang)
     _explain(building, folder / "construction-commentary.md", args.lang)
     _explain(running, folder / "pass-commentary.md", args.lang)
@@ -90,7 +90,7 @@ def _explain(trace: Trace, path: Path, lang: str) -> None:
     """Write what `tracer explain` prints."""
     from tracer.rcnn.narration import explain
 
-    path.write_text(explain(trace, lang=lang) + "\n", "utf-8")
+    put(path, explain(trace, lang=lang) + "\n", "text")
     print(f"{path}: what happens and why, with these numbers")
 
 
@@ -101,15 +101,6 @@ def _draw(passing: Path, folder: Path, lang: str) -> int:
     parser = argparse.ArgumentParser()
     figures.add_arguments(parser)
     return figures.run(parser.parse_args([str(passing), "-o", str(folder), "--lang", lang]))
-
-
-def _folder(path: str) -> Path:
-    folder = Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"the folder {path!r} cannot be made: {error.strerror}") from error
-    return folder
 
 
 def _subject(args: argparse.Namespace) -> Subject:
@@ -200,10 +191,7 @@ def _write(trace: Trace, stem: Path, lang: str) -> None:
     for report in _reports(trace, lang):
         for suffix, text in report.files.items():
             path = stem.with_name(f"{stem.name}-{report.name}.{suffix}")
-            try:
-                path.write_text(text + "\n", encoding="utf-8")
-            except OSError as error:
-                raise InputError(f"{str(path)!r} cannot be written: {error.strerror}") from error
+            put(path, text + "\n", "html" if suffix == "html" else "text")
         suffixes = ", ".join(f".{suffix}" for suffix in report.files)
         print(f"{stem}-{report.name} ({suffixes}): {report.says}")
     page = stem.with_suffix(".html")

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import argparse
 import html
+import io
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracer.commands.recording import counting
+from tracer.commands.recording import add_overwrite, counting
 from tracer.errors import InputError, MissingError
+from tracer.files import output_folder, put
 
 if TYPE_CHECKING:
     from tracer.rcnn.anatomy import Anatomy
@@ -45,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("trace", metavar="PASS", help="a recorded pass, best with --keep anatomy")
     parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder to write into")
+    add_overwrite(parser)
     parser.add_argument(
         "--stage",
         action="append",
@@ -72,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     if not 20 <= args.dpi <= 1200:
         raise InputError(f"--dpi is between 20 and 1200; found {args.dpi}")
     parts = anatomy(tracer.load(args.trace))
-    folder = _folder(args.output)
+    folder = output_folder(args.output)
     written = write(parts, folder, args)
     _index_html(folder, written, args)
     _index_markdown(folder, written, args)
@@ -109,10 +112,9 @@ def _one(parts: Anatomy, entry: Entry, folder: Path, args: argparse.Namespace) -
         figure = entry.draw(parts, image=args.image, **options)
     except MissingError as error:
         return Written(entry, "", str(error), time.perf_counter() - start)
-    try:
-        figure.savefig(folder / file, dpi=args.dpi)
-    except OSError as error:
-        raise InputError(f"{str(folder / file)!r} cannot be written: {error.strerror}") from error
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=args.format, dpi=args.dpi)
+    put(folder / file, drawn.getvalue(), args.format, args.overwrite)
     return Written(entry, file, "", time.perf_counter() - start)
 
 
@@ -120,20 +122,6 @@ def _check_image(parts: Anatomy, image: int) -> None:
     count = len(parts.pictures)
     if not 0 <= image < count:
         raise InputError(f"--image {image}: the pass has {count} images, counted from 0")
-
-
-def _folder(path: str) -> Path:
-    """Return the folder, made if need be.
-
-    Raises:
-        InputError: it is a file, or cannot be made.
-    """
-    folder = Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{path!r} cannot be a folder: {error.strerror}") from error
-    return folder
 
 
 def _total(written: list[Written]) -> float:
@@ -167,12 +155,16 @@ def _titles(written: list[Written], lang: str) -> list[tuple[str, str, list[tupl
 
 
 def _index_html(folder: Path, written: list[Written], args: argparse.Namespace) -> None:
+    from tracer.views.page.shell import policy_of
+
     groups = _titles(written, args.lang)
     heading = "图集" if args.lang == "zh" else "Figures"
+    policy = html.escape(policy_of("", _STYLE, images="'self' file:"))
     name = html.escape(Path(args.trace).name)
     links = "".join(f'<a href="#{stage}">{html.escape(title)}</a>' for stage, title, _ in groups)
     parts = [
         f'<!doctype html><html lang="{args.lang}"><meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         '<meta name="viewport" content="width=device-width">',
         f"<title>{heading} · {name}</title><style>{_STYLE}</style>",
         f"<h1>{heading} · {name}</h1><nav>{links}</nav>",
@@ -180,7 +172,7 @@ def _index_html(folder: Path, written: list[Written], args: argparse.Namespace) 
     for stage, title, inside in groups:
         parts.append(f'<h2 id="{stage}">{html.escape(title)}</h2>')
         parts += [_html_figure(caption, each) for caption, each in inside]
-    _save(folder / "index.html", "\n".join(parts) + "</html>\n")
+    put(folder / "index.html", "\n".join(parts) + "</html>\n", "html", args.overwrite)
 
 
 def _html_figure(caption: str, each: Written) -> str:
@@ -200,11 +192,4 @@ def _index_markdown(folder: Path, written: list[Written], args: argparse.Namespa
             shown = f"![{caption}]({each.file})" if each.file else each.reason
             shown = f"[{each.file}]({each.file})" if each.file.endswith(".pdf") else shown
             lines += [f"### {caption}", "", shown, ""]
-    _save(folder / "index.md", "\n".join(lines))
-
-
-def _save(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be written: {error.strerror}") from error
+    put(folder / "index.md", "\n".join(lines), "text", args.overwrite)

@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tracer.errors import InputError, MissingError
+from tracer.files import output_folder, put
 
 HELP = "copy the notebooks out, and open them"
 
@@ -97,7 +98,7 @@ def copy(
     if any(folder.resolve() == path.parent.resolve() for path in notebooks):
         raise InputError(f"{str(folder)!r} holds the notebooks themselves: name another folder")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        output_folder(folder)
         noted = _noted(folder)
         written, kept = [], []
         for source in notebooks:
@@ -107,10 +108,10 @@ def copy(
             elif target.exists() and not force and _changed(target, noted):
                 kept.append(target.name)
             else:
-                target.write_bytes(content)
+                put(target, content, "text", overwrite=True)
                 noted[target.name] = digest(content)
                 written.append(target.name)
-        (folder / NOTE).write_text(json.dumps(noted, indent=1) + "\n", "utf-8")
+        put(folder / NOTE, json.dumps(noted, indent=1) + "\n", "text", overwrite=True)
     except OSError as error:
         raise InputError(f"{str(folder)!r} cannot be written: {error.strerror}") from error
     return tuple(written), tuple(kept)

@@ -11,9 +11,10 @@ first, and the page says what. --at is the step that it opens at, written as in 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from tracer.commands.recording import add_overwrite, beside, report
 from tracer.errors import InputError
+from tracer.files import output
 
 HELP = "write a recording as one HTML page to step through in a browser"
 
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="HTML", help="the file to write (PASS with .html at its end)"
     )
+    add_overwrite(parser)
     parser.add_argument("--lang", default="en", help="that it opens in: en or zh")
     parser.add_argument(
         "--at", default="", metavar="ADDRESS", help="the step that it opens at (the first)"
@@ -35,19 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page, and say where."""
-    from tracer.commands.recording import output_file
     from tracer.store import load
-    from tracer.views.page import write_page
+    from tracer.views.page import Page, page
 
     if not 0 < args.budget < float("inf"):
         raise InputError(f"--budget is a number of megabytes above 0; found {args.budget:g}")
-    path = output_file(args.output or _beside(args.file))
+    path = output(args.output or beside(args.file, ".html"), "html", [args.file], args.overwrite)
     trace = load(args.file)
-    write_page(trace, path, lang=args.lang, budget=int(args.budget * 1e6), at=args.at)
-    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+    made = page(trace, lang=args.lang, budget=int(args.budget * 1e6), at=args.at)
+    Page(made).save(path, overwrite=args.overwrite)
+    report(path, "the recording as one page")
     return 0
-
-
-def _beside(file: str) -> str:
-    name = Path(file).name.removesuffix(".index.json").removesuffix(".safetensors")
-    return str(Path(file).with_name(f"{name}.html"))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracer.errors import InputError, TracerError
+from tracer.errors import TracerError
+from tracer.files import is_stream
 
 if TYPE_CHECKING:
     from tracer.record import Trace
@@ -66,28 +68,34 @@ def counting(title: str, total: int | None) -> Iterator[Callable[[str], None]]:
         display.update(task, advance=1)
 
 
-def output_file(path: str) -> Path:
-    """Return the path of a file to be written, having seen that it can be.
-
-    Raises:
-        InputError: its folder does not exist, or it is a folder itself.
-    """
-    target = Path(path)
-    if target.is_dir():
-        raise InputError(
-            f"{path!r} is a folder: name the file to write, as in {path}/pass.safetensors"
-        )
-    if not target.parent.is_dir():
-        raise InputError(f"there is no folder {str(target.parent)!r} to write {target.name!r} in")
-    return target
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """Declare the option by which an output may replace a file of another kind."""
+    parser.add_argument(
+        "--overwrite", action="store_true", help="also replace a file of another kind"
+    )
 
 
-def recorded(run: Callable[[], Any], path: Path) -> Trace:
+def beside(file: str, ending: str) -> str:
+    """Return the name of what is made of a recording, where no other is given."""
+    name = Path(file).name.removesuffix(".index.json").removesuffix(".safetensors")
+    return str(Path(file).with_name(f"{name}{ending}"))
+
+
+def report(path: Path, text: str) -> None:
+    """Say what was written, on stderr where the file itself went to a pipe or a device."""
+    if is_stream(path):
+        say(f"{path}: {text}")
+    else:
+        print(f"{path}: {text}, {path.stat().st_size / 1e6:.1f} MB")
+
+
+def recorded(run: Callable[[], Any], path: Path, overwrite: bool = False) -> Trace:
     """Run something that records, and save the recording, also of a run that raised.
 
     Args:
         run: records one run and returns its trace.
         path: where the trace goes.
+        overwrite: also replace a file that is no recording.
 
     Raises:
         RunFailed: the run raised; says which, and that what came before is in `path`.
@@ -103,9 +111,9 @@ def recorded(run: Callable[[], Any], path: Path) -> Trace:
         failed = tracer.last_trace()
         if failed is None or failed is before or failed.error is None:
             raise
-        failed.save(path)
+        failed.save(path, overwrite=overwrite)
         raise RunFailed(_failure(failed, path)) from error
-    trace.save(path)
+    trace.save(path, overwrite=overwrite)
     return trace
 
 
@@ -120,10 +128,9 @@ def _failure(trace: Trace, path: Path) -> str:
     )
 
 
-def summary(trace: Trace, path: Path) -> str:
-    """One line about a saved recording."""
-    megabytes = path.stat().st_size / 1e6
-    return (
-        f"{path}: {trace.kind} of {trace.subject}, {len(trace.calls):,} calls, "
-        f"{megabytes:.1f} MB, {trace.seconds:.1f} s"
+def summary(trace: Trace, path: Path) -> None:
+    """Say in one line what recording was saved."""
+    report(
+        path,
+        f"{trace.kind} of {trace.subject}, {len(trace.calls):,} calls, {trace.seconds:.1f} s",
     )

@@ -21,8 +21,9 @@ import ast
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tracer.commands.recording import output_file, progress, recorded, say, summary
+from tracer.commands.recording import add_overwrite, progress, recorded, say, summary
 from tracer.errors import InputError
+from tracer.files import output
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="pass.safetensors",
         help="file to write (%(default)s)",
     )
+    add_overwrite(parser)
     _add_model(parser)
     _add_mode(parser)
     _add_recording(parser)
@@ -111,10 +113,11 @@ def _add_recording(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Record, save, and say where."""
-    path = output_file(args.output)
     _check(args)
-    trace = recorded(partial(_construction if args.build else _pass, args), path)
-    print(summary(trace, path))
+    inputs = [*args.images, *(each for each in (args.targets, args.weights) if each)]
+    path = output(args.output, "recording", inputs, args.overwrite)
+    record = partial(_construction if args.build else _pass, args)
+    summary(recorded(record, path, args.overwrite), path)
     return 0
 
 

@@ -17,6 +17,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tracer.commands.recording import add_overwrite, beside
 from tracer.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="FILE", help=".html, .pptx or .pdf (PASS-slides.html)"
     )
+    add_overwrite(parser)
     parser.add_argument("--lang", default="en", help="en, zh or both (%(default)s)")
     parser.add_argument("--outline", metavar="TOML", help="choose, order and add slides")
     parser.add_argument(
@@ -60,7 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the slides, and say how many there are."""
-    from tracer.commands.recording import counting, output_file, say
+    from tracer.commands.recording import counting, report, say
+    from tracer.files import output
     from tracer.store import load
     from tracer.views.slides import deck, writer
 
@@ -69,8 +72,10 @@ def run(args: argparse.Namespace) -> int:
         return _list(stages, args.lang)
     if args.file is None:
         raise InputError("name a recording, or --list the slides that there are")
-    path = output_file(args.output or _beside(args.file, "-slides.html"))
+    path = Path(args.output or beside(args.file, "-slides.html"))
     write = writer(path)
+    inputs = [each for each in (args.file, args.outline, args.page) if each]
+    output(path, path.suffix[1:].lower(), inputs, args.overwrite)
     trace = load(args.file)
     with counting("drawing", None) as step:
         made = deck(
@@ -80,26 +85,21 @@ def run(args: argparse.Namespace) -> int:
         )  # fmt: skip
     for reason in made.left_out:
         say(f"left out: {reason}")
-    write(made, path)
-    print(f"{path}: {len(made.slides)} slides, {path.stat().st_size / 1e6:.1f} MB")
+    write(made, path, overwrite=args.overwrite)
+    report(path, f"{len(made.slides)} slides")
     return 0
-
-
-def _beside(file: str, ending: str) -> str:
-    name = Path(file).name.removesuffix(".index.json").removesuffix(".safetensors")
-    return str(Path(file).with_name(f"{name}{ending}"))
 
 
 def _page(args: argparse.Namespace, trace: Trace, deck: Path) -> Path | None:
     """Return the page that the slides link into, as seen from the deck; write it if need be."""
-    page = Path(args.page or _beside(args.file, ".html"))
+    page = Path(args.page or beside(args.file, ".html"))
     if not page.is_file():
         if args.page is None:
             return None
-        from tracer.commands.recording import output_file, say
+        from tracer.commands.recording import say
         from tracer.views.page import write_page
 
-        write_page(trace, output_file(args.page), lang="zh" if args.lang == "zh" else "en")
+        write_page(trace, args.page, lang="zh" if args.lang == "zh" else "en")
         say(f"{page}: the page that the slides link into")
     try:
         return Path(os.path.relpath(page.resolve(), deck.resolve().parent))

@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tracer.commands.recording import add_overwrite
 from tracer.errors import InputError
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def _add_recording(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE")
     group.add_argument("--keep", action="append", metavar="PATTERN", help="tensors to keep whole")
     group.add_argument("-o", "--output", metavar="PASS", help="save what was recorded")
+    add_overwrite(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -129,17 +131,17 @@ def _trace(args: argparse.Namespace) -> Trace:
         return load(recordings[0])
     trace = _recorded(args)
     if args.output:
-        trace.save(args.output)
+        trace.save(args.output, overwrite=args.overwrite)
     return trace
 
 
 def _recorded(args: argparse.Namespace) -> Trace:
     """Record pictures or a construction line by line, also one that fails."""
     import tracer
-    from tracer.commands.recording import output_file
+    from tracer.files import output
 
     if args.output:
-        output_file(args.output)
+        output(args.output, "recording", args.target, args.overwrite)
     before = tracer.last_trace()
     try:
         return _construction(args) if args.build else _pass(args)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from tracer.errors import InputError, TracerError
+from tracer.files import output, put
 
 Detections = list[dict[str, Tensor]]
 
@@ -110,6 +112,7 @@ def export(
     *,
     opset: int = 11,
     check: bool = True,
+    overwrite: bool = False,
 ) -> Export:
     """Write a detector as an ONNX file, for as many images of these sizes.
 
@@ -120,6 +123,7 @@ def export(
         path: where to write; appears only when it is complete.
         opset: version of the ONNX operators.
         check: run the file in onnxruntime and compare its detections on `images`.
+        overwrite: also replace a file that is no ONNX file.
 
     Raises:
         InputError: `images` is not a list of images.
@@ -130,19 +134,17 @@ def export(
         _need("onnxruntime")
     if isinstance(images, Tensor) or not images:
         raise InputError("images is a list of tensors [3, H, W], one per image, and not empty")
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    path = output(path, "onnx", overwrite=overwrite)
+    with tempfile.TemporaryDirectory() as folder:
+        exported = Path(folder, "model.onnx")
         with _evaluating(model), torch.no_grad():
             expected = model(list(images))
-            _write(model, list(images), partial, opset, _output_names(expected))
-        size = partial.stat().st_size
+            _write(model, list(images), exported, opset, _output_names(expected))
+        size = exported.stat().st_size
         result = Export(path, opset, size)
         if check:
-            result = _compare(expected, detect(partial, images), path, opset, size)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+            result = _compare(expected, detect(exported, images), path, opset, size)
+        put(path, exported.read_bytes(), "onnx", overwrite)
     return result
 
 
@@ -160,8 +162,8 @@ def detect(path: str | Path, images: Sequence[Tensor]) -> Detections:
     wanted = {each.name for each in session.get_inputs()}  # an unused input is left out of the file
     outputs = session.run(None, {name: feed for name, feed in feeds.items() if name in wanted})
     detections: Detections = [{} for _ in images]
-    for output, value in zip(session.get_outputs(), outputs, strict=True):
-        key, _, image = output.name.rpartition("_")
+    for out, value in zip(session.get_outputs(), outputs, strict=True):
+        key, _, image = out.name.rpartition("_")
         detections[int(image)][key] = torch.from_numpy(value)
     return detections
 

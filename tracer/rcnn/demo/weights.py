@@ -25,6 +25,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops import FrozenBatchNorm2d
 
 from tracer.errors import InputError, WeightsError
+from tracer.files import put
 from tracer.rcnn.demo.lowrank import expand, true_model
 from tracer.rcnn.demo.scenes import CLASSES, DEMO_SIZE
 
@@ -143,9 +144,9 @@ def save_weights(factors: Mapping[str, Tensor], path: Path, about: Mapping[str, 
     kept = {k: v for k, v in factors.items() if not k.endswith(".num_batches_tracked")}
     content = save(quantise(kept))
     digest = hashlib.sha256(content).hexdigest()
-    path.write_bytes(content)
+    put(path, content, "weights")
     text = json.dumps({"sha256": digest, **about}, indent=2, ensure_ascii=False)
-    path.with_name(_about_name(path.name)).write_text(text + "\n", "utf-8")
+    put(path.with_name(_about_name(path.name)), text + "\n", "text")
     return digest
 
 

@@ -69,10 +69,10 @@ def _built(it: Contents, lang: str) -> str:
     return document(pack(it.data(lang), it.arrays), title, lang)
 
 
-def write_page(trace: Trace, path: str | Path, **options: Any) -> Path:
-    """Write the page to a file and return its path; the options are `page`'s.
+def write_page(trace: Trace, path: str | Path, *, overwrite: bool = False, **options: Any) -> Path:
+    """Write the page to a file and return its path; the other options are `page`'s.
 
     Raises:
-        TracerError: it cannot be written.
+        InputError: it cannot be written, or would replace another kind of file.
     """
-    return Page(page(trace, **options)).save(path)
+    return Page(page(trace, **options)).save(path, overwrite=overwrite)

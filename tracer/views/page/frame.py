@@ -6,7 +6,7 @@ import html
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracer.errors import TracerError
+from tracer.files import put
 
 HEIGHT = 760
 """Pixels of the frame."""
@@ -32,18 +32,17 @@ class Page:
         """One line: how large it is."""
         return f"<Page of {len(self.html) / 1e6:.1f} MB: display it in a notebook, or save it>"
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the document to a file and return its path.
 
+        Args:
+            path: of the file.
+            overwrite: also replace a file that is no HTML.
+
         Raises:
-            TracerError: it cannot be written.
+            InputError: it cannot be written, or would replace another kind of file.
         """
-        target = Path(path)
-        try:
-            target.write_text(self.html, "utf-8", newline="\n")
-        except OSError as error:
-            raise TracerError(f"{str(path)!r} cannot be written: {error.strerror}") from error
-        return target
+        return put(path, self.html, "html", overwrite)
 
     def _repr_html_(self) -> str:
         return framed(self.html, self.height)

@@ -25,19 +25,29 @@ def document(recording: str, title: str, lang: str) -> str:
         lang: the language that it opens in.
     """
     script, style = bundle(), static("page.css")
-    policy = (
-        f"default-src 'none'; script-src {_digest(script)}; style-src {_digest(style)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
     parts = {
         "lang": "zh-Hans" if lang == "zh" else lang,
-        "policy": policy,
+        "policy": policy_of(script, style),
         "title": html.escape(title),
         "style": style,
         "recording": recording,
         "script": script,
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], static("page.html"))
+
+
+def policy_of(script: str, style: str, images: str = "") -> str:
+    """Return the content security policy of a document: its own script and style, nothing else.
+
+    Args:
+        script: the whole text of the one inline script; ``""`` where none may run.
+        style: the whole text of the one inline style.
+        images: where pictures may come from besides, as a source list of the policy.
+    """
+    allowed = {"script-src": script and _digest(script), "style-src": _digest(style)}
+    allowed |= {"img-src": images}
+    given = "".join(f"{what} {source}; " for what, source in allowed.items() if source)
+    return f"default-src 'none'; {given}base-uri 'none'; form-action 'none'"
 
 
 @cache

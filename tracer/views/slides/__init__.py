@@ -22,17 +22,22 @@ FORMATS = (".html", ".pptx", ".pdf")
 __all__ = ["FORMATS", "Deck", "Slide", "catalogue", "deck", "write", "writer"]
 
 
-def write(deck: Deck, path: str | Path) -> Path:
+def write(deck: Deck, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write a deck and return its path; the file's ending says how.
+
+    Args:
+        deck: what to write.
+        path: of the file.
+        overwrite: also replace a file that is no such deck.
 
     Raises:
         InputError: the ending is unknown, or the file cannot be written.
         MissingError: a library that this format takes is not installed.
     """
-    return writer(path)(deck, path)
+    return writer(path)(deck, path, overwrite=overwrite)
 
 
-def writer(path: str | Path) -> Callable[[Deck, str | Path], Path]:
+def writer(path: str | Path) -> Callable[..., Path]:
     """Return what writes a deck to a file with this ending.
 
     Raises:

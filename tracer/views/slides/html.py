@@ -11,19 +11,19 @@ import re
 from base64 import b64encode
 from pathlib import Path
 
+from tracer.files import put
 from tracer.views.slides import reveal
-from tracer.views.slides.files import put
 from tracer.views.slides.markup import LANGUAGES, escaped, sections, static, style
 from tracer.views.slides.model import Deck
 
 
-def write_html(deck: Deck, path: str | Path) -> Path:
-    """Write a deck as one HTML file and return its path.
+def write_html(deck: Deck, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write a deck as one HTML file and return its path; see `tracer.files.put`.
 
     Raises:
         InputError: it cannot be written.
     """
-    return put(path, document(deck).encode())
+    return put(path, document(deck), "html", overwrite)
 
 
 def document(deck: Deck) -> str:

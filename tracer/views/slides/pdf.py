@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracer.errors import MissingError
+from tracer.files import put
 from tracer.views.cells import clean
 from tracer.views.slides import pages, placing
-from tracer.views.slides.files import library, put
 from tracer.views.slides.grid import Tabled
+from tracer.views.slides.libraries import library
 from tracer.views.slides.listing import CodeLine, Listing
 from tracer.views.slides.measure import Font, Style, fonts, has_chinese, pieces, width
 from tracer.views.slides.model import Deck
@@ -38,7 +39,9 @@ DPI = 150
 _LANGUAGES = {"en": "en-US", "zh": "zh-CN", "both": "en-US"}
 
 
-def write_pdf(deck: Deck, path: str | Path, *, browser: bool | None = None) -> Path:
+def write_pdf(
+    deck: Deck, path: str | Path, *, browser: bool | None = None, overwrite: bool = False
+) -> Path:
     """Write a deck as a PDF file and return its path.
 
     Args:
@@ -46,6 +49,7 @@ def write_pdf(deck: Deck, path: str | Path, *, browser: bool | None = None) -> P
         path: the file.
         browser: whether Chromium or one of its kin prints the HTML deck, each step on a page; None
             is where one is found, and a warning says so where it fails.
+        overwrite: also replace a file that is no PDF file.
 
     Raises:
         InputError: the file cannot be written.
@@ -53,7 +57,7 @@ def write_pdf(deck: Deck, path: str | Path, *, browser: bool | None = None) -> P
             none was found.
         PrintError: a browser was asked for, and failed.
     """
-    return put(path, _printed(deck, browser) or set_pdf(deck))
+    return put(path, _printed(deck, browser) or set_pdf(deck), "pdf", overwrite)
 
 
 def _printed(deck: Deck, wanted: bool | None) -> bytes | None:

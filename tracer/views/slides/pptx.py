@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tracer.files import put
 from tracer.views.cells import clean
 from tracer.views.slides import builds, pages, placing, template
-from tracer.views.slides.files import library, put
 from tracer.views.slides.grid import Tabled
+from tracer.views.slides.libraries import library
 from tracer.views.slides.listing import Listing
 from tracer.views.slides.measure import has_chinese
 from tracer.views.slides.model import Deck
@@ -34,8 +35,8 @@ _DECORATIVE = "{C183D7F6-B498-43B3-948B-1728B52AA6E4}"
 _LANGUAGES = {"en": "en-US", "zh": "zh-CN", "both": "en-US, zh-CN"}
 
 
-def write_pptx(deck: Deck, path: str | Path) -> Path:
-    """Write a deck as a PowerPoint file and return its path.
+def write_pptx(deck: Deck, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write a deck as a PowerPoint file and return its path; see `tracer.files.put`.
 
     Raises:
         InputError: the file cannot be written.
@@ -49,7 +50,7 @@ def write_pptx(deck: Deck, path: str | Path) -> Path:
     _describe(made, deck)
     written = io.BytesIO()
     made.save(written)
-    return put(path, written.getvalue())
+    return put(path, written.getvalue(), "pptx", overwrite)
 
 
 def _key(page: Page) -> template.Key:
