@@ -13,11 +13,12 @@ DEMO   ?= demo
 BIN    := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format bench notebooks docs clean
+.PHONY: help demo test test-fast lint format bench notebooks docs site dist test-all clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
-	@echo 'make lint, make format, make bench, make notebooks, make docs, make clean'
+	@echo 'make lint, make format, make bench, make notebooks, make docs, make site, make clean'
+	@echo 'make dist, make test-all'
 
 demo: $(VENV)/.stamp-use
 	$(BIN)/tracer demo -o $(DEMO)
@@ -27,6 +28,14 @@ test: lint
 
 test-fast: lint
 	$(BIN)/python -m pytest $(PYTEST) -m 'not slow'
+
+# Also on each other Python here, with the lowest versions declared, and from the built files.
+test-all: test dist
+	PYTHON=$(PYTHON) tests/every_python.sh
+
+dist: $(VENV)/.stamp-dev
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
 
 lint: $(VENV)/.stamp-dev
 	$(BIN)/ruff check .
@@ -51,6 +60,13 @@ docs/chapters/%.ipynb: notebooks/%.ipynb $(shell find tracer -name '*.py') | $(V
 docs: notebooks
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
 	@echo build/docs/index.html
+
+# The documentation with a demo's page and decks in it, as it is published.
+site: docs demo
+	mkdir -p build/docs/demo
+	cp -R $(DEMO)/. build/docs/demo
+	$(BIN)/tracer slides $(DEMO)/pass.safetensors -o build/docs/demo/slides.html
+	$(BIN)/tracer slides $(DEMO)/pass.safetensors --lang zh -o build/docs/demo/slides.zh.html
 
 clean:
 	rm -rf build dist docs/chapters $(DEMO) *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -46,8 +46,10 @@ def imported(folder: str) -> Iterator[tuple[str, Path]]:
 
 @pytest.mark.parametrize("folder", ["tracer", "tests"])
 def test_every_import_is_declared(folder):
-    extras = [name for name in PROJECT["optional-dependencies"] if name not in ("bench", "dev")]
-    known = declared(*extras, *(["dev"] if folder == "tests" else []))
+    extras = [
+        name for name in PROJECT["optional-dependencies"] if name not in ("bench", "dev", "test")
+    ]
+    known = declared(*extras, *(["dev", "test"] if folder == "tests" else []))
     ships = packages_distributions()
     missing = {
         f"{module} in {path.relative_to(ROOT)}"
