@@ -94,11 +94,10 @@ def test_any_memory_layout_gives_the_same_numbers(view):
     assert found.mean == pytest.approx(expected.mean, rel=1e-5)
 
 
-def test_a_large_tensors_share_of_zeros_is_a_sample_and_says_so():
+def test_a_large_tensors_histogram_is_a_sample_and_says_so():
     tensor = torch.randn(200_000, generator=torch.Generator().manual_seed(0)).relu()
     found = summary(tensor, True)
     assert found.sampled
-    assert found.zeros == pytest.approx(0.5, abs=0.05)
     assert sum(found.histogram) == SAMPLE
     small = summary(tensor[:1000], True)
     assert not small.sampled
@@ -110,6 +109,66 @@ def test_the_histogram_counts_equal_bins_from_min_to_max():
     assert found.histogram == (3,) * BINS
     deferred = summary(torch.arange(BINS * 3).float(), False)
     assert sum(deferred.histogram) == BINS * 3
+
+
+LAYOUTS = {
+    "contiguous": lambda t: t,
+    "channels_last": lambda t: t.contiguous(memory_format=torch.channels_last),
+    "permuted": lambda t: t.permute(0, 1, 3, 2).contiguous().permute(0, 1, 3, 2),
+    "strided": lambda t: torch.cat([t, t], dim=3)[..., : t.shape[3]],
+    "expanded": lambda t: t[:1].expand_as(t),
+}
+PATTERNS = {
+    "the first": lambda places, size, share: places < share * size,
+    "the last": lambda places, size, share: places >= share * size,
+    "all but every few": lambda places, size, share: places % (1 + int(1 / share)) != 0,
+    "every few": lambda places, size, share: places % (1 + int(1 / share)) == 0,
+}
+
+
+@given(
+    shape=st.tuples(
+        st.sampled_from([1, 2, 4]),
+        st.sampled_from([1, 3, 32, 64]),
+        *2 * [st.one_of(st.sampled_from([32, 64, 128, 256]), st.integers(20, 150))],
+    ),
+    axis=st.integers(0, 3),
+    share=st.floats(0.02, 1),
+    layout=st.sampled_from(list(LAYOUTS)),
+    pattern=st.sampled_from(list(PATTERNS)),
+)
+@settings(max_examples=120, deadline=None)
+def test_zeros_and_histogram_hold_for_every_shape_layout_and_pattern(
+    shape, axis, share, layout, pattern
+):
+    values = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    places = torch.arange(shape[axis]).view(*(-1 if a == axis else 1 for a in range(4)))
+    tensor = LAYOUTS[layout](values.where(~PATTERNS[pattern](places, shape[axis], share), 0))
+    array = tensor.numpy()
+    exact = np.histogram(array.astype(np.float64), BINS, (array.min(), array.max()))[0]
+    for at_once in (True, False):
+        found = summary(tensor, at_once)
+        assert found.zeros == (array == 0).mean()
+        if found.sampled:
+            bins = np.array(found.histogram) / SAMPLE
+            assert np.abs(bins - exact / array.size).max() < 6 * 0.5 / math.sqrt(SAMPLE)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("dtype", [*FLOATS, *INTEGERS])
+def test_zeros_of_a_large_tensor_are_counted_beside_gaps_in_every_dtype(dtype, at_once):
+    tensor = torch.arange(50_000).remainder(5).to(dtype)
+    assert summary(tensor, at_once).zeros == 0.2
+    if dtype.is_floating_point:
+        tensor[1], tensor[2], tensor[5] = math.nan, math.inf, -0.0
+        assert summary(tensor, at_once).zeros == 0.2
+
+
+def test_sampling_leaves_the_random_state_as_it_is():
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    summary(torch.ones(54_321), True)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (np.random.get_state()[1] == before[1]).all()
 
 
 @pytest.mark.parametrize(

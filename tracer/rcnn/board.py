@@ -337,7 +337,7 @@ def _sampling(run: _Run, heads: Call) -> Iterator[Step]:
     yield Step("samples", run.lengths(chosen.result.get(0)))
     labels = chosen.result.get(2)
     found = [run.summary(state) for state in (labels.tensors() if labels is not None else ())]
-    if all(s.zeros is not None and not s.sampled for s in found):
+    if all(s.zeros is not None for s in found):
         yield Step("positives", tuple(round((1 - (s.zeros or 0)) * s.numel) for s in found))
 
 
