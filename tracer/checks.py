@@ -47,12 +47,17 @@ Check = Callable[[Trace], Iterator[str]]
 
 def problems(trace: Trace) -> list[str]:
     """Return what breaks the record's promises, a sentence each; empty for a sound trace."""
-    return damage(trace) or _first_found(trace, _CONTRADICTIONS)
+    return damage(trace) or contradictions(trace)
 
 
 def damage(trace: Trace) -> list[str]:
     """Return what would make a reader stumble; reads no blob, only its dtype and shape."""
     return _first_found(trace, _DAMAGE)
+
+
+def contradictions(trace: Trace) -> list[str]:
+    """Return what an undamaged trace says in two ways; a reader gets through, and is told."""
+    return _first_found(trace, _CONTRADICTIONS)
 
 
 def specs(blobs: Mapping[str, np.ndarray]) -> Mapping[str, Spec]:
@@ -416,11 +421,18 @@ def _overwriting(trace: Trace) -> Iterator[str]:
         if state.previous is None:
             continue
         before = trace.tensors[state.previous]
-        if before.overwritten_by != state.producer:
-            yield f"tensor states {before.id} and {state.id} name different calls for one write"
+        if not _ended_by_then(trace, before.overwritten_by, state.producer):
+            yield f"tensor state {before.id} had not ended when state {state.id} followed it"
         if before.id in followed:
             yield f"tensor state {before.id} is overwritten twice"
         followed.add(before.id)
+
+
+def _ended_by_then(trace: Trace, writer: int | None, producer: int | None) -> bool:
+    """Whether the write that ended a state came no later than the one that made the next."""
+    if producer is None:  # the last write was outside the recorded calls
+        return True
+    return writer is not None and trace.calls[writer].start <= trace.calls[producer].start
 
 
 def _statistics(trace: Trace) -> Iterator[str]:

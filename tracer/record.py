@@ -106,8 +106,10 @@ class TensorState:
         summary: shape, dtype, device and statistics.
         producer: id of the innermost recorded call that made this state; None if it came from
             outside or from code between two recorded calls.
-        previous: the state of the same tensor that an in-place write turned into this one.
-        overwritten_by: id of the call whose in-place write ended this state.
+        previous: the state of the same tensor that this one follows, after an in-place write, or
+            after several (through views of it) between which no recorded call looked at it.
+        overwritten_by: id of the call whose in-place write ended this state; the last such write
+            before the next state is that one's `producer`.
         base: the state of the tensor whose memory this one is a view of.
         name: dotted name if this is a parameter or buffer of the traced model, else ``""``.
         preview: how to read the small picture, if one was taken.

@@ -24,7 +24,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,7 +32,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from tracer.checks import ARRAY_DTYPES, Spec, damage, specs
+from tracer.checks import ARRAY_DTYPES, Spec, contradictions, damage, specs
 from tracer.codec import Misfit, decode, encode
 from tracer.errors import InputError, TraceFileError, near
 from tracer.files import Job, is_stream, output, put_all
@@ -280,6 +280,8 @@ def load(path: str | os.PathLike[str]) -> Trace:
     Args:
         path: what `save` wrote; files that belong to it are found beside it.
 
+    A sound file whose record says something in two ways is read, with a note that tells what.
+
     Raises:
         TraceFileError: it is missing, unreadable, damaged, foreign or of a newer version.
     """
@@ -296,7 +298,8 @@ def load(path: str | os.PathLike[str]) -> Trace:
     found = damage(trace)
     if found:
         raise _damaged(shown, found[0])
-    return trace
+    told = tuple(f"the recording contradicts itself: {each}" for each in contradictions(trace)[:1])
+    return replace(trace, notes=(*trace.notes, *told)) if told else trace
 
 
 @dataclass(frozen=True)
