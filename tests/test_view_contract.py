@@ -33,7 +33,7 @@ from tracer.views.contract import leaf, to_json, tree
 DOCS = Path(__file__).parent.parent / "docs"
 FIELDS = [
     *("id", "kind", "path", "nth", "type", "stage", "parent", "args", "result"),
-    *("params", "trainable", "macs"),
+    *("params", "trainable", "macs", "uncounted"),
 ]
 LEAF = ["shape", "dtype", "device", "min", "max", "mean", "std", "zeros", "nan", "inf"]
 
@@ -92,6 +92,7 @@ def test_a_whole_call():
         "params": 116,
         "trainable": 108,
         "macs": 5184,
+        "uncounted": [],
     }
     assert list(call["result"]) == LEAF
     assert call["result"]["shape"] == [1, 4, 6, 8]

@@ -257,6 +257,8 @@ class Call:
         seconds: wall time in it and beneath it, recording included.
         error: ``"RuntimeError: …"`` if it ended by an exception, else ``""``.
         thread: 0 for the thread that the recording began in, 1… for others.
+        uncounted: the kernels that ran in it and beneath it whose multiply-adds are many and not
+            known, e.g. ``"aten::_fft_c2c"``: with any, `macs` is a lower bound.
     """
 
     id: int
@@ -276,6 +278,7 @@ class Call:
     seconds: float = 0.0
     error: str = ""
     thread: int = 0
+    uncounted: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

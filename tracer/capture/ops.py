@@ -2,7 +2,7 @@
 
 `_Ops` sees the tensor functions that Python code calls (`interpolate`, `add_`, `nms`), by their
 public names. `_Kernels`, below it, sees what these come down to: which kernels write into their
-arguments, and those that torch has a multiply-add formula for.
+arguments, and how often they multiply and add (`tracer.capture.macs`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from tracer.capture.hooks import name_arguments
+from tracer.capture.macs import formula, is_composite, uncounted
 
 if TYPE_CHECKING:
     from tracer.capture.recorder import Recorder
@@ -145,24 +145,29 @@ class _Kernels(TorchDispatchMode):
     ) -> Any:
         """Run the kernel and report it."""
         kwargs = kwargs or {}
+        if is_composite(func):
+            with self:
+                return func.decompose(*args, **kwargs)
         result = func(*args, **kwargs)
         recorder = self.recorder
-        writes, formula = _facts(func)
+        writes = _writes(func)
         if writes:
             writer = recorder.current()
             for tensor in _written(writes, args, kwargs):
                 recorder.states.wrote(tensor, writer)
-        if formula is not None and recorder.current() is not None:
-            recorder.add_macs(formula(*args, **kwargs, out_val=result) // 2)
+        count = formula(func)
+        if count is not None and recorder.current() is not None:
+            recorder.add_macs(count(*args, **kwargs, out_val=result))
+        elif unknown := uncounted(func):
+            recorder.add_uncounted(unknown)
         return result
 
 
 @functools.lru_cache(maxsize=4096)
-def _facts(kernel: Any) -> tuple[tuple[tuple[int, str], ...], Callable[..., int] | None]:
-    """(index and name of each argument that a kernel writes into, its formula of operations)."""
+def _writes(kernel: Any) -> tuple[tuple[int, str], ...]:
+    """Index and name of each argument that a kernel writes into."""
     arguments = enumerate(kernel._schema.arguments)
-    writes = tuple((i, a.name) for i, a in arguments if a.alias_info and a.alias_info.is_write)
-    return writes, flop_registry.get(kernel._overloadpacket)
+    return tuple((i, a.name) for i, a in arguments if a.alias_info and a.alias_info.is_write)
 
 
 def _written(

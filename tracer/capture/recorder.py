@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import traceback
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -103,26 +103,27 @@ class Open:
         self.prints: dict[str, Any] = {}
         self.since = time.perf_counter()
 
-    def frozen(self, end: int, seconds: float, macs: int, stage: str) -> Call:
+    def frozen(self, end: int, seconds: float, macs: int, uncounted: set[str], stage: str) -> Call:
         """The record of this call."""
         return Call(
-            self.id,
-            self.kind,
-            self.path,
-            self.nth,
-            self.type,
-            self.parent,
-            self.start,
-            end,
-            self.args,
-            self.result,
-            stage,
-            self.source,
-            self.called_from,
-            macs,
-            seconds,
-            self.error,
-            self.thread,
+            id=self.id,
+            kind=self.kind,
+            path=self.path,
+            nth=self.nth,
+            type=self.type,
+            parent=self.parent,
+            start=self.start,
+            end=end,
+            args=self.args,
+            result=self.result,
+            stage=stage,
+            source=self.source,
+            called_from=self.called_from,
+            macs=macs,
+            seconds=seconds,
+            error=self.error,
+            thread=self.thread,
+            uncounted=tuple(sorted(uncounted)),
         )
 
 
@@ -251,6 +252,7 @@ class Recorder:
         self._stacks: dict[int, list[Open]] = {}
         self._threads: dict[int, int] = {}
         self._own_macs: Counter[int | None] = Counter()
+        self._own_uncounted: defaultdict[int | None, set[str]] = defaultdict(set)
         self._failed: Open | None = None
         self._failure: tuple[BaseException, Source | None] | None = None
         self._exit: ExitStack | None = None
@@ -456,6 +458,10 @@ class Recorder:
         """Count multiply-adds for the innermost call under way."""
         self._own_macs[self.current()] += count
 
+    def add_uncounted(self, kernel: str) -> None:
+        """Note a kernel of the innermost call under way whose multiply-adds nothing counts."""
+        self._own_uncounted[self.current()].add(kernel)
+
     def tick(self) -> int:
         """Advance the clock."""
         now = self._tick
@@ -633,9 +639,12 @@ class Recorder:
         return Failure(type(error).__name__, str(error), call, source, text)
 
     def _calls(self, stages: Sequence[str]) -> tuple[Call, ...]:
-        macs = Counter(self._own_macs)
+        macs, uncounted = Counter(self._own_macs), dict(self._own_uncounted)
         for opened in reversed(self.opens):
             macs[opened.parent] += macs[opened.id]
+            if opened.id in uncounted:
+                around = uncounted.get(opened.parent, set())
+                uncounted[opened.parent] = around | uncounted[opened.id]
         now = self._tick
         calls: list[Call] = []
         for opened in reversed(self.opens):
@@ -643,7 +652,8 @@ class Recorder:
             if end < 0:  # still under way: a snapshot
                 end, seconds = now, time.perf_counter() - opened.since
                 now += 1
-            calls.append(opened.frozen(end, seconds, macs[opened.id], stages[opened.id]))
+            unknown = uncounted.get(opened.id, set())
+            calls.append(opened.frozen(end, seconds, macs[opened.id], unknown, stages[opened.id]))
         return tuple(reversed(calls))
 
     def _subject(self) -> str:

@@ -54,6 +54,7 @@ def records(trace: Trace, calls: Iterable[Call]) -> Iterator[dict[str, Any]]:
             "params": module.params if module is not None else None,
             "trainable": module.trainable if module is not None else None,
             "macs": call.macs,
+            "uncounted": list(call.uncounted),
         }
 
 

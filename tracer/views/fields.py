@@ -86,6 +86,10 @@ def _macs(ledger: Ledger, group: Group) -> Cell:
     return sum(_own(node, "macs") for node in group.nodes) or None
 
 
+def _uncounted(ledger: Ledger, group: Group) -> Cell:
+    return ", ".join(sorted({name for n in group.nodes for name in n.call.uncounted})) or None
+
+
 def _time(ledger: Ledger, group: Group) -> Cell:
     return sum(_own(node, "seconds") for node in group.nodes)
 
@@ -163,6 +167,7 @@ FIELDS: dict[str, Field] = {
     "trainable": Field(_params(lambda params, trainable: trainable), "count", 8, adds=True),
     "frozen": Field(_params(lambda params, trainable: params - trainable), "count", 8, adds=True),
     "macs": Field(_macs, "macs", 3, adds=True),
+    "uncounted": Field(_uncounted, rank=4, floor=24),
     "min": Field(_extent("min"), "number", 12),
     "max": Field(_extent("max"), "number", 12),
     "mean": Field(_extent("mean"), "number", 13),

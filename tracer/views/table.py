@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     import pandas
 
 PASS = (
-    *("call", "type", "settings", "input", "output", "params", "frozen", "macs", "stride"),
+    *("call", "type", "settings", "input", "output", "params", "frozen", "macs"),
+    *("uncounted", "stride"),
     *("min", "max", "nan", "inf", "zeros", "time"),
 )
-ALARMS = ("nan", "inf")
+ALARMS = ("nan", "inf", "uncounted")
 """Columns that are left out, unless asked for, where there is nothing to tell."""
 CONSTRUCTION = ("call", "built_type", "built", "added", "built_frozen", "time")
 
@@ -130,6 +131,8 @@ def _notes(ledger: Ledger, fields: dict[str, Field]) -> Iterator[str]:
     folded = any(len(group.nodes) > 1 for group in ledger.groups)
     if summed:
         yield word("note_sums", ledger.lang, columns=word("comma", ledger.lang).join(summed))
+    if "macs" in fields and any(call.uncounted for call in ledger.trace.calls):
+        yield word("note_uncounted", ledger.lang)
     if folded:
         yield word("note_folded", ledger.lang)
     if ledger.trace.error is not None:

@@ -44,6 +44,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "macs": ("MACs", "乘加次数"),
     "time": ("Time", "用时"),
     "all_params": ("Params beneath", "参数量（含下层）"),
+    "uncounted": ("not counted", "未计入"),
     "all_macs": ("MACs beneath", "乘加次数（含下层）"),
     "all_time": ("Time beneath", "用时（含下层）"),
     "built_type": ("Built", "建成"),
@@ -139,6 +140,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "note_sums": (
         "{columns}: what no other row shows, so that each column adds up.",
         "{columns}：每行只计其他行没有列出的部分，因此各列相加即得合计。",
+    ),
+    "note_uncounted": (
+        "MACs are a lower bound: the column “not counted” names kernels that have no formula.",
+        "乘加次数只是下界：“未计入”一列列出的内核没有计算公式。",
     ),
     "note_folded": (
         "A row such as layer1.1-2 stands for neighbours that are alike; its sums are over all of "
