@@ -7,6 +7,7 @@ them: when it has accumulated into a parameter's ``.grad``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from torch import nn
@@ -18,20 +19,12 @@ if TYPE_CHECKING:
     from tracer.capture.recorder import Recorder
 
 
-def install(recorder: Recorder, model: nn.Module) -> Callable[[], None]:
-    """Watch the trainable parameters of `model`; return what stops that."""
-    handles = []
+def install(recorder: Recorder, model: nn.Module, stack: ExitStack) -> None:
+    """Watch the trainable parameters of `model`, until the stack is closed."""
     for name, parameter in model.named_parameters():
         if parameter.requires_grad and parameter.is_leaf:
-            handles.append(
-                parameter.register_post_accumulate_grad_hook(_reader(recorder.gradients, name))
-            )
-
-    def remove() -> None:
-        for handle in handles:
-            handle.remove()
-
-    return remove
+            reader = _reader(recorder.gradients, name)
+            stack.callback(parameter.register_post_accumulate_grad_hook(reader).remove)
 
 
 def _reader(found: dict[str, Reading], name: str) -> Callable[[nn.Parameter], None]:

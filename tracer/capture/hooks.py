@@ -6,6 +6,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -16,24 +17,17 @@ if TYPE_CHECKING:
     from tracer.capture.recorder import Open, Recorder
 
 
-def install(recorder: Recorder, model: nn.Module) -> Callable[[], None]:
-    """Hook every module of `model`; return what removes the hooks again.
+def install(recorder: Recorder, model: nn.Module, stack: ExitStack) -> None:
+    """Hook every module of `model`, until the stack is closed.
 
     The hooks run after the user's own, so that arguments and results are the ones that count.
     """
-    handles = []
     for module in model.modules():
         watch = _ModuleWatch(recorder, module)
-        handles.append(module.register_forward_pre_hook(watch.before, with_kwargs=True))
-        handles.append(
-            module.register_forward_hook(watch.after, with_kwargs=True, always_call=True)
-        )
-
-    def remove() -> None:
-        for handle in handles:
-            handle.remove()
-
-    return remove
+        before = module.register_forward_pre_hook(watch.before, with_kwargs=True)
+        stack.callback(before.remove)
+        after = module.register_forward_hook(watch.after, with_kwargs=True, always_call=True)
+        stack.callback(after.remove)
 
 
 class _ModuleWatch:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import fnmatch
 import math
 import re
-import shutil
-import tempfile
-import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from tracer.capture import spill
 from tracer.errors import InputError, near
 
 Keep = None | bool | str | Iterable[str] | Callable[[str, str, str], bool]
@@ -237,8 +235,7 @@ class Store:
 
     def _spill(self, name: str, array: np.ndarray) -> _OnDisk:
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="tracer-"))
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+            self._folder = spill.folder(self)
         path = self._folder / name.replace("/", "-")
         array.tofile(path)
         self.spilled += array.nbytes

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode, _get_current_function_mode
+from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
 
 from tracer.capture.hooks import name_arguments
 from tracer.capture.macs import formula, is_composite, uncounted
@@ -69,12 +69,28 @@ _QUESTIONS = frozenset(
 @contextmanager
 def watch(recorder: Recorder) -> Iterator[None]:
     """Switch on the two modes that belong to the recorder's grains."""
-    with _Kernels(recorder):
+    with _on(_Kernels(recorder), _get_current_dispatch_mode):
         if "op" not in recorder.grains:
             yield
             return
-        with _Ops(recorder):
+        with _on(_Ops(recorder), _get_current_function_mode):
             yield
+
+
+@contextmanager
+def _on(mode: _Kernels | _Ops, innermost: Callable[[], Any]) -> Iterator[None]:
+    """Switch a mode on and off, also where blocks do not end in the order in which they began.
+
+    torch takes the innermost mode off, whichever was to end (two coroutines may be in two blocks):
+    one that is not the innermost is left there, without effect, until it is.
+    """
+    mode.__enter__()
+    try:
+        yield
+    finally:
+        mode.over = True
+        while isinstance(last := innermost(), (_Kernels, _Ops)) and last.over:
+            last.__exit__(None, None, None)
 
 
 class _Ops(TorchFunctionMode):
@@ -83,6 +99,7 @@ class _Ops(TorchFunctionMode):
     def __init__(self, recorder: Recorder) -> None:
         super().__init__()
         self.recorder = recorder
+        self.over = False
 
     def __torch_function__(
         self,
@@ -94,7 +111,7 @@ class _Ops(TorchFunctionMode):
         """Run `func`, and record it if it makes or writes a tensor."""
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "") or str(func)
-        if name in _QUESTIONS or not self.recorder.stack():
+        if self.over or name in _QUESTIONS or not self.recorder.stack():
             return func(*args, **kwargs)
         paused = self.recorder.pause_frames()  # an op is a leaf
         try:
@@ -130,6 +147,7 @@ class _Kernels(TorchDispatchMode):
     def __init__(self, recorder: Recorder) -> None:
         super().__init__()
         self.recorder = recorder
+        self.over = False
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -145,6 +163,8 @@ class _Kernels(TorchDispatchMode):
     ) -> Any:
         """Run the kernel and report it."""
         kwargs = kwargs or {}
+        if self.over:
+            return func(*args, **kwargs)
         if is_composite(func):
             with self:
                 return func.decompose(*args, **kwargs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 import platform
 import sys
@@ -10,8 +9,8 @@ import threading
 import time
 import traceback
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from types import FrameType, TracebackType
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from tracer.capture import frames, gradients, hooks, modules, ops
+from tracer.capture import frames, gradients, hooks, modules, ops, process
 from tracer.capture.keep import Keep, KeepRule, Store, below
 from tracer.capture.only import OnlyRule
 from tracer.capture.sources import Sources
@@ -130,25 +129,6 @@ class Open:
 _NOTHING = Value("arguments", "")
 
 
-@contextmanager
-def _old_objects_at_rest() -> Iterator[None]:
-    """Keep the garbage collector to young objects.
-
-    A recording makes many small objects, at which the collector would time and again walk through
-    all that torch has loaded: that takes longer than the recording. Garbage of the pass itself is
-    young, and collected as ever.
-    """
-    young, middle, old = gc.get_threshold()
-    gc.set_threshold(young, middle, NEVER)
-    try:
-        yield
-    finally:
-        gc.set_threshold(young, middle, old)
-
-
-NEVER = 2**31 - 1  # rounds of the collector
-
-
 class _AtWork:
     """While the recorder itself runs: one thread at a time, and nothing of it is recorded."""
 
@@ -157,6 +137,7 @@ class _AtWork:
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
 
+    @process.undisturbed
     def __enter__(self) -> None:
         self.recorder.lock.acquire()
         self.trace = self.recorder.pause_frames()
@@ -165,11 +146,14 @@ class _AtWork:
         self.guard = torch._C.DisableTorchFunction()
         self.guard.__enter__()
 
+    @process.undisturbed
     def __exit__(self, *error: Any) -> None:
         self.guard.__exit__(*error)
         self.recorder.worker = self.worker
         self.recorder.resume_frames(self.trace)
         self.recorder.lock.release()
+        if process.held_signals.waiting:
+            process.held_signals.deliver()
 
 
 class Recorder:
@@ -256,7 +240,6 @@ class Recorder:
         self._failed: Open | None = None
         self._failure: tuple[BaseException, Source | None] | None = None
         self._exit: ExitStack | None = None
-        self._calm: ExitStack | None = None
         self._trace: Trace | None = None
         self._described: dict[str, Module] | None = None
         self._began = 0.0
@@ -264,23 +247,43 @@ class Recorder:
 
     # -- the with block ------------------------------------------------------------------------
 
+    @process.undisturbed
     def __enter__(self) -> Recorder:
         """Install hooks, modes and the trace function."""
         if self._exit is not None or self._trace is not None:
             raise InputError("a Recorder records once; make a new one for the next run")
-        with ExitStack() as calm, ExitStack() as stack:
-            calm.enter_context(_old_objects_at_rest())
+        process.held_signals.begin()
+        try:
+            self._install()
+            process.held_signals.deliver()
+        except BaseException:
+            self._remove()
+            process.held_signals.end()
+            raise
+        self._began = time.perf_counter()
+        return self
+
+    def _install(self) -> None:
+        """Change what has to be changed; what takes each change back is noted with it."""
+        with ExitStack() as stack:
+            self._exit = stack
+            stack.callback(process.claim(self.models))
+            stack.enter_context(process.old_objects_at_rest())
             for model in self.models:
-                stack.callback(hooks.install(self, model))
-                stack.callback(gradients.install(self, model))
+                hooks.install(self, model, stack)
+                gradients.install(self, model, stack)
             stack.enter_context(ops.watch(self))
             self.thread = threading.get_ident()
             self._threads[self.thread] = 0
             stack.enter_context(frames.watch(self))
-            self._exit, self._calm = stack.pop_all(), calm.pop_all()
-        self._began = time.perf_counter()
-        return self
+            self._exit = stack.pop_all()
 
+    def _remove(self) -> None:
+        """Take everything back."""
+        if self._exit is not None:
+            self._exit.close()
+
+    @process.undisturbed
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -288,15 +291,22 @@ class Recorder:
         trace: TracebackType | None,
     ) -> None:
         """Remove everything again, and finish the trace; an exception goes on as it is."""
+        try:
+            self._finish(error)
+        finally:
+            process.held_signals.end()
+            process.held_signals.deliver()
+
+    def _finish(self, error: BaseException | None) -> None:
         global _last
         self._seconds = time.perf_counter() - self._began
-        assert self._exit is not None
-        self._exit.close()
-        assert self._calm is not None
-        with self._calm, self.at_work():
+        self._remove()
+        with process.old_objects_at_rest(), self.at_work():
             if error is not None:
                 self._fail(error)
             self._trace = self._frozen()
+            self.states.close()
+            self._failure = None  # its traceback holds the frames of the run, and they hold us
         _last = self._trace
 
     def build(

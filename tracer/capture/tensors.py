@@ -16,6 +16,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from tracer.capture import process
 from tracer.capture.keep import Store
 from tracer.capture.summaries import Reading, develop, read, settle, shape_only, unseen
 from tracer.capture.values import is_parameter
@@ -45,7 +46,8 @@ class _Seen:
     def __init__(self, tensor: torch.Tensor, forget: Callable[[_Seen | None], None]) -> None:
         key = id(tensor)
         me = weakref.ref(self)
-        self.ref = weakref.ref(tensor, lambda _: forget(me()))
+        # undisturbed: an interrupt that a weak reference's callback raised would be lost
+        self.ref = weakref.ref(tensor, process.undisturbed(lambda _: forget(me())))
         self.storage = _storage(tensor)
         self.extent = _extent(tensor)
         self.geometry = (key, tensor.dtype, tuple(tensor.shape))
@@ -163,6 +165,11 @@ class TensorStates:
                     self.ended.setdefault(seen.state, call)
             else:
                 seen.excused = True
+
+    def close(self) -> None:
+        """The run is over: forget the tensors, whose weak references hold this table."""
+        self._by_id.clear()
+        self._by_storage.clear()
 
     def frozen(self) -> tuple[TensorState, ...]:
         """The table so far, with everything fetched from the device."""
