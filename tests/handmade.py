@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from tracer.query import problems
 from tracer.record import (
     Call,
     Failure,
@@ -34,6 +33,7 @@ from tracer.record import (
     Trace,
     Value,
 )
+from tracer.record.query import problems
 
 
 def check(trace: Trace) -> Trace:

@@ -28,7 +28,7 @@ import pytest
 from filelock import FileLock
 
 from tracer.record import Trace
-from tracer.store import load
+from tracer.record.store import load
 
 _recordings: dict[str, Trace] = {}
 

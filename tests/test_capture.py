@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 import tracer
-from tracer.checks import problems
 from tracer.errors import InputError
+from tracer.record.checks import problems
 
 
 def calls(trace, path=None, kind=None):

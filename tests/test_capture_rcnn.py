@@ -15,9 +15,9 @@ from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.ops import MultiScaleRoIAlign
 
 import tracer
-from tracer.checks import problems
 from tracer.errors import InputError
-from tracer.query import beneath, locals_at
+from tracer.record.checks import problems
+from tracer.record.query import beneath, locals_at
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,8 @@ import handmade
 import numpy as np
 import pytest
 
-from tracer.checks import MAX_DEPTH, damage, problems
 from tracer.record import Failure, Line, Module, Source, Stage, Value
+from tracer.record.checks import MAX_DEPTH, damage, problems
 
 STORIES = (
     handmade.tiny_pass,

@@ -15,7 +15,7 @@ from tracer.errors import InputError
 from tracer.rcnn import models
 from tracer.rcnn.classes import CHINESE, class_name, classes_of, names_in
 from tracer.rcnn.demo import CLASSES, CLASSES_ZH
-from tracer.store import save
+from tracer.record.store import save
 
 
 class Detector(nn.Module):
@@ -88,7 +88,7 @@ def test_names_make_the_round_trip(tmp_path):
 
 def test_a_file_from_before_there_were_names_still_loads(tmp_path, monkeypatch):
     """Nothing of the format tells apart a file without the column from one with it."""
-    from tracer import store
+    from tracer.record import store
 
     def without(*args):
         document = encode(*args)
@@ -107,7 +107,7 @@ def test_a_file_from_before_there_were_names_still_loads(tmp_path, monkeypatch):
 
 
 def test_names_that_are_not_text_make_a_damaged_file(tmp_path, monkeypatch):
-    from tracer import store
+    from tracer.record import store
 
     encode = store.encode
 

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 import tracer
-from tracer.checks import problems
 from tracer.errors import InputError, TracerError
+from tracer.record.checks import problems
 from tracer.stepper import Stepper
 
 

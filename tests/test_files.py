@@ -16,7 +16,7 @@ from tracer import files
 from tracer.cli import main
 from tracer.errors import InputError, TraceFileError
 from tracer.files import KINDS, output, put, put_all, sweep
-from tracer.store import load, save
+from tracer.record.store import load, save
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
 WEIGHTS = (

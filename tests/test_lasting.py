@@ -23,8 +23,8 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 import tracer
 from tracer.capture import process, spill
 from tracer.capture.keep import Store
-from tracer.checks import problems
 from tracer.errors import InputError
+from tracer.record.checks import problems
 
 ROOT = Path(__file__).parent.parent
 

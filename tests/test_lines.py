@@ -14,7 +14,7 @@ from torch import nn
 import tracer
 from tracer.capture import frames
 from tracer.capture.statements import statements
-from tracer.checks import problems
+from tracer.record.checks import problems
 
 WATCHERS = [False, True] if sys.version_info >= (3, 12) else [False]
 

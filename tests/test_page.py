@@ -18,9 +18,9 @@ import stories
 
 import tracer.views.page as page_module
 from tracer.cli import main
-from tracer.codec import decode
 from tracer.errors import InputError, TracerError
 from tracer.record import Source, Trace, Value
+from tracer.record.codec import decode
 from tracer.views.page import page
 from tracer.views.page.data import contents, only_calls
 from tracer.views.page.highlight import KINDS, tokens
@@ -235,7 +235,7 @@ def test_the_smallest_budget_still_gives_a_page(recorded):
 
 
 def test_a_trace_without_ops_is_sound(recorded):
-    from tracer.query import problems
+    from tracer.record.query import problems
 
     fewer = only_calls(recorded, lambda call: call.kind != "op")
     assert not any(call.kind == "op" for call in fewer.calls)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import handmade
 import pytest
 
-from tracer import query
 from tracer.errors import MissingError
-from tracer.query import Node
+from tracer.record import query
+from tracer.record.query import Node
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from tracer import query
 from tracer.errors import InputError, MissingError
+from tracer.record import query
 from tracer.views.quiz import outputs, predict
 from tracer.views.reasons import shape_of
 

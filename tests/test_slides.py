@@ -15,8 +15,8 @@ from PIL import Image
 
 import tracer
 from tracer.errors import InputError, MissingError
-from tracer.query import find_call
 from tracer.rcnn import facts, texts
+from tracer.record.query import find_call
 from tracer.views.figures import FIGURES
 from tracer.views.page.address import read, tick_at
 from tracer.views.slides import build, catalogue, deck, outline, pictures, subject

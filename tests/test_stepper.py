@@ -11,8 +11,8 @@ import stories
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracer import query
 from tracer.errors import InputError, MissingError, TracerError
+from tracer.record import query
 from tracer.stepper import COMMANDS, Stepper
 from tracer.stepper.help import GROUPS
 

@@ -11,8 +11,8 @@ import pytest
 
 from tracer.cli import main
 from tracer.errors import InputError
+from tracer.record.store import load
 from tracer.stepper import Stepper
-from tracer.store import load
 from tracer.views import plain
 
 

@@ -23,11 +23,10 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from tracer import store
-from tracer.checks import damage
 from tracer.errors import TraceFileError
-from tracer.record import Trace, Value
-from tracer.store import load, save
+from tracer.record import Trace, Value, store
+from tracer.record.checks import damage
+from tracer.record.store import load, save
 
 STORIES = (
     handmade.tiny_pass,
@@ -419,7 +418,7 @@ KILLED = """
 import os, signal, sys
 sys.path[:0] = sys.argv[3:]
 import handmade
-from tracer.store import save
+from tracer.record.store import save
 left = int(sys.argv[2])
 replace, unlink = os.replace, os.unlink
 def counted(then):

@@ -8,8 +8,8 @@ import pytest
 from golden_files import check_golden
 from handmade import tiny_pass
 
-from tracer.query import find_call
 from tracer.record import Module, Settings, Trace
+from tracer.record.query import find_call
 from tracer.views.architecture import architecture
 
 

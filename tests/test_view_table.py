@@ -15,9 +15,8 @@ from handmade import (
     tiny_pass,
 )
 
-from tracer import query
 from tracer.errors import InputError, MissingError
-from tracer.record import Module, Settings
+from tracer.record import Module, Settings, query
 from tracer.views.fields import FIELDS
 from tracer.views.table import table
 from tracer.views.values import shape_text

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import tracer
-from tracer.checks import problems
+from tracer.record.checks import problems
 
 LOOKS = (
     lambda t: t[0],

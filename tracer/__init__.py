@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tracer.capture import Recorder, last_trace, trace
     from tracer.record import Trace
-    from tracer.store import load
+    from tracer.record.store import load
 
 __version__ = "0.2.0"
 
@@ -24,7 +24,7 @@ _HOMES = {
     "last_trace": "tracer.capture",
     "trace": "tracer.capture",
     "Trace": "tracer.record",
-    "load": "tracer.store",
+    "load": "tracer.record.store",
     "Stepper": "tracer.stepper",
     "debug": "tracer.debugger",
 }

@@ -126,7 +126,7 @@ def _trace(args: argparse.Namespace) -> Trace:
     if recordings and len(args.target) > 1:
         raise InputError(f"one recording at a time: found {', '.join(args.target)}")
     if recordings:
-        from tracer.store import load
+        from tracer.record.store import load
 
         return load(recordings[0])
     trace = _recorded(args)

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tracer.errors import InputError, MissingError, near
-from tracer.query import by_path
 from tracer.rcnn import texts
 from tracer.rcnn.facts import Here, fill
 from tracer.rcnn.stages import detector_at
 from tracer.rcnn.texts import LANGUAGES, Entry
 from tracer.record import Call, Line, Trace, Value
+from tracer.record.query import by_path
 
 _PHRASES = {
     "lines": ("Line by line", "逐行说明"),

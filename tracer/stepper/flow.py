@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tracer import query
 from tracer.errors import MissingError
-from tracer.record import Call
+from tracer.record import Call, query
 from tracer.stepper import text
 from tracer.stepper.language import Reply, Stepper, command, expression
 from tracer.stepper.values import TensorView, tensors_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tracer import query
 from tracer.errors import InputError, MissingError
+from tracer.record import query
 from tracer.stepper import text
 from tracer.stepper.breakpoints import Breakpoint
 from tracer.stepper.language import Reply, Stepper, command, count, nothing

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tracer import query
-from tracer.record import Call, Trace, Value
+from tracer.record import Call, Trace, Value, query
 
 
 def built(trace: Trace, call: Call) -> Value | None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tracer import query
 from tracer.errors import InputError, MissingError, near
-from tracer.query import Node
-from tracer.record import Call, Trace
+from tracer.record import Call, Trace, query
+from tracer.record.query import Node
 
 GRAINS = ("module", "function", "op")
 
@@ -29,7 +28,7 @@ def choose(
         grain: kinds of call, ``"module"``, ``"function"``, ``"op"``, or ``"all"``.
         stage: only the calls of these stages.
         path: only the calls that answer to one of these paths, labels or patterns (see
-            `tracer.query.by_path`), and all that ran in them.
+            `tracer.record.query.by_path`), and all that ran in them.
         default: the kinds that are shown if `grain` is None; all kinds, if none of these is there.
 
     Raises:
@@ -131,7 +130,7 @@ def groups(
         trace: whose calls they are.
         calls: in order.
         depth: how deep to go; 0 leaves the outermost of the calls alone.
-        fold: whether to fold, see `tracer.query.fold_repeats`.
+        fold: whether to fold, see `tracer.record.query.fold_repeats`.
     """
     nodes = query.forest(trace, calls)
     if depth is not None:

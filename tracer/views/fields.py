@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tracer.errors import MissingError, near
-from tracer.query import Node
 from tracer.record import Source
+from tracer.record.query import Node
 from tracer.views import names
 from tracer.views.built import built
 from tracer.views.calls import Group

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 
-from tracer.query import Node
 from tracer.rcnn.board import strides
 from tracer.record import Module, Trace
+from tracer.record.query import Node
 from tracer.views.built import added
 from tracer.views.calls import Group
 from tracer.views.values import Extent, extent, summaries

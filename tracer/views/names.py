@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tracer import query
-from tracer.record import Call, Trace
+from tracer.record import Call, Trace, query
 from tracer.views.calls import Group
 from tracer.views.ledger import Ledger
 from tracer.views.words import word

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any
 
-from tracer import query
 from tracer.errors import InputError, MissingError, near
-from tracer.record import Call, Trace, Value
+from tracer.record import Call, Trace, Value, query
 from tracer.views.formats import escape, lang_attribute
 from tracer.views.reasons import reasons, shape_of, times
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tracer import query
-from tracer.record import Call, Trace, Value
+from tracer.record import Call, Trace, Value, query
 
 Shape = tuple[int, ...]
 SHOWN = 6

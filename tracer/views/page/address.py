@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 
 from tracer.errors import InputError, MissingError, near
-from tracer.query import find_call
 from tracer.record import Call, Line, Trace
+from tracer.record.query import find_call
 from tracer.stepper.breakpoints import find_file, no_lines
 
 PARTS = ("call", "at", "line", "text", "round", "lang")

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 import tracer.record as record
-from tracer.codec import encode
 from tracer.record import Call, Line, Source, TensorState, TensorSummary, Trace, Value
+from tracer.record.codec import encode
 from tracer.views.page.beside import beside
 from tracer.views.page.labels import files, labels
 from tracer.views.page.scenes import scenes

@@ -1,4 +1,4 @@
-// The recording, as tracer/record.py describes it, out of the compressed text in the page.
+// The recording, as tracer/record/model.py describes it, out of the compressed text in the page.
 
 const TYPED = { uint8: Uint8Array, int32: Int32Array, float32: Float32Array };
 
@@ -16,7 +16,7 @@ export async function unpack(text) {
   return Object.assign(linked(decoded(data)), { data, array });
 }
 
-// The rows of tracer/codec.py as objects: lists of fields, the last ones left out where default.
+// The rows of tracer/record/codec.py as objects: lists of fields, the last ones left out where default.
 function decoded({ trace: { columns, tables, root }, defaults, beside }) {
   const row = (type, cells) => {
     const found = {}; // of the same form in all rows of a type, which makes them quick to read

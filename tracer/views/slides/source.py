@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tracer.errors import MissingError, near
-from tracer.query import lines_of
 from tracer.rcnn.narration import Note, commentary, function_of
 from tracer.record import Call, Line, Trace, Value
+from tracer.record.query import lines_of
 from tracer.views.slides.model import Code, CodeStep
 from tracer.views.slides.subject import Subject
 from tracer.views.values import shape_text

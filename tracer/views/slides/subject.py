@@ -8,11 +8,11 @@ from functools import cached_property
 from urllib.parse import urlencode
 
 from tracer.errors import MissingError
-from tracer.query import find_call
 from tracer.rcnn import facts, texts
 from tracer.rcnn.anatomy import Anatomy, anatomy
 from tracer.rcnn.narration import commentary, questions
 from tracer.record import Trace
+from tracer.record.query import find_call
 from tracer.views.cells import count
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tracer.record import Call, Line, Module, Source, TensorState, TensorSummary, Trace, Value
+from tracer.record.model import Call, Line, Module, Source, TensorState, TensorSummary, Trace, Value
 
 CALL_KINDS = ("module", "function", "op")
 VALUE_KINDS = (

@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from operator import attrgetter
 
-from tracer.checks import problems as problems
 from tracer.errors import MissingError, near
-from tracer.record import Call, Line, Trace, Value
+from tracer.record.checks import problems as problems
+from tracer.record.model import Call, Line, Trace, Value
 
 # --- selecting ------------------------------------------------------------------------------------
 

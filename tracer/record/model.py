@@ -498,7 +498,9 @@ class Trace:
         Raises:
             TraceFileError: it could not be written; nothing is left under that name then.
         """
-        from tracer.store import save  # here, so that the record by itself needs no file format
+        from tracer.record.store import (
+            save,  # here, so that the record by itself needs no file format
+        )
 
         return save(self, path, overwrite=overwrite)
 

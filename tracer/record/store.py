@@ -1,6 +1,6 @@
 """Traces in files: one `.safetensors` file, or several where the kept data is large.
 
-The file's metadata holds ``format``, ``version`` and ``record`` (JSON text, see `tracer.codec`);
+The file's metadata holds ``format``, ``version`` and ``record`` (JSON text, see `codec`);
 its entries are the arrays, ``preview/<state>`` and ``data/<state>``. Complex arrays are stored as
 pairs of floats. Checksums tell a damaged file from a sound one. Beyond `SHARD_BYTES` the kept data
 goes to ``NAME-1a2b3c4d-00001-of-00002.safetensors`` and so on, named after the record's hash, so
@@ -32,11 +32,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from tracer.checks import ARRAY_DTYPES, Spec, contradictions, damage, specs
-from tracer.codec import Misfit, decode, encode
 from tracer.errors import InputError, TraceFileError, near
 from tracer.files import Job, is_stream, output, put_all
-from tracer.record import Source, TensorState, Trace, Value
+from tracer.record.checks import ARRAY_DTYPES, Spec, contradictions, damage, specs
+from tracer.record.codec import Misfit, decode, encode
+from tracer.record.model import Source, TensorState, Trace, Value
 
 FORMAT = "rcnn-tracer"
 VERSION = 1
