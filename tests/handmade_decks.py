@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from tracer.views.figures.fonts import families
 from tracer.views.figures.palette import THEMES
+from tracer.views.fonts import families
 from tracer.views.slides.model import (
     Cells,
     Code,
@@ -41,7 +41,7 @@ def figure(text: str, size: tuple[float, float] = (8.0, 5.35), theme: str = "lig
     drawn = Figure(figsize=size, facecolor=THEMES[theme].paper)
     ax = drawn.add_subplot(facecolor=THEMES[theme].paper)
     ax.plot([0, 1], [0, 1])
-    fonts = families("zh")[1]
+    fonts = families()
     ax.set_title(text, fontfamily=fonts, fontsize=18, color=THEMES[theme].ink)
     return drawn
 

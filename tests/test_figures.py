@@ -24,7 +24,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, resnet18, resnet50
 import tracer
 from tracer.errors import InputError, MissingError
 from tracer.rcnn.anatomy import Anatomy, anatomy
-from tracer.views.figures import FIGURES, STAGES, fonts, in_stage, palette
+from tracer.views.figures import FIGURES, STAGES, in_stage, palette
 from tracer.views.figures.backbone import basic_block_cost, bottleneck_cost, receptive_fields
 from tracer.views.figures.sheet import columns, wrap
 
@@ -110,8 +110,6 @@ def draw(kind: str, name: str, **options) -> Figure:
 @pytest.mark.parametrize("lang", ["en", "zh"])
 @pytest.mark.parametrize("name", EVAL)
 def test_drawn_whole(name, lang, size):
-    if lang == "zh" and fonts.chinese_family() is None:
-        pytest.skip("no Chinese font here")
     made = draw("plain", name, lang=lang, size=size)
     assert isinstance(made, Figure)
     assert made.get_figwidth() == pytest.approx({"notebook": 9.2, "slide": 13.333}[size])
@@ -126,8 +124,6 @@ def test_drawn_whole(name, lang, size):
 @pytest.mark.parametrize("lang", ["en", "zh"])
 @pytest.mark.parametrize("name", TRAINING)
 def test_drawn_whole_in_training(name, lang, size):
-    if lang == "zh" and fonts.chinese_family() is None:
-        pytest.skip("no Chinese font here")
     made = draw("train", name, lang=lang, size=size)
     assert cut_off(made) == []
     assert overlapping(made) == []
@@ -286,8 +282,6 @@ def test_other_two_stage_detectors(name):
 @pytest.mark.parametrize(("lang", "cat"), [("en", "cat"), ("zh", "猫")])
 @pytest.mark.parametrize("name", ["detections", "detection_funnel", "head"])
 def test_classes_have_the_recordings_names(name, lang, cat):
-    if lang == "zh" and fonts.chinese_family() is None:
-        pytest.skip("no Chinese font here")
     names = ("__background__", "cat", "cat", "cat", "cat")
     found = anatomy(dataclasses.replace(recorded(targets=True).trace, classes=names))
     assert cat in text_of(FIGURES[name].draw(found, lang=lang))
@@ -478,21 +472,6 @@ def test_settings_of_matplotlib_are_left_alone():
 
 
 # --- language and colour --------------------------------------------------------------------------
-
-
-def test_without_a_chinese_font_it_is_english_and_said_once(monkeypatch):
-    monkeypatch.setattr(fonts, "chinese_family", lambda: None)
-    fonts._note.cache_clear()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        first = FIGURES["funnel"].draw(parts("plain"), lang="zh")
-        FIGURES["funnel"].draw(parts("plain"), lang="zh")
-    said = [w for w in caught if issubclass(w.category, fonts.ChineseFontMissing)]
-    assert len(said) == 1
-    assert "fonts-noto-cjk" in str(said[0].message)
-    first.canvas.draw()
-    assert not re.search("[\u4e00-\u9fff]", text_of(first))
-    assert "proposals" in text_of(first)
 
 
 # Machado, Oliveira and Fernandes 2009, severity 1: linear RGB as the colour-blind see it.

@@ -49,6 +49,7 @@ HEAVY: dict[str, set[str]] = {
     "tracer.rcnn.onnx": TORCH | {"onnx", "onnxruntime"},
     "tracer.rcnn.demo": TORCH,
     "tracer.views.figures": {"matplotlib"},
+    "tracer.views.fonts": {"matplotlib"},
     "tracer.views.widgets": {"matplotlib"},
     "tracer.views.slides.interactive": {"matplotlib"},
     "tracer.views.slides.pictures": {"matplotlib"},

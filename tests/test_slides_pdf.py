@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from tracer.errors import InputError, MissingError
-from tracer.views.figures.fonts import ChineseFontMissing
-from tracer.views.slides import browser, measure, pages, pdf, placing
+from tracer.views import fonts
+from tracer.views.slides import browser, pages, placing
 from tracer.views.slides.model import Deck, Interactive, Pictures, Points, Slide
 from tracer.views.slides.pdf import set_pdf, write_pdf
 
@@ -190,29 +190,18 @@ def test_text_ends_where_the_page_does():
 # --- what may go wrong ----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def no_chinese(monkeypatch):
-    """A machine without a Chinese font."""
-    from tracer.views.figures import fonts
-
-    caches = (measure.fonts, measure._font_of, measure._advances, pdf._note)
-    monkeypatch.setattr(fonts, "chinese_family", lambda: None)
-    for each in caches:
-        each.cache_clear()
-    yield
-    for each in caches:
-        each.cache_clear()
-
-
-def test_without_a_chinese_font_it_says_so_once(no_chinese):
-    slides = tuple(Slide("s", "四张图", (decks.points("zh"),), lang="zh") for _ in range(2))
-    with pytest.warns(ChineseFontMissing, match="no font on this machine has Chinese") as said:
+def test_a_letter_that_no_font_has_is_named_once(monkeypatch):
+    rare = "\U0002a6a5"  # four dragons
+    slides = tuple(Slide("s", f"四张图 {rare}", (decks.points("zh"),), lang="zh") for _ in range(2))
+    monkeypatch.setattr(fonts, "machine_family", lambda: None)
+    fonts._warn.cache_clear()
+    with pytest.warns(fonts.GlyphsMissing, match=f"can write {rare}: install one") as said:
         shown = text_of(set_pdf(Deck("四张图", slides, "zh")))
     assert len(said) == 1
-    assert "P5" in shown[0]
+    assert "四张图 \ufffd" in shown[0]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        set_pdf(Deck("Four maps", (Slide("s", "Four maps"),)))
+        set_pdf(Deck("四张图", (Slide("s", "四张图"),), "zh"))
 
 
 def test_a_target_that_cannot_be_written_is_one_clear_error(tmp_path):

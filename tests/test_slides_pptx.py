@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
-import warnings
 import zipfile
 from collections import Counter
 from pathlib import Path, PurePosixPath
@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import handmade_decks as decks
 import pytest
 from lxml import etree
+from our_fonts import with_our_fonts
 
 from tracer.errors import InputError, MissingError
 from tracer.views.slides import measure
@@ -502,25 +503,6 @@ def test_without_the_library_it_says_what_to_install(monkeypatch, tmp_path):
         write_pptx(one(), tmp_path / "deck.pptx")
 
 
-def test_without_a_chinese_font_the_text_is_chinese_all_the_same(monkeypatch, tmp_path):
-    """The fonts are those of the machine that shows it."""
-    from tracer.views.figures import fonts
-
-    caches = (measure.fonts, measure._font_of, measure._advances)
-    monkeypatch.setattr(fonts, "chinese_family", lambda: None)
-    for each in caches:
-        each.cache_clear()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            slide = opened(one(decks.points("zh", 9), lang="zh"), tmp_path).slides[0]
-        assert placeholder(slide, 10).text_frame.text.startswith("1. P5 的特征图")
-    finally:
-        for each in caches:
-            each.cache_clear()
-
-
-@pytest.mark.machine
 def test_libreoffice_opens_it(written, tmp_path):
     office = shutil.which("soffice") or shutil.which("libreoffice")
     if office is None:
@@ -530,6 +512,7 @@ def test_libreoffice_opens_it(written, tmp_path):
     options = (f"-env:UserInstallation={profile}", "--headless", "--convert-to", "pdf")
     done = subprocess.run(
         [office, *options, "--outdir", str(tmp_path), str(written["both"])],
+        env={**os.environ, **with_our_fonts(tmp_path)},
         capture_output=True,
         text=True,
     )

@@ -19,12 +19,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.gridspec import GridSpec, GridSpecFromSubplotSpec
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
 from tracer.errors import InputError, near
 from tracer.rcnn.anatomy import Anatomy, Picture, Plane, anatomy
 from tracer.record import Trace
-from tracer.views.figures.fonts import families
 from tracer.views.figures.palette import SEQUENTIAL, THEMES, Theme, light, written_on
+from tracer.views.fonts import families, tell
 
 LANGUAGES = ("en", "zh")
 SIZES = {"notebook": (9.2, 9.0), "slide": (13.333, 19.7)}  # width in inches, text in points
@@ -136,7 +137,7 @@ class Sheet:
             labelsize=self.fine(0.85),
             colors=self.theme.muted,
             labelcolor=self.theme.muted,
-            labelfontfamily=self.fonts[-1],
+            labelfontfamily=self.fonts,
         )
         for side, spine in ax.spines.items():
             spine.set_color(self.theme.faint)
@@ -361,10 +362,11 @@ def figure(height: float) -> Callable[[Callable[..., None]], Callable[..., Figur
             _check(lang=(lang, LANGUAGES), theme=(theme, THEMES), size=(size, SIZES))
             parts = source if isinstance(source, Anatomy) else anatomy(source)
             _check_image(parts, image)
-            written, fonts = families(lang)
+            fonts = families()
             with mpl.rc_context({"font.family": fonts, "axes.unicode_minus": True}):
-                sheet = _sheet(ax, THEMES[theme], written, fonts, size, height)
+                sheet = _sheet(ax, THEMES[theme], lang, fonts, size, height)
                 draw(sheet, parts, image, **more)
+            _find_glyphs(sheet.figure)
             return sheet.figure
 
         return make
@@ -386,6 +388,16 @@ def _sheet(
     paper.get_layout_engine().set(w_pad=0.07, h_pad=0.05)  # type: ignore[union-attr, call-arg]
     FigureCanvasAgg(paper)
     return Sheet(paper, theme, lang, fonts, point, slide)
+
+
+def _find_glyphs(figure: Figure) -> None:
+    """Give texts the families that write them: names out of a recording may take one more."""
+    own = families()
+    found: list[Text] = figure.findobj(Text)  # type: ignore[assignment]
+    texts = [text for text in found if text.get_fontfamily() == own]
+    for text in texts:
+        text.set_fontfamily(families(text.get_text()))
+    tell("".join(text.get_text() for text in texts))
 
 
 def _check(**choices: tuple[str, Iterable[str]]) -> None:

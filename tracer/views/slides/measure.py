@@ -1,11 +1,12 @@
 """How wide text is, by the real fonts of this machine, and where its lines break.
 
 Widths are advances out of the fonts' own tables, without kerning: what a writer sets can only be
-narrower. A Chinese character is one em wide in every font, so its width is known without one.
+narrower. A Chinese character is one em wide in every font, so its width is known where none has it.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +18,6 @@ LATIN = ("Arial", "Liberation Sans", "Arimo", "DejaVu Sans")
 
 MONO = ("DejaVu Sans Mono",)
 """The family of code: Consolas, Menlo and Courier New are no wider."""
-
-SPARE = "DejaVu Sans"
-"""Comes with matplotlib, and has the arrows and signs that others lack."""
 
 _CHINESE = r"\u2e80-\u303f\u3040-\u9fff\uf900-\ufaff\ufe30-\uffef\U00020000-\U0003ffff"
 _OPENING, _CLOSING = "（“‘《【「", "，。；：、！？）”’》】」…"
@@ -156,19 +154,28 @@ def _font_of(letter: str, style: Style) -> Font | None:
     plain, chinese, spare = fonts(style.mono, style.bold)
     wide = style.lang == "zh" and not style.mono and letter in _WIDE_IN_CHINESE
     order = (chinese, plain, spare) if wide else (plain, chinese, spare)
-    return next((font for font in order if font and ord(letter) in font.advances), None)
+    found = next((font for font in order if ord(letter) in font.advances), None)
+    return found or _rare(letter, style.bold)
+
+
+def _rare(letter: str, bold: bool) -> Font | None:
+    """Return a font of the machine for a letter that ours do not have."""
+    from tracer.views.fonts import families
+
+    font = _find(families(letter)[-1], bold)
+    return font if font and ord(letter) in font.advances else None
 
 
 @cache
-def fonts(mono: bool, bold: bool) -> tuple[Font, Font | None, Font]:
-    """Return the fonts of Latin text, of Chinese (None if there is none), and of other signs."""
-    from tracer.views.figures.fonts import chinese_family
+def fonts(mono: bool, bold: bool) -> tuple[Font, Font, Font]:
+    """Return the fonts of Latin text, of Chinese, and of the signs that others lack."""
+    from tracer.views.fonts import families
 
-    plain = next(font for family in (MONO if mono else LATIN) if (font := _find(family, bold)))
-    family = chinese_family()
-    spare = _find(SPARE, bold)
+    spare, chinese = (_find(family, bold) for family in families())
     assert spare is not None, "it comes with matplotlib"
-    return plain, _find(family, bold) if family else None, spare
+    assert chinese is not None, "it comes with the package"
+    plain = next(font for family in (MONO if mono else LATIN) if (font := _find(family, bold)))
+    return plain, chinese, spare
 
 
 @cache
@@ -177,7 +184,8 @@ def _find(family: str, bold: bool) -> Font | None:
     from matplotlib.font_manager import fontManager
 
     wanted = 700 if bold else 400
-    found = [f for f in fontManager.ttflist if f.name == family and f.style == "normal"]
+    listed = [f for f in fontManager.ttflist if os.path.isfile(f.fname)]  # they may be gone since
+    found = [f for f in listed if f.name == family and f.style == "normal"]
     found = [f for f in found if f.stretch in ("normal", 400, 500, "400", "500")] or found
     if not found:
         return None

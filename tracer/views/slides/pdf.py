@@ -1,7 +1,7 @@
 """The deck as a PDF file: printed by a browser where there is one, else set by ourselves.
 
 Without a browser, fpdf2 sets the text: of the libraries at hand it alone embeds, as subsets, the
-fonts in which Chinese is installed (collections with PostScript outlines), so that it can be
+fonts in which Chinese is written (collections with PostScript outlines too), so that it can be
 selected and copied. Figures come from matplotlib as they are, in vectors; pypdf puts them in place.
 """
 
@@ -11,7 +11,6 @@ import io
 import logging
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from tracer.views.slides import pages, placing
 from tracer.views.slides.grid import Tabled
 from tracer.views.slides.libraries import library
 from tracer.views.slides.listing import CodeLine, Listing
-from tracer.views.slides.measure import Font, Style, fonts, has_chinese, pieces, width
+from tracer.views.slides.measure import Font, Style, fonts, pieces, width
 from tracer.views.slides.model import Deck
 from tracer.views.slides.pages import Listed, Page, Pane, Pictured
 from tracer.views.slides.placing import INSET, PAD, Box, Paragraph, Text
@@ -115,6 +114,7 @@ class _Paper:
         self._pdf.set_margin(0)
         self._pdf.set_auto_page_break(False)
         self._families: dict[tuple[str, int], str] = {}
+        self._unwritten = ""
         self._describe(deck)
 
     def _describe(self, deck: Deck) -> None:
@@ -148,7 +148,8 @@ class _Paper:
         baseline = top + lead / 2 + 0.345 * size
         for font, piece in pieces(text, style):
             self._pdf.set_font(self._family(font or fonts(style.mono, style.bold)[2]), size=size)
-            self._pdf.text(left, baseline, piece if font else _unwritten(piece))
+            self._pdf.text(left, baseline, piece if font else "\ufffd" * len(piece))
+            self._unwritten += "" if font else piece
             left += width(piece, size, style)
 
     def _family(self, font: Font) -> str:
@@ -170,7 +171,13 @@ class _Paper:
             top += text.gap * text.size
 
     def written(self) -> bytes:
-        """Return the file; what fpdf2 logs of the tables that it drops from fonts is not news."""
+        """Return the file; what fpdf2 logs of the tables that it drops from fonts is not news.
+
+        Letters that no font has are named once.
+        """
+        from tracer.views.fonts import tell
+
+        tell(self._unwritten)
         logger = logging.getLogger("fontTools")
         before = logger.level
         logger.setLevel(logging.ERROR)
@@ -178,25 +185,6 @@ class _Paper:
             return bytes(self._pdf.output())
         finally:
             logger.setLevel(before)
-
-
-def _unwritten(piece: str) -> str:
-    """Return what stands for letters that no font has; missing Chinese is said once."""
-    if has_chinese(piece):
-        _note()
-    return "\ufffd" * len(piece)
-
-
-@cache
-def _note() -> None:
-    from tracer.views.figures.fonts import ChineseFontMissing
-
-    warnings.warn(
-        "no font on this machine has Chinese glyphs, so the PDF shows marks in their place; "
-        "install one (Debian and Ubuntu: apt install fonts-noto-cjk), or write .html or .pptx",
-        ChineseFontMissing,
-        stacklevel=2,
-    )
 
 
 # --- pages ----------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from tracer.views.slides.markup import LANGUAGES, escaped, sections, style
+from tracer.views.slides.measure import has_chinese
 from tracer.views.slides.model import Code, Deck, Part, Pictures, Slide, stilled
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def printable(deck: Deck) -> str:
     return (
         f'<!doctype html><html lang="{LANGUAGES[deck.lang]}" data-theme="{deck.theme}">'
         f'<meta charset="utf-8"><title>{escaped(deck.title)}</title>'
-        f"<style>{style(deck.theme)}{STYLE}</style>"
+        f"<style>{faces(slides)}{style(deck.theme)}{STYLE}</style>"
         f'<body class="reveal"><div class="slides">{slides}</div></body></html>'
     )
 
@@ -119,4 +120,32 @@ def _source(figure: Figure) -> str:
     drawn = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": "none"}):
         figure.savefig(drawn, format="svg", dpi=DPI)
-    return f"data:image/svg+xml;base64,{b64encode(drawn.getvalue()).decode()}"
+    written = drawn.getvalue().decode()
+    opening = '<style type="text/css">'
+    whole = written.replace(opening, opening + faces(written), 1)
+    return f"data:image/svg+xml;base64,{b64encode(whole.encode()).decode()}"
+
+
+def faces(text: str) -> str:
+    """Return the rules by which a document brings the Chinese font along: as much as it needs."""
+    letters = "".join(sorted(filter(has_chinese, set(text))))
+    return "".join(_face(letters, bold) for bold in (False, True)) if letters else ""
+
+
+def _face(letters: str, bold: bool) -> str:
+    from fontTools.subset import Subsetter
+    from fontTools.ttLib import TTFont
+
+    from tracer.views.fonts import CHINESE, file_of
+
+    made, chosen = io.BytesIO(), Subsetter()
+    chosen.populate(text=letters)
+    with TTFont(file_of(CHINESE, bold), lazy=True) as font:
+        chosen.subset(font)
+        font.save(made)
+    data = b64encode(made.getvalue()).decode()
+    weight = "bold" if bold else "normal"
+    return (
+        f'@font-face {{ font-family: "{CHINESE}"; font-weight: {weight}; '
+        f'src: url("data:font/ttf;base64,{data}"); }}\n'
+    )

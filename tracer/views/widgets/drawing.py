@@ -10,18 +10,16 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from tracer.rcnn.anatomy import FeatureMap, Picture, Plane
-from tracer.views.figures.fonts import chinese_family
 from tracer.views.figures.palette import SEQUENTIAL, written_on
 from tracer.views.figures.sheet import limits
+from tracer.views.fonts import families, file_of, tell, writes
 
 WIDTH = 720
 """Pixels of a picture."""
@@ -90,7 +88,7 @@ class Canvas:
 
     def tag(self, x: float, y: float, text: str, colour: str) -> None:
         """Write a short name, dark or light on a colour, with its lower left corner at a point."""
-        font = _font(TEXT, any(ord(letter) >= 0x2E80 for letter in text))
+        font = _font(text)
         left, top, right, bottom = font.getbbox(text)
         wide, tall = right - left + 8, bottom - top + 6
         px, py = self.at(x, y)
@@ -167,10 +165,9 @@ def _colours() -> np.ndarray:
 
 
 @cache
-def _font(size: int, chinese: bool = False) -> Any:
-    """The font that matplotlib brings along, or one of this machine that has Chinese."""
-    family = chinese_family() if chinese else None
-    if family is not None:
-        return ImageFont.truetype(font_manager.findfont(family), size)
-    path = Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf"
-    return ImageFont.truetype(str(path), size)
+def _font(text: str) -> Any:
+    """The first font that has all of a text; Pillow writes it in one."""
+    tell(text)
+    names = families(text)
+    family = next((name for name in names if writes(name, text)), names[-1])
+    return ImageFont.truetype(file_of(family, bold=True), TEXT)
