@@ -30,6 +30,7 @@ TRACES = {
     "tiny_pass": handmade.tiny_pass,
     "repeated_pass": handmade.repeated_pass,
     "pyramid_pass": stories.pyramid_pass,
+    "wrapped_pass": stories.wrapped_pass,
     "two_roots": stories.two_roots,
 }
 

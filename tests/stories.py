@@ -119,6 +119,35 @@ def _tell_double(draft: Draft, array: np.ndarray, x: int, times: int, caller: So
     return out
 
 
+WRAPPED = "tiny/wrapped.py"
+WRAPPED_TEXT = """\
+class Wrapped(nn.Module):
+    @staticmethod
+    def forward(
+        x,
+    ):
+        for _ in range(2):
+            x = sum(
+                [x, 1],
+            )
+        return x
+"""
+
+
+def wrapped_pass() -> Trace:
+    """Statements over several lines, each recorded by its first one."""
+    draft = Draft(SourceFile(WRAPPED, WRAPPED_TEXT, "tiny 1.0", "BSD"))
+    given = {"x": scalar(1)}
+    with draft.call("module", "", "Wrapped", given, source=Source(WRAPPED, 2)) as root:
+        for x in (2, 3):
+            draft.line(6)
+            draft.line(7, {"x": scalar(x)})
+        draft.line(6)
+        draft.line(10)
+        root.result = scalar(3)
+    return draft.trace("pass", "Wrapped", modules={"": Module("", "Wrapped")})
+
+
 def two_roots() -> Trace:
     """Two outermost calls, one after the other, without lines; the second has a child."""
     draft = Draft()

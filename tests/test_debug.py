@@ -49,6 +49,14 @@ class Net(nn.Module):
         return self.head(total)
 
 
+class Wrapped(nn.Module):
+    def forward(self, x):
+        return scale(
+            x,
+            factor=3,
+        )
+
+
 FILE = "test_debug.py"
 
 
@@ -87,6 +95,12 @@ def test_it_stops_at_the_beginning_and_goes_on_to_the_end(net):
     assert trace.calls[0].end == max(c.end for c in trace.calls)
     assert hooks(net) == 0
     assert sys.gettrace() is before
+
+
+def test_a_breakpoint_within_a_statement_stops_at_the_statement():
+    _, out = told(Wrapped(), f"b {FILE}:{line('factor=3,')}\nc\np x\nc\n")
+    assert f"({line('return scale(')})" in out
+    assert "[4] float32" in out
 
 
 def test_the_result_and_the_recording_are_those_of_a_plain_trace(net):

@@ -13,8 +13,8 @@ from torch import nn
 
 import tracer
 from tracer.capture import frames
-from tracer.capture.statements import statements
 from tracer.record.checks import problems
+from tracer.record.statements import statements
 
 WATCHERS = [False, True] if sys.version_info >= (3, 12) else [False]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import handmade
 import pytest
+import stories
 
 import tracer
 from tracer import cli
@@ -20,6 +21,8 @@ from tracer.errors import InputError, MissingError
 from tracer.rcnn import facts, narration, texts
 from tracer.rcnn.narration import commentary, explain, function_of
 from tracer.record import Trace
+from tracer.record.query import lines_of
+from tracer.record.statements import statements
 
 CJK = re.compile(r"[\u4e00-\u9fff]")
 CODE = re.compile(r"`([^`]+)`")
@@ -250,17 +253,18 @@ def qualified_names(tree: ast.AST, prefix: str = ""):
 
 @pytest.fixture(scope="module")
 def installed():
-    """Every function of the installed torchvision by qualified name: the lines of its bodies."""
+    """The functions of the installed torchvision by qualified name: how their statements begin."""
     import torchvision
 
     root = Path(torchvision.__file__).parent
     found: dict[str, list[str]] = {}
     for path in [*root.glob("*.py"), *root.glob("ops/*.py"), *root.glob("models/**/*.py")]:
         text = path.read_text("utf-8")
-        lines = text.splitlines()
+        lines, known = text.splitlines(), statements(text)
         for name, node in qualified_names(ast.parse(text)):
-            body = lines[node.body[0].lineno - 1 : node.end_lineno]
-            found.setdefault(name, []).extend(line.strip() for line in body)
+            body = range(node.body[0].lineno, node.end_lineno + 1)
+            first = (n for n in body if n in known and known[n].first == n)
+            found.setdefault(name, []).extend(lines[n - 1].strip() for n in first)
     return found
 
 
@@ -617,6 +621,24 @@ def test_a_remark_tells_the_locals_of_its_own_line(recorded):
     source = recorded.sources[call.source.file].text.splitlines()
     for anchor, note in notes.items():
         assert source[note.line - 1].strip().startswith(anchor)
+
+
+def test_whatever_ran_is_said_to_have_run(recorded):
+    seen = 0
+    for call in recorded.calls:
+        said = commentary(call=call, trace=recorded) if call.kind != "op" else None
+        source = recorded.sources[call.source.file].text.splitlines() if call.source else []
+        ran = [source[line.line - 1].strip() for line in lines_of(recorded, call)]
+        for note in said.notes if said and ran else ():
+            assert note.ran or not any(text.startswith(note.anchor) for text in ran), note
+            seen += note.ran
+    assert seen > 200
+
+
+def test_a_remark_within_a_statement_is_on_the_statement():
+    trace = stories.wrapped_pass()
+    assert narration._line_number(trace, trace.calls[0], "[x, 1],") == 7
+    assert narration._line_number(trace, trace.calls[0], "return x") == 10
 
 
 def test_what_did_not_run_is_said(recorded):

@@ -27,6 +27,7 @@ STORIES = {
     "hostile": handmade.hostile_pass,
     "pyramid": stories.pyramid_pass,
     "two roots": stories.two_roots,
+    "wrapped": stories.wrapped_pass,
 }
 
 
@@ -207,6 +208,18 @@ def test_a_breakpoint_in_the_margin_stops_both_ways(browser, files):
         assert opened.view.locator(".line.breakpoint").count() == 0
 
 
+def test_a_margin_within_a_statement_is_the_statements(browser, files):
+    with Opened(browser, files["wrapped"]) as opened:
+        inner = opened.view.locator(".line", has_text="[x, 1],")
+        assert "ran" in inner.get_attribute("class")
+        inner.locator(".gutter").click()
+        assert "x = sum(" in opened.text(".line.breakpoint")
+        opened.press("c")
+        assert opened.tick == 2
+        inner.locator(".gutter").click()
+        assert opened.view.locator(".line.breakpoint").count() == 0
+
+
 def test_a_margin_of_a_line_that_did_not_run_sets_nothing(browser, files):
     with Opened(browser, files["pyramid"]) as opened:
         opened.view.locator(".line", has_text="from torch import").locator(".gutter").click()
@@ -302,10 +315,14 @@ TEXTS = (
 )
 
 
-def test_a_line_named_by_its_text_is_found_alike_in_python(browser, files):
-    trace = STORIES["pyramid"]()
-    with Opened(browser, files["pyramid"]) as opened:
-        for text in TEXTS:
+WITHIN = ("call=(root)&line=8", "line=wrapped.py:9&round=1", "call=(root)&line=4")
+
+
+@pytest.mark.parametrize(("name", "texts"), [("pyramid", TEXTS), ("wrapped", WITHIN)])
+def test_a_line_named_otherwise_is_found_alike_in_python(browser, files, name, texts):
+    trace = STORIES[name]()
+    with Opened(browser, files[name]) as opened:
+        for text in texts:
             opened.view.evaluate("it => { tracerPage.go(0); tracerPage.follow('#' + it); }", text)
             try:
                 tick = tick_at(trace, read(text))

@@ -76,6 +76,12 @@ def test_a_def_line_is_the_start_of_its_calls(pyramid):
     assert paths(pyramid, f"b {line}#1") == [("double", "start")]
 
 
+def test_a_line_within_a_statement_is_the_statement():
+    wrapped = Stepper(stories.wrapped_pass())
+    assert paths(wrapped, "b wrapped.py:9") == paths(wrapped, "b 7") == [("", "line")] * 2
+    assert paths(wrapped, "b 4") == paths(wrapped, "b 2") == [("", "start")]
+
+
 def test_nth_call_and_round_of_a_loop(pyramid):
     assert paths(pyramid, "b double#1") == [("double", "start")]
     pyramid.do(f"b {stories.LINES['results.insert(0, lateral)']}#2")

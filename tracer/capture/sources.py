@@ -12,9 +12,9 @@ from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any
 
-from tracer.capture.statements import Statement, statements
 from tracer.errors import InputError
 from tracer.record import Source, SourceFile
+from tracer.record.statements import Statement, statements
 
 _OURS = str(Path(__file__).resolve().parents[1])
 _COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})

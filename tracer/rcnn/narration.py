@@ -19,6 +19,7 @@ from tracer.rcnn.stages import detector_at
 from tracer.rcnn.texts import LANGUAGES, Entry
 from tracer.record import Call, Line, Trace, Value
 from tracer.record.query import by_path
+from tracer.record.statements import first_line
 
 _PHRASES = {
     "lines": ("Line by line", "逐行说明"),
@@ -314,11 +315,12 @@ def _locals(lines: Iterable[Line]) -> dict[str, Value]:
 
 
 def _line_number(trace: Trace, call: Call, anchor: str) -> int | None:
-    """The first line of the call's function that begins with the anchor."""
+    """The statement of the call's function with the first line that begins with the anchor."""
     source = trace.sources.get(call.source.file) if call.source else None
     if source is None or call.source is None:
         return None
-    return _line_in(source.text, call.source.line, anchor)
+    found = _line_in(source.text, call.source.line, anchor)
+    return None if found is None else first_line(trace.sources, call.source.file, found)
 
 
 @functools.lru_cache(maxsize=4096)

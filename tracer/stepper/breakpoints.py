@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import translate
 from functools import lru_cache
 
 from tracer.errors import InputError, MissingError, TracerError, near
 from tracer.record import Call, Trace
+from tracer.record.statements import first_line
 from tracer.stepper.evaluate import Expression, parse, truth
 from tracer.stepper.scope import COUNTER_NAMES, RESULT_NAMES, Scope
 from tracer.stepper.timeline import Position, Timeline
@@ -25,12 +26,14 @@ class Location:
         name: a pattern of call names, a source file, or a stage's name.
         line: 1-based line number for kind ``"line"``.
         nth: only this call of its name, or this round of a loop, from 0; None for all.
+        statement: the first line of the statement that the line is in, by which its runs are known.
     """
 
     kind: str
     name: str = ""
     line: int = 0
     nth: int | None = None
+    statement: int = 0
 
     def __str__(self) -> str:
         text = f"{self.name}:{self.line}" if self.kind == "line" else self.name
@@ -55,10 +58,11 @@ class Location:
         call, line = position.call, position.line
         if call.source is None or call.source.file != self.name:
             return False
+        wanted = (self.line, self.statement)
         if line is None:
-            at_def = position.kind == "start" and call.source.line == self.line
+            at_def = position.kind == "start" and call.source.line in wanted
             return at_def and self.nth in (None, call.nth)
-        return line.line == self.line and self.nth in (None, timeline.iteration(line))
+        return line.line in wanted and self.nth in (None, timeline.iteration(line))
 
 
 def _file(call: Call) -> str:
@@ -201,7 +205,8 @@ def locate(location: Location, timeline: Timeline) -> list[Position]:
 
 def _resolved(location: Location, trace: Trace) -> Location:
     file = find_file(location.name, trace.sources)
-    return Location("line", file, location.line, location.nth)
+    statement = first_line(trace.sources, file, location.line)
+    return replace(location, name=file, statement=statement)
 
 
 def no_lines(what: str) -> str:
@@ -215,7 +220,7 @@ def no_lines(what: str) -> str:
 def _nothing_there(location: Location, timeline: Timeline) -> str:
     trace = timeline.trace
     if location.nth is not None:
-        whole = Location(location.kind, location.name, location.line)
+        whole = replace(location, nth=None)
         count = sum(1 for p in timeline.positions if whole.holds(p, timeline) and p.kind != "end")
         if count:
             return f"{location} was never reached: {whole} ran {count} times, counted from #0"

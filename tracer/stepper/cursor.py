@@ -13,6 +13,7 @@ from typing import Any
 
 from tracer.errors import MissingError
 from tracer.record import Call, Line, Source, Trace, Value
+from tracer.record.statements import first_line
 from tracer.stepper.breakpoints import (
     Breakpoint,
     Location,
@@ -177,7 +178,8 @@ class Cursor:
         call, place = self.call, self.place
         if not self.timeline.has_lines(call) or place is None:
             raise MissingError(no_lines("until"))
-        first = place.line + 1 if number is None else number
+        sources = self.trace.sources
+        first = place.line + 1 if number is None else first_line(sources, place.file, number)
 
         def goal(p: Position) -> bool:
             ahead = p.kind == "end" or (p.line is not None and p.line.line >= first)

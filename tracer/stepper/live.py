@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from types import FrameType, SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from tracer.errors import MissingError, TracerError, near
 from tracer.rcnn.stages import assign_stages
 from tracer.record import Module, TensorState, Trace, Value
+from tracer.record.statements import inner_lines
 from tracer.stepper.breakpoints import Breakpoint, Location, find_file, is_side, ticks_of
 from tracer.stepper.cursor import Goal
 from tracer.stepper.evaluate import parse, truth
@@ -137,7 +139,8 @@ class Known:
             raise MissingError(f"{key} has {len(lines)} lines, there is no line {location.line}")
         if not lines[location.line - 1].strip() or lines[location.line - 1].strip()[0] == "#":
             raise MissingError(f"line {location.line} of {key} is blank or a comment")
-        return Location("line", key, location.line, location.nth)
+        inner = inner_lines("\n".join(lines))
+        return replace(location, name=key, statement=inner.get(location.line, location.line))
 
     def _files(self) -> dict[str, list[str]]:
         """Return the lines of every loaded source file that is traced, by its key."""

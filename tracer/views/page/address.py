@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from tracer.errors import InputError, MissingError, near
 from tracer.record import Call, Line, Trace
 from tracer.record.query import find_call
+from tracer.record.statements import first_line
 from tracer.stepper.breakpoints import find_file, no_lines
 
 PARTS = ("call", "at", "line", "text", "round", "lang")
@@ -85,7 +86,10 @@ def _numbered(
     wanted = find_file(file, trace.sources) if file else None
     places = ((line, _file(trace, line)) for line in lines)
     ran = [line for line, its in places if wanted in (None, its)]
-    rounds = [line for line in ran if line.line == int(number)]
+    inside = wanted or _file(trace, lines[0])
+    asked = (int(number), first_line(trace.sources, inside, int(number)))
+    own, rounds = ([line for line in ran if line.line == n] for n in asked)
+    rounds = own or rounds
     if not rounds:
         numbers = sorted({line.line for line in ran}, key=lambda n: abs(n - int(number)))
         close = ", ".join(str(n) for n in sorted(numbers[:4])) or "no line of it"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tracer.record import Source, Trace, Value
+from tracer.record.statements import inner_lines
 from tracer.stepper.cursor import Cursor
 from tracer.stepper.timeline import Timeline
 from tracer.views.page.beside import shape
@@ -102,6 +103,7 @@ def files(trace: Trace) -> dict[str, dict[str, Any]]:
     Returns:
         ``lines``: of each line the runs of `highlight.tokens` in it. ``times``: how often each line
         ran in the whole recording. ``ends``: the last line of each function called, by its first.
+        ``firsts``: of each line within a statement the statement's first.
     """
     times: dict[str, Counter[int]] = defaultdict(Counter)
     for line in trace.lines:
@@ -114,6 +116,7 @@ def files(trace: Trace) -> dict[str, dict[str, Any]]:
             "lines": _by_line(file.text, tokens(file.text)),
             "times": times[name],
             "ends": _ends(file.text.split("\n"), [s for s in starts if s.file == name]),
+            "firsts": inner_lines(file.text),
         }
         for name, file in trace.sources.items()
     }

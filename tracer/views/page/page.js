@@ -92,7 +92,8 @@ export function obey(line) {
 }
 
 export function toggleBreakpoint({ file, line }) {
-  const there = cursor.breakpoints.find(({ location }) => location.name === file && location.line === line);
+  const statement = cursor.firstLine(file, line);
+  const there = cursor.breakpoints.find(({ location }) => location.name === file && location.statement === statement);
   if (there) cursor.remove(there);
   else if (!obey(`b ${file}:${line}`).key) tell("");
   refresh();

@@ -60,8 +60,8 @@ function select(i) {
 function load(name) {
   if (!files.has(name)) {
     const { lines: texts, package: from } = rec.sources.get(name);
-    const { lines: runs, times, ends } = rec.data.files[name];
-    const lines = texts.map((text, i) => codeLine(i + 1, coloured(text, runs[i]), times[i + 1] ?? 0));
+    const { lines: runs, times, ends, firsts } = rec.data.files[name];
+    const lines = texts.map((text, i) => codeLine(i + 1, coloured(text, runs[i]), times[i + 1] ?? 0, times[firsts[i + 1]]));
     const chunks = lines.flatMap((_, i) => (i % CHUNK ? [] : el("div.chunk", lines.slice(i, i + CHUNK))));
     const element = el("div.file", el("p.file-name.quiet", from ? `${name} · ${from}` : name), chunks);
     files.set(name, { name, lines, ends, element });
@@ -78,10 +78,10 @@ function coloured(text, runs) {
   });
 }
 
-// How often a line ran and its number are drawn by the style.
-function codeLine(n, parts, times) {
+// How often a line ran (or the statement `within` which it is) and its number are drawn by the style.
+function codeLine(n, parts, times, within) {
   const gutter = el("span.gutter", { "data-line": n, "data-times": times > 1 ? `${times}×` : "" });
-  return el(`div.line${times ? ".ran" : ""}`, gutter, el("code", parts));
+  return el(`div.line${times || within ? ".ran" : ""}`, gutter, el("code", parts));
 }
 
 function mark(line, name) {
@@ -99,8 +99,8 @@ function markAll(place) {
   file.element.classList.toggle("focused", own);
   markFunction(own ? file.lines.slice(call.source.line - 1, file.ends[call.source.line]) : []);
   if (own) writeBeside(call, tick);
-  for (const { location: { kind, name, line }, enabled } of breakpoints) {
-    if (kind === "line" && name === file.name) mark(file.lines[line - 1], enabled ? "breakpoint" : "breakpoint-off");
+  for (const { location: { kind, name, statement }, enabled } of breakpoints) {
+    if (kind === "line" && name === file.name) mark(file.lines[statement - 1], enabled ? "breakpoint" : "breakpoint-off");
   }
 }
 

@@ -89,7 +89,7 @@ export class Cursor {
   until(number) {
     const { call } = this;
     if (!call.lines.length) refuse("lines");
-    const from = number ?? this.place.line + 1;
+    const from = number != null ? this.firstLine(this.place.file, number) : this.place.line + 1;
     return this.run(1, (p) => p.call === call && (p.kind === "end" || p.line?.line >= from));
   }
 
@@ -169,9 +169,17 @@ export class Cursor {
     const [, stage] = /^stage[ :]\s*(.+)$/s.exec(name) ?? [];
     if (stage) return { kind: "stage", name: stage, nth };
     const [, file, line] = /^(?:(.+):)?(\d+)$/s.exec(name) ?? [];
-    if (line) return { kind: "line", name: file ? this.file(file) : this.place?.file, line: Number(line), nth };
+    if (line) return this.lineLocation(file ? this.file(file) : this.place?.file, Number(line), nth);
     return { kind: "call", name: name.trim(), nth };
   }
+
+  // A line, and the statement that it is in, by which its runs are known.
+  lineLocation(name, line, nth) {
+    return { kind: "line", name, line, statement: this.firstLine(name, line), nth };
+  }
+
+  // The first line of the statement that a line is in.
+  firstLine(file, line) { return this.trace.data.files[file]?.firsts[line] ?? line; }
 
   // The one recorded file that a name is, or is the end of.
   file(name) {
@@ -269,7 +277,7 @@ function moduleValue(modules, path) {
 const HOLDS = {
   any: () => ({ call }) => call.kind !== "op",
   line: (wanted) => ({ call: { source }, kind, line = kind === "start" && source }) =>
-    source?.file === wanted.name && line.line === wanted.line,
+    source?.file === wanted.name && [wanted.line, wanted.statement].includes(line.line),
   stage: ({ name }) => ({ call, line }) => !line && call.stage === name && call.around?.stage !== name,
   call: ({ name }) => {
     const patterns = [name, `*.${name}`].map(glob);

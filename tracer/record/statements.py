@@ -1,17 +1,21 @@
-"""Which statement a line of source belongs to: what the line grain counts by.
+"""Which statement a line of source belongs to: what executed lines are counted by.
 
 Interpreters and compilers differ in the lines that they report within one statement (a call
-over several lines, a comprehension, the end of a ``with``); they agree on the statements.
+over several lines, a comprehension, the end of a ``with``); they agree on the statements. A
+recording names each by its first line, and whoever asks for another line of it means the
+statement (`first_line`).
 """
 
 from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from types import CodeType
 from typing import NamedTuple
+
+from tracer.record.model import SourceFile
 
 _PARTS = (ast.stmt, ast.excepthandler, ast.match_case)
 
@@ -49,6 +53,17 @@ def statements(text: str) -> dict[int, Statement]:
     for node in tree.body:
         _add(node, found)
     return found
+
+
+def first_line(sources: Mapping[str, SourceFile], file: str, line: int) -> int:
+    """The first line of the statement that a line is in; the line itself where none is known."""
+    known = statements(sources[file].text) if file in sources else {}
+    return known[line].first if line in known else line
+
+
+def inner_lines(text: str) -> dict[int, int]:
+    """The lines of a source file that are within a statement, each with the statement's first."""
+    return {line: it.first for line, it in statements(text).items() if line != it.first}
 
 
 def _add(node: ast.AST, found: dict[int, Statement]) -> None:
