@@ -22,8 +22,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import handmade
 import stories
 
-from tracer import record
 from tracer.record import Trace
+from tracer.record import model as record
 
 CASES = Path(__file__).parent / "cases"
 TRACES = {
