@@ -8,7 +8,8 @@
 
 PYTHON ?= python3
 VENV   ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
-PYTEST ?= -q -n 2 --dist loadgroup --no-loadscope-reorder
+# A file's tests stay on one worker, for what they share.
+PYTEST ?= -q -n 2 --dist loadfile --no-loadscope-reorder
 DEMO   ?= demo
 BIN    := $(VENV)/bin
 

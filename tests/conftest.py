@@ -22,15 +22,10 @@ SLOW = {"browser", "lab", "rcnn", "built"}
 
 
 def pytest_collection_modifyitems(items):
-    """Mark the tests, group them and sort them.
-
-    A file's tests stay on one worker, for what they share; chapters are spread one by one.
-    """
+    """Mark the slow tests, and sort the files."""
     for item in items:
         if SLOW.intersection(item.fixturenames):
             item.add_marker("slow")
-        if item.path.stem != "test_notebooks":
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
     order = {stem: place for place, stem in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -39,11 +42,18 @@ def test_users_of_a_costly_fixture_are_slow():
     assert ["slow" in each.marks for each in items] == [False, True]
 
 
-def test_a_files_tests_stay_together_but_for_the_chapters():
-    items = [item("test_notebooks.py"), item("test_b.py"), item("test_b.py")]
-    conftest.pytest_collection_modifyitems(items)
-    together = pytest.mark.xdist_group("test_b").mark
-    assert [[mark.mark for mark in each.marks] for each in items] == [[], [together], [together]]
+@pytest.mark.slow
+def test_a_files_tests_stay_on_one_worker():
+    """In a run of their own, with the options of `make test`."""
+    root = Path(__file__).parents[1]
+    options = re.search(r"^PYTEST \?= (.*)", (root / "Makefile").read_text("utf-8"), re.M)[1]
+    line = [sys.executable, "-m", "pytest", *options.split(), "-v", "-v", "-p", "no:cacheprovider"]
+    own = [f"tests/{name}.py" for name in ("test_query", "test_record", "test_checks")]
+    done = subprocess.run([*line, *own], cwd=root, capture_output=True, text=True)
+    ran = re.findall(r"^\[(gw\d)\].* PASSED tests/(test_\w+\.py)", done.stdout, re.M)
+    assert len(ran) > 50, done.stdout
+    assert len({*ran}) == 3
+    assert {worker for worker, _ in ran} == {"gw0", "gw1"}
 
 
 def test_the_longest_files_come_first():
