@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -305,12 +307,32 @@ def test_bad_input_is_one_line(arguments, message, picture, tmp_path, monkeypatc
 # tracer demo
 
 
-def test_demo_writes_every_report(picture, tmp_path, capsys):
-    folder = tmp_path / "demo"
-    options = ["--picture", picture, "--weights", "none", "--min-size", "64"]
-    assert cli.main(["demo", "-o", str(folder), *options]) == 0
-    captured = capsys.readouterr()
-    assert "random weights (seed 0): shapes are real, detections mean nothing" in captured.err
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The whole demo, once: its folder, and what it said on stdout and stderr."""
+    folder = tmp_path_factory.mktemp("demo")
+    picture = folder / "street.png"
+    Image.linear_gradient("L").resize((80, 60)).save(picture)
+    options = ["--picture", str(picture), "--weights", "none", "--min-size", "64"]
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        assert cli.main(["demo", "-o", str(folder / "demo"), *options]) == 0
+    return folder / "demo", out.getvalue(), err.getvalue()
+
+
+@pytest.fixture
+def no_reports(monkeypatch):
+    """Of the demo, the recordings alone."""
+    from tracer.commands import demo
+
+    monkeypatch.setattr(demo, "_write", lambda *_: None)
+    monkeypatch.setattr(demo, "_explain", lambda *_: None)
+    monkeypatch.setattr(demo, "_draw", lambda *_: 0)
+
+
+def test_demo_writes_every_report(demo):
+    folder, out, err = demo
+    assert "random weights (seed 0): shapes are real, detections mean nothing" in err
 
     recordings = {
         name: tracer.load(folder / f"{name}.safetensors") for name in ("pass", "construction")
@@ -320,7 +342,7 @@ def test_demo_writes_every_report(picture, tmp_path, capsys):
     }
     for name in recordings:
         for report in ("stages", "table", "tree", "architecture", "annotated"):
-            assert f"{folder / name}-{report} (.txt, .html" in captured.out
+            assert f"{folder / name}-{report} (.txt, .html" in out
             text = (folder / f"{name}-{report}.txt").read_text(encoding="utf-8")
             assert len(text.splitlines()) > 4
             page = (folder / f"{name}-{report}.html").read_text(encoding="utf-8")
@@ -331,7 +353,7 @@ def test_demo_writes_every_report(picture, tmp_path, capsys):
         lines = (folder / f"{name}-table.csv").read_text(encoding="utf-8").splitlines()
         assert len(lines) > 10
     written = {path.name for path in folder.iterdir()}
-    assert len(captured.out.splitlines()) == 19
+    assert len(out.splitlines()) == 19
     assert {"pass-commentary.md", "construction-commentary.md", "figures"} <= written
     assert (folder / "figures" / "index.html").is_file()
     assert len(list((folder / "figures").glob("*.png"))) >= 20
@@ -346,7 +368,7 @@ def test_demo_writes_every_report(picture, tmp_path, capsys):
     }
 
 
-def test_the_demo_finds_what_is_in_its_scene(tmp_path, capsys):
+def test_the_demo_finds_what_is_in_its_scene(no_reports, tmp_path, capsys):
     assert cli.main(["demo", "-o", str(tmp_path), "--min-size", "256"]) == 0
     assert "the demo's scene, the demo's own weights" in capsys.readouterr().err
     trace = tracer.load(tmp_path / "pass.safetensors")
@@ -356,7 +378,7 @@ def test_the_demo_finds_what_is_in_its_scene(tmp_path, capsys):
     assert trace.data(transform.result[0]["tensors"].tensor).shape[:2] == (1, 3)
 
 
-def test_the_demo_takes_the_photograph(tmp_path, capsys):
+def test_the_demo_takes_the_photograph(no_reports, tmp_path, capsys):
     options = ["--picture", "photo", "--weights", "none", "--min-size", "64"]
     assert cli.main(["demo", "-o", str(tmp_path), *options]) == 0
     assert "matplotlib's sample photograph, random weights" in capsys.readouterr().err
@@ -364,12 +386,10 @@ def test_the_demo_takes_the_photograph(tmp_path, capsys):
     assert trace.tensors[trace.calls[0].args["images"][0].tensor].summary.shape == (3, 600, 512)
 
 
-def test_the_demos_architecture_is_what_print_prints(picture, tmp_path):
+def test_the_demos_architecture_is_what_print_prints(demo):
     from tracer.rcnn import models
 
-    options = ["--picture", picture, "--weights", "none", "--min-size", "64"]
-    assert cli.main(["demo", "-o", str(tmp_path), *options]) == 0
-    text = (tmp_path / "pass-architecture.txt").read_text(encoding="utf-8")
+    text = (demo[0] / "pass-architecture.txt").read_text(encoding="utf-8")
     assert text == f"{models.build(min_size=64)!r}\n"
 
 
