@@ -20,7 +20,8 @@ import torch
 import tracer
 from tracer.rcnn.demo import default_scene, demo_model
 from tracer.views.widgets import EXPLORERS
-from tracer.views.widgets.explorer import Choice, Control, Explorer, Slider
+from tracer.views.widgets.controls import Choice, Control, Slider
+from tracer.views.widgets.explorer import Explorer
 
 
 def recording(size: int) -> tracer.Trace:

@@ -30,13 +30,13 @@ from tracer.record import (
     Stage,
     TensorState,
     TensorSummary,
-    Trace,
     Value,
 )
 from tracer.record.query import problems
+from tracer.recording import Recording
 
 
-def check(trace: Trace) -> Trace:
+def check(trace: Recording) -> Recording:
     """Return the trace if it keeps every promise of the record, else fail with what it breaks."""
     found = problems(trace)
     assert not found, "\n".join(found)
@@ -237,9 +237,9 @@ class Draft:
         self.tensors[old] = dataclasses.replace(self.tensors[old], overwritten_by=self._open[-1].id)
         return new
 
-    def trace(self, kind: str, subject: str, **fields: Any) -> Trace:
+    def trace(self, kind: str, subject: str, **fields: Any) -> Recording:
         """Return the finished Trace, its stages gathered from its calls; checked."""
-        trace = Trace(
+        trace = Recording(
             kind=kind,
             subject=subject,
             settings=fields.pop("settings", Settings(("module", "function", "line", "op"))),
@@ -417,7 +417,7 @@ def tiny_modules() -> dict[str, Module]:
     return {module.path: module for module in modules}
 
 
-def tiny_pass(gradients: bool = False) -> Trace:
+def tiny_pass(gradients: bool = False) -> Recording:
     """A whole pass: `normalize`, a Sequential with an in-place ReLU, a pooled linear head."""
     draft = Draft(tiny_source())
     tell_tiny_pass(draft)
@@ -430,7 +430,7 @@ def tiny_pass(gradients: bool = False) -> Trace:
     )
 
 
-def failed_pass() -> Trace:
+def failed_pass() -> Recording:
     """The same pass, but the head raises in its linear."""
     draft = Draft(tiny_source())
     try:
@@ -564,7 +564,7 @@ def _tell_head(draft: Draft, array: np.ndarray, pooled: int, fail: bool) -> int:
     return scores
 
 
-def repeated_pass(blocks: int = 5) -> Trace:
+def repeated_pass(blocks: int = 5) -> Recording:
     """A pass over ``layer.0``…: the first block widens the channels, the others are all alike."""
     rng = np.random.default_rng(4)
     draft = Draft()
@@ -595,7 +595,7 @@ def _tell_block(draft: Draft, path: str, x: int, array: np.ndarray) -> int:
     return out
 
 
-def tiny_construction() -> Trace:
+def tiny_construction() -> Recording:
     """The building of TinyNet: ``build`` → ``TinyNet.__init__`` → ``make_body``."""
     draft = Draft(tiny_source())
     with _function(draft, "build", "def build", None, width=scalar(4)) as call:
@@ -670,7 +670,7 @@ HOSTILE_NAMES = (
 """Names that markup, terminals, spreadsheets, LaTeX or a table's columns could trip over."""
 
 
-def hostile_pass() -> Trace:
+def hostile_pass() -> Recording:
     """A valid pass in which every free text is one of `HOSTILE_NAMES`."""
     names = HOSTILE_NAMES
     text = "\n".join(f"# {name!r}" for name in names) + f"\n# {names[0]}\n"

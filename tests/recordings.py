@@ -27,10 +27,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from tracer.record import Trace
-from tracer.record.store import load
+from tracer.recording import Recording, load
 
-_recordings: dict[str, Trace] = {}
+_recordings: dict[str, Recording] = {}
 
 
 @cache
@@ -54,7 +53,7 @@ def recordings_folder(tmp_path_factory) -> Path:
     return _Place.folder
 
 
-def shared(name: str, make: Callable[[], Trace]) -> Trace:
+def shared(name: str, make: Callable[[], Recording]) -> Recording:
     """Return the recording of this name; made by whoever asks for it first in the test run."""
     if name not in _recordings:
         path = (_Place.folder or Path(_own_folder().name)) / f"{name}.safetensors"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from handmade import Draft, mapping, scalar, sequence, tensor_value
 
-from tracer.record import Module, Source, SourceFile, Trace
+from tracer.record import Module, Source, SourceFile
+from tracer.recording import Recording
 
 PYRAMID = "tiny/pyramid.py"
 PYRAMID_TEXT = """\
@@ -44,7 +45,7 @@ def at(text: str) -> Source:
     return Source(PYRAMID, LINES[text])
 
 
-def pyramid_pass() -> Trace:
+def pyramid_pass() -> Recording:
     """A loop of three rounds over modules, then a recursion two calls deep."""
     draft = Draft(SourceFile(PYRAMID, PYRAMID_TEXT, "tiny 1.0", "BSD"))
     arrays = [np.full((1, 4, 8 >> i, 8 >> i), float(i + 1), np.float32) for i in range(3)]
@@ -134,7 +135,7 @@ class Wrapped(nn.Module):
 """
 
 
-def wrapped_pass() -> Trace:
+def wrapped_pass() -> Recording:
     """Statements over several lines, each recorded by its first one."""
     draft = Draft(SourceFile(WRAPPED, WRAPPED_TEXT, "tiny 1.0", "BSD"))
     given = {"x": scalar(1)}
@@ -148,7 +149,7 @@ def wrapped_pass() -> Trace:
     return draft.trace("pass", "Wrapped", modules={"": Module("", "Wrapped")})
 
 
-def two_roots() -> Trace:
+def two_roots() -> Recording:
     """Two outermost calls, one after the other, without lines; the second has a child."""
     draft = Draft()
     with draft.call("module", "", "Net") as call:
@@ -162,6 +163,6 @@ def two_roots() -> Trace:
     )
 
 
-def empty() -> Trace:
+def empty() -> Recording:
     """A recording of nothing."""
     return Draft().trace("pass", "Net")

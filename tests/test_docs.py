@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import operator
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import FunctionType
+from typing import Any
 
 import pytest
+
+import tracer
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +68,33 @@ def test_no_page_loads_anything_from_elsewhere(site):
         text = page.read_text("utf-8")
         assert not loading.search(text), page
         assert not styles.search(text), page
+
+
+MADE_BY_OTHERS = (tracer.Trace, tracer.Recording)
+METHODS = [
+    f"{cls.__name__}.{name}"
+    for cls in MADE_BY_OTHERS
+    for name, member in vars(cls).items()
+    if not name.startswith("_") and isinstance(member, (FunctionType, classmethod))
+]
+
+
+@pytest.mark.parametrize("name", [*sorted({*tracer.__all__} - {"__version__"}), *METHODS])
+def test_every_public_name_is_in_the_reference_with_its_options(site, name):
+    """By the anchors that the site has for them; each parameter is told in the docstring."""
+    thing = operator.attrgetter(name)(tracer)
+    page = "".join(p.read_text("utf-8") for p in sorted((site / "api").glob("*.html")))
+    homes = (f"tracer.{name}", f"{thing.__module__}.{name}")
+    assert any(f'id="{home}"' in page for home in homes)
+    assert _untold(thing) == []
+
+
+def _untold(thing: Any) -> list[str]:
+    if thing in MADE_BY_OTHERS:
+        return []
+    text = f"{thing.__doc__}{thing.__init__.__doc__ if isinstance(thing, type) else ''}"
+    names = [n for n in inspect.signature(thing).parameters if n not in ("self", "cls")]
+    return [n for n in names if not re.search(rf"(?m)^ *[*\w, ]*\b{n}\b[*\w, ]*:", text)]
 
 
 @pytest.mark.parametrize("name", _guides())

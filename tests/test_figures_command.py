@@ -74,8 +74,8 @@ def test_the_stages_offered_are_those_of_the_registry():
     ("options", "message"),
     [
         (("--stage", "fnp"), "invalid choice: 'fnp'"),
-        (("--dpi", "5"), "--dpi is between 20 and 1200"),
-        (("--image", "7"), "--image 7: the pass has 2 images"),
+        (("--dpi", "5"), "dpi is between 20 and 1200"),
+        (("--image", "7"), "image 7: the pass has 2 images"),
         (("--stage", "losses"), "no figure could be drawn: there are no losses"),
     ],
 )

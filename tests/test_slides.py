@@ -496,7 +496,7 @@ def test_a_trace_writes_its_slides(tmp_path, evaluated):
     assert file == tmp_path / "deck.html"
     assert "锚框数" in file.read_text("utf-8")
     with pytest.raises(InputError, match=r"written as \.html, \.pptx, \.pdf; found"):
-        tracer.Trace.slides(evaluated, tmp_path / "deck.key")
+        tracer.Recording.slides(evaluated, tmp_path / "deck.key")
 
 
 def test_titles_of_decks(evaluated):

@@ -10,7 +10,8 @@ import pytest
 from handmade import HOSTILE_NAMES, failed_pass, hostile_pass, tiny_construction, tiny_pass
 
 from tracer.views.cells import clean
-from tracer.views.notebook import table_html, trace_html
+from tracer.views.formats import cell_html
+from tracer.views.notebook import trace_html
 from tracer.views.report import Column, Row, Table
 
 
@@ -57,11 +58,11 @@ def test_hostile_names_stay_text():
 
 def test_a_long_report_is_cut_and_says_so():
     table = Table((Column("n", "N", "count"),), tuple(Row((n,)) for n in range(1000)))
-    seen = text_of(table_html(table, rows=50))
+    seen = text_of(cell_html(table, rows=50))
     assert "The first 50 of 1000 rows" in seen
     assert re.search(r"\b49\b", seen)
     assert not re.search(r"\b50\s", seen.replace("The first 50", ""))
-    assert "The first" not in text_of(table_html(table, rows=1000))
+    assert "The first" not in text_of(cell_html(table, rows=1000))
 
 
 def test_a_real_recording(recorded):
@@ -72,6 +73,6 @@ def test_a_real_recording(recorded):
 
 
 def test_chinese_texts_say_so_that_browsers_take_a_chinese_font():
-    assert 'lang="zh-CN"' in table_html(replace(Table((), ()), lang="zh"))
-    assert 'lang="' not in table_html(Table((), ()))
+    assert 'lang="zh-CN"' in cell_html(replace(Table((), ()), lang="zh"))
+    assert 'lang="' not in cell_html(Table((), ()))
     assert trace_html(tiny_pass(), lang="zh").count(' lang="zh-CN"') >= 3

@@ -22,7 +22,7 @@ from tracer.rcnn.anatomy import anatomy
 from tracer.rcnn.anatomy.filtering import batched_nms, detection_filter, proposal_filter
 from tracer.views.widgets import EXPLORERS, anchors, compare, keep, proposals, pyramid, roi_align
 from tracer.views.widgets import quiz as quiz_explorer
-from tracer.views.widgets.explorer import Choice, Several, Slider
+from tracer.views.widgets.controls import Choice, Several, Slider
 
 WITH_CONTROLS = [name for name in EXPLORERS if name != "steps"]
 WITH_PICTURES = ["pyramid", "anchors", "proposals", "roi_align"]

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tracer.capture import Recorder, last_trace, trace
+    from tracer.debugger import debug
     from tracer.record import Trace
-    from tracer.record.store import load
+    from tracer.recording import Recording, load
+    from tracer.stepper import Stepper
 
 __version__ = "0.2.0"
 
@@ -24,12 +26,23 @@ _HOMES = {
     "last_trace": "tracer.capture",
     "trace": "tracer.capture",
     "Trace": "tracer.record",
-    "load": "tracer.record.store",
+    "Recording": "tracer.recording",
+    "load": "tracer.recording",
     "Stepper": "tracer.stepper",
     "debug": "tracer.debugger",
 }
 
-__all__ = ["Recorder", "Trace", "__version__", "last_trace", "load", "trace"]
+__all__ = [
+    "Recorder",
+    "Recording",
+    "Stepper",
+    "Trace",
+    "__version__",
+    "debug",
+    "last_trace",
+    "load",
+    "trace",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tracer.capture import Recorder
     from tracer.capture.keep import Keep
-    from tracer.record import Trace
+    from tracer.recording import Recording
 
 Read = Callable[[], "str | None"]
 """Returns the next command, None when there is none."""
@@ -44,7 +44,7 @@ def debug(
     keep: Keep = None,
     packages: Iterable[str] = (),
     **keywords: Any,
-) -> Trace:
+) -> Recording:
     """Run a model (or a builder) and stop at breakpoints, with the step debugger's prompt.
 
     The prompt knows the commands of `tracer.stepper`: all that was recorded so far can be stepped
@@ -165,7 +165,7 @@ class _Session:
         if not break_at:
             self.watcher.goal = lambda position: True
 
-    def run(self, run: Callable[[], Any], post_mortem: bool) -> Trace:
+    def run(self, run: Callable[[], Any], post_mortem: bool) -> Recording:
         """Run it, and return the recording."""
         try:
             with self.recorder:

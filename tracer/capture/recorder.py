@@ -28,7 +28,8 @@ from tracer.capture.values import Describer, fingerprint
 from tracer.errors import InputError, RunLeft, near
 from tracer.rcnn import classes as class_names
 from tracer.rcnn.stages import assign_stages
-from tracer.record import Call, Failure, Line, Module, Settings, Source, Trace, Value
+from tracer.record import Call, Failure, Line, Module, Settings, Source, Value
+from tracer.recording import Recording
 
 GRAINS = ("module", "function", "op", "line")
 BUDGET = 2 << 30  # bytes of kept data that stay in memory
@@ -36,10 +37,10 @@ BUDGET = 2 << 30  # bytes of kept data that stay in memory
 Progress = Callable[[int, str], None]
 OnStep = Callable[["Recorder", int, FrameType | None], None]
 
-_last: Trace | None = None
+_last: Recording | None = None
 
 
-def last_trace() -> Trace | None:
+def last_trace() -> Recording | None:
     """Return this process's most recently finished recording, also of a run that raised."""
     return _last
 
@@ -174,6 +175,7 @@ class Recorder:
         classes: what the detector's classes are called, by label, the background first; if not
             given, what a model's own attribute ``classes`` says.
         progress: called as ``progress(calls so far, path)`` when a module begins.
+        builder: what will be called to build a model, of a construction; see `build`.
         on_step: called as ``on_step(recorder, tick, frame)`` at each call start, line and call
             end of the recording thread; it may block, and may raise to end the run (`RunLeft`
             ends it without an error).
@@ -240,7 +242,7 @@ class Recorder:
         self._failed: Open | None = None
         self._failure: tuple[BaseException, Source | None] | None = None
         self._exit: ExitStack | None = None
-        self._trace: Trace | None = None
+        self._trace: Recording | None = None
         self._described: dict[str, Module] | None = None
         self._began = 0.0
         self._seconds = 0.0
@@ -347,7 +349,7 @@ class Recorder:
         return self.sources.place(code.co_filename, code.co_firstlineno)
 
     @property
-    def trace(self) -> Trace:
+    def trace(self) -> Recording:
         """The finished trace.
 
         Raises:
@@ -357,7 +359,7 @@ class Recorder:
             raise InputError("the recording is not over: read .trace after the with block")
         return self._trace
 
-    def snapshot(self) -> Trace:
+    def snapshot(self) -> Recording:
         """The trace so far, while the run is paused or goes on; open calls end now."""
         with self.at_work():
             return self._frozen()
@@ -596,14 +598,14 @@ class Recorder:
             self._failed = None
         self._failure = (error, self._failing_line(error))
 
-    def _frozen(self) -> Trace:
+    def _frozen(self) -> Recording:
         states = self.states.frozen()
         table = self.described_modules()
         stages, stage_of = assign_stages(self.opens, table, self._kind)
         error = None
         if self._failure is not None and self._exit_by_error():
             error = self._described_failure()
-        return Trace(
+        return Recording(
             kind=self._kind,
             subject=self._subject(),
             settings=Settings(

@@ -11,7 +11,7 @@ from tracer.capture.inputs import check_inputs
 from tracer.capture.keep import Keep
 from tracer.capture.recorder import BUDGET, OnStep, Progress, Recorder
 from tracer.errors import InputError
-from tracer.record import Trace
+from tracer.recording import Recording
 
 
 def trace(
@@ -28,7 +28,7 @@ def trace(
     progress: Progress | None = None,
     on_step: OnStep | None = None,
     **keywords: Any,
-) -> Trace:
+) -> Recording:
     """Call a model (a pass) or a builder (a construction) once, and return the recording.
 
     The model is called the way it always is: ``trace(model, images)``,
@@ -86,7 +86,7 @@ def _trace_construction(
     keywords: dict[str, Any],
     grain: str | Iterable[str] | None,
     options: dict[str, Any],
-) -> Trace:
+) -> Recording:
     if grain is None:
         grain = ("module", "function")
     elif grain == "line":  # what a builder's tensor functions do is fill weights

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page, and say where."""
-    from tracer.record.store import load
+    from tracer.recording import load
     from tracer.views.page import Page, page
 
     if not 0 < args.budget < float("inf"):

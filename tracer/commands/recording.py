@@ -14,6 +14,7 @@ from tracer.files import is_stream
 
 if TYPE_CHECKING:
     from tracer.record import Trace
+    from tracer.recording import Recording
 
 Progress = Callable[[int, str], None]
 
@@ -89,7 +90,7 @@ def report(path: Path, text: str) -> None:
         print(f"{path}: {text}, {path.stat().st_size / 1e6:.1f} MB")
 
 
-def recorded(run: Callable[[], Any], path: Path, overwrite: bool = False) -> Trace:
+def recorded(run: Callable[[], Any], path: Path, overwrite: bool = False) -> Recording:
     """Run something that records, and save the recording, also of a run that raised.
 
     Args:

@@ -76,7 +76,7 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the report."""
     _check(args)
-    from tracer.record.store import load
+    from tracer.recording import load
 
     trace = load(args.file)
     if args.format == "json" and args.report in ("table", "tree"):

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the slides, and say how many there are."""
     from tracer.commands.recording import counting, report, say
     from tracer.files import output
-    from tracer.record.store import load
+    from tracer.recording import load
     from tracer.views.slides import deck, writer
 
     stages = [name for given in args.stages or () for name in given.split(",") if name]

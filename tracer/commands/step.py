@@ -26,7 +26,7 @@ from tracer.commands.recording import add_overwrite
 from tracer.errors import InputError
 
 if TYPE_CHECKING:
-    from tracer.record import Trace
+    from tracer.recording import Recording
     from tracer.stepper import Stepper
 
 HELP = "step through a recording, forwards and backwards"
@@ -116,7 +116,7 @@ def _read_script(name: str) -> str:
 # --- what to step through -------------------------------------------------------------------------
 
 
-def _trace(args: argparse.Namespace) -> Trace:
+def _trace(args: argparse.Namespace) -> Recording:
     """Return the recording that is named, or make it."""
     if args.build and args.target:
         raise InputError("--build records the construction: it takes no pictures and no recording")
@@ -126,7 +126,7 @@ def _trace(args: argparse.Namespace) -> Trace:
     if recordings and len(args.target) > 1:
         raise InputError(f"one recording at a time: found {', '.join(args.target)}")
     if recordings:
-        from tracer.record.store import load
+        from tracer.recording import load
 
         return load(recordings[0])
     trace = _recorded(args)
@@ -135,7 +135,7 @@ def _trace(args: argparse.Namespace) -> Trace:
     return trace
 
 
-def _recorded(args: argparse.Namespace) -> Trace:
+def _recorded(args: argparse.Namespace) -> Recording:
     """Record pictures or a construction line by line, also one that fails."""
     import tracer
     from tracer.files import output
@@ -152,7 +152,7 @@ def _recorded(args: argparse.Namespace) -> Trace:
         return failed
 
 
-def _construction(args: argparse.Namespace) -> Trace:
+def _construction(args: argparse.Namespace) -> Recording:
     import tracer
     from tracer.commands.recording import progress
     from tracer.commands.run import model_options
@@ -164,7 +164,7 @@ def _construction(args: argparse.Namespace) -> Trace:
         return models.make(record, keywords, seed=args.seed)
 
 
-def _pass(args: argparse.Namespace) -> Trace:
+def _pass(args: argparse.Namespace) -> Recording:
     import torch
 
     import tracer

@@ -59,12 +59,17 @@ def encode(root: Any, shared: tuple[type, ...], omit: frozenset[str]) -> dict[st
         Misfit: a field holds something else than its hint says.
     """
     writer = _Writer(shared)
-    row = writer.row(type(root), omit)(root)
+    row = writer.row(_declared(type(root)), omit)(root)
     return {
         "columns": {cls.__name__: list(names) for cls, names in writer.columns.items()},
         "tables": {cls.__name__: rows for cls, rows in writer.tables.items()},
         "root": row,
     }
+
+
+def _declared(cls: type) -> type:
+    """Return the dataclass that a class with more methods, and no more fields, stands for."""
+    return next((c for c in cls.__mro__ if "__dataclass_fields__" in vars(c)), cls)
 
 
 def decode(document: Any, root: type, shared: tuple[type, ...], omit: frozenset[str]) -> Any:
@@ -201,7 +206,7 @@ class _Writer(_Converters):
         columns = [(f.name, self.of(hints[f.name]), f.default) for f in fields]
 
         def convert(value: Any) -> list[Any]:
-            if type(value) is not cls:
+            if type(value) is not cls and _declared(type(value)) is not cls:
                 raise Misfit(f"expected a {cls.__name__}, found {_found(value)}")
             row: list[Any] = []
             length = 0

@@ -2,7 +2,8 @@
 
 A `Trace` is what remains of a pass or of a construction after it ran: one tree of calls (modules,
 functions, ops), the source lines between them, and a table of tensor states. It holds no live
-module or tensor, and this file imports neither torch nor anything else of this package.
+module or tensor, and this file imports neither torch nor anything else of ours. What people hold
+is a `tracer.Recording`: a Trace with its reports at hand.
 
 **One clock.** Every call start, executed line and call end takes the next *tick*, counted from 0.
 Ticks order everything: a call's children and lines lie strictly between its `start` and its `end`.
@@ -17,22 +18,12 @@ take it as an argument are its uses.
 from __future__ import annotations
 
 import math
-import os
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import pandas
-
-    from tracer.views.page import Page
-    from tracer.views.report import Table
-    from tracer.views.widgets.explorer import Explorer
 
 Scalar = None | bool | int | float | str
 
@@ -481,126 +472,20 @@ class Trace:
         )
 
     def preview(self, state: int) -> np.ndarray | None:
-        """Return the small picture of a tensor state, uint8 [K, h, w], or None."""
+        """Return the small picture of a tensor state, uint8 [K, h, w], or None.
+
+        Args:
+            state: its number.
+        """
         return self.blobs.get(f"preview/{state}")
 
     def data(self, state: int) -> np.ndarray | None:
-        """Return the full values of a tensor state, or None if they were not kept."""
+        """Return the full values of a tensor state, or None if they were not kept.
+
+        Args:
+            state: its number.
+        """
         return self.blobs.get(f"data/{state}")
-
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-        """Write the trace to a ``.safetensors`` file, for `tracer.load`; return its path.
-
-        Args:
-            path: of the file; a recording that is there is replaced.
-            overwrite: also replace a file that is no recording.
-
-        Raises:
-            TraceFileError: it could not be written; nothing is left under that name then.
-        """
-        from tracer.record.store import (
-            save,  # here, so that the record by itself needs no file format
-        )
-
-        return save(self, path, overwrite=overwrite)
-
-    # The reports, at hand where the recording is. Each is a function of `tracer.views`, imported
-    # where it is used: the record by itself knows no view.
-
-    def table(self, **options: Any) -> Table:
-        """Return one line per call, with totals; the options are `tracer.views.table.table`'s."""
-        from tracer.views.table import table
-
-        return table(self, **options)
-
-    def tree(self, **options: Any) -> Table:
-        """Return the calls as a tree; the options are `tracer.views.tree.tree`'s."""
-        from tracer.views.tree import tree
-
-        return tree(self, **options)
-
-    def board(self, **options: Any) -> Table:
-        """Return the stages, sizes and counts; the options are `tracer.views.stages.stages`'s."""
-        from tracer.views.stages import stages
-
-        return stages(self, **options)
-
-    def architecture(self, **options: Any) -> Table:
-        """Return what ``print(model)`` prints, if wanted with live shapes.
-
-        The options are `tracer.views.architecture.architecture`'s.
-        """
-        from tracer.views.architecture import architecture
-
-        return architecture(self, **options)
-
-    def to_json(self, **options: Any) -> str:
-        """Return the calls as JSON; the options are `tracer.views.contract.to_json`'s."""
-        from tracer.views.contract import to_json
-
-        return to_json(self, **options)
-
-    def dataframe(self, **options: Any) -> pandas.DataFrame:
-        """Return a row per call as a pandas DataFrame; the options are `table`'s.
-
-        Raises:
-            InputError: pandas is not installed.
-        """
-        from tracer.views.table import dataframe
-
-        return dataframe(self, **options)
-
-    def page(self, *, lang: str = "en", height: int = 760, **options: Any) -> Page:
-        """Return one HTML page to step through; a notebook displays it, and it can be saved.
-
-        Args:
-            lang: the language that it opens in.
-            height: of the frame in a notebook, in pixels.
-            options: `tracer.views.page.page`'s.
-        """
-        from tracer.views.page import Page, page
-
-        return Page(page(self, lang=lang, **options), height)
-
-    def explore(self, name: str, *, lang: str = "en", **options: Any) -> Explorer:
-        """Return an explorer, controls and what they show; a notebook displays it.
-
-        Args:
-            name: ``"steps"``, ``"pyramid"``, ``"anchors"``, ``"proposals"``, ``"roi_align"``,
-                ``"quiz"``, ``"compare"`` or ``"keep"``; see `tracer.views.widgets.EXPLORERS`.
-            lang: of its texts, ``"en"`` or ``"zh"``.
-            options: the explorer's own, such as where its controls start.
-
-        Raises:
-            InputError: there is no such explorer or option.
-            MissingError: the recording lacks what it shows; says how to record it.
-        """
-        from tracer.views.widgets import explore
-
-        return explore(self, name, lang=lang, **options)
-
-    def slides(self, path: str | os.PathLike[str], **options: Any) -> Path:
-        """Write teaching slides, ``.html``, ``.pptx`` or ``.pdf``, and return their path.
-
-        A warning names each slide that the recording cannot fill.
-
-        Args:
-            path: of the file.
-            options: `tracer.views.slides.deck`'s.
-        """
-        from tracer.views.slides import deck, writer
-
-        write = writer(Path(path))  # an unknown ending is said before anything is drawn
-        made = deck(self, **options)
-        for reason in made.left_out:
-            warnings.warn(f"left out: {reason}", stacklevel=2)
-        return write(made, Path(path))
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows of the recording."""
-        from tracer.views.notebook import trace_html
-
-        return trace_html(self)
 
 
 def _same_arrays(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> bool:

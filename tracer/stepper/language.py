@@ -57,13 +57,18 @@ def command(*names: str) -> Callable[[Handler], Handler]:
 class Stepper(Cursor):
     """A cursor that understands commands.
 
+    Args:
+        trace: the recording.
+        tick: where to stand; if not given, at the first position, or where the run failed.
+        lang: language of the help, ``"en"`` or ``"zh"``.
+        live: whether the run is still under way, and moving beyond its end lets it go on.
+
     Example:
         >>> stepper = Stepper(tracer.load("pass.safetensors"))
         >>> stepper.do("b FeaturePyramidNetwork.forward")
         >>> print(stepper.do("c").text)
 
     Attributes:
-        lang: language of the help, ``"en"`` or ``"zh"``.
         displays: expressions that are shown at every stop, with what they last gave.
         python: of a run that is still under way, runs a line of Python in the selected call.
     """

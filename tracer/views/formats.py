@@ -11,11 +11,19 @@ import math
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from tracer.errors import InputError, near
 from tracer.views.cells import UNSAFE, clean, shown
 from tracer.views.layout import grid, pad, rule
-from tracer.views.report import Cell, Column, Row, Table
+from tracer.views.words import word
+
+if TYPE_CHECKING:
+    from tracer.views.report import Cell, Column, Row, Table
+
+CELL_ROWS = 200
+"""A notebook keeps what it shows: longer reports are cut, and say so."""
 
 
 def write(table: Table, format: str) -> str:
@@ -176,10 +184,18 @@ def html_fragment(table: Table) -> str:
         parts.append(f"<thead><tr>{heads}</tr></thead>")
     parts += ["<tbody>", *(_tr(table, row) for row in table.rows), "</tbody>"]
     if table.totals:
-        parts.append(f"<tfoot>{_tr(table, Row(table.totals))}</tfoot>")
+        parts.append(f"<tfoot>{_tr(table, table.totals_row)}</tfoot>")
     parts.append("</table>")
     parts += [f"<p>{escape(note)}</p>" for note in table.notes]
     return "\n".join([*parts, "</div>"])
+
+
+def cell_html(table: Table, rows: int = CELL_ROWS) -> str:
+    """Return a report as HTML for a notebook cell, at most so many rows of it."""
+    if len(table) > rows:
+        cut = word("note_cut", table.lang, shown=rows, all=len(table))
+        table = replace(table, rows=table.rows[:rows], notes=(*table.notes, cut))
+    return f"<style>{STYLE}</style>{html_fragment(table)}"
 
 
 def _th(column: Column) -> str:
@@ -262,7 +278,7 @@ def latex(table: Table) -> str:
     lines += [r"\endhead"]
     lines += [rf"{' & '.join(_tex_cells(table, row))} \\" for row in table.rows]
     if table.totals:
-        lines += [r"\midrule", rf"{' & '.join(_tex_cells(table, Row(table.totals)))} \\"]
+        lines += [r"\midrule", rf"{' & '.join(_tex_cells(table, table.totals_row))} \\"]
     lines += [r"\bottomrule", r"\end{longtable}"]
     lines += [rf"\noindent {_tex(clean(note))}\par" for note in table.notes]
     return "\n".join(lines)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from tracer.views.cells import clean, shown
-from tracer.views.report import Column, Table
+
+if TYPE_CHECKING:
+    from tracer.views.report import Column, Table
 
 GAP = "  "
 

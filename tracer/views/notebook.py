@@ -1,4 +1,4 @@
-"""What a notebook shows of a report, and of a whole recording."""
+"""What a notebook shows of a whole recording."""
 
 from __future__ import annotations
 
@@ -7,20 +7,8 @@ from dataclasses import replace
 from tracer.record import Trace
 from tracer.views.formats import STYLE, escape, html_fragment, lang_attribute
 from tracer.views.names import title
-from tracer.views.report import Table
 from tracer.views.stages import stages
 from tracer.views.words import word
-
-ROWS = 200
-"""A notebook keeps what it shows: longer reports are cut, and say so."""
-
-
-def table_html(table: Table, rows: int = ROWS) -> str:
-    """Return a report as HTML for a notebook cell, at most so many rows of it."""
-    if len(table) > rows:
-        cut = word("note_cut", table.lang, shown=rows, all=len(table))
-        table = replace(table, rows=table.rows[:rows], notes=(*table.notes, cut))
-    return f"<style>{STYLE}</style>{html_fragment(table)}"
 
 
 def trace_html(trace: Trace, lang: str = "en") -> str:

@@ -107,9 +107,9 @@ class Table:
         yield from segments(self, options.max_width)
 
     def _repr_html_(self) -> str:
-        from tracer.views.notebook import table_html
+        from tracer.views.formats import cell_html
 
-        return table_html(self)
+        return cell_html(self)
 
     def to(self, format: str) -> str:
         """Return the report as text, markdown, csv, html, json or latex.
@@ -125,6 +125,11 @@ class Table:
     def headed(self) -> bool:
         """Whether any column has a heading."""
         return any(column.title for column in self.columns)
+
+    @property
+    def totals_row(self) -> Row:
+        """The totals, set like any row."""
+        return Row(self.totals)
 
     def column(self, key: str) -> list[Cell]:
         """Return the cells of one column, from top to bottom.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tracer.record import Trace
 from tracer.views.calls import Group, Names, choose, groups, several
@@ -71,18 +71,38 @@ def _quiet(found: Table) -> Table:
     return found.select(k for k in keys if k not in ALARMS or any(found.column(k)))
 
 
-def dataframe(trace: Trace, **options: Any) -> pandas.DataFrame:
+def dataframe(
+    trace: Trace,
+    *,
+    grain: Names | None = None,
+    stage: Names | None = None,
+    path: Names | None = None,
+    depth: int | None = None,
+    columns: Names | None = None,
+    fold: bool = False,
+    lang: str = "en",
+) -> pandas.DataFrame:
     """Return the table as a pandas DataFrame, a row per call unless ``fold=True`` is given.
 
     Args:
         trace: a pass or a construction.
-        **options: as for `table`; of a pass, the columns are `DATA` if none are given.
+        grain: as for `table`, like the following.
+        stage: likewise.
+        path: likewise.
+        depth: likewise.
+        columns: likewise; of a pass, `DATA` if none are given.
+        fold: whether neighbours that are alike share a row.
+        lang: as for `table`.
 
     Raises:
         InputError: pandas is not installed; or as `table`.
     """
-    columns = DATA if trace.kind == "pass" else None
-    return table(trace, **{"fold": False, "columns": columns, **options}).dataframe()
+    if columns is None and trace.kind == "pass":
+        columns = DATA
+    return table(
+        trace, grain=grain, stage=stage, path=path, depth=depth, columns=columns, fold=fold,
+        lang=lang,
+    ).dataframe()  # fmt: skip
 
 
 def assemble(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from rich.style import Style
 
 from tracer.views.cells import clean
 from tracer.views.layout import Grid, fit, grid, pad, rule, wrap
-from tracer.views.report import Column, Row, Table
 from tracer.views.words import word
+
+if TYPE_CHECKING:
+    from tracer.views.report import Column, Row, Table
 
 TITLE = Style(bold=True)
 HEADER = Style(bold=True)

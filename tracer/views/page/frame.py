@@ -14,7 +14,7 @@ HEIGHT = 760
 
 @dataclass(frozen=True, repr=False)
 class Page:
-    """A recording's page, as `Trace.page` returns it: a notebook displays it.
+    """A recording's page, as `Recording.page` returns it: a notebook displays it.
 
     Attributes:
         html: the whole document.

@@ -16,7 +16,8 @@ from tracer.record import Trace
 from tracer.views.figures.common import focus
 from tracer.views.figures.palette import level_colour
 from tracer.views.widgets import drawing, told
-from tracer.views.widgets.explorer import Choice, Explorer, Shown, Slider
+from tracer.views.widgets.controls import Choice, Shown, Slider
+from tracer.views.widgets.explorer import Explorer
 
 ALL = 0.0
 """The ratio, or the size, that stands for those of the model."""

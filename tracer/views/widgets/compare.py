@@ -11,7 +11,8 @@ from tracer.errors import InputError
 from tracer.record import Call, TensorSummary, Trace
 from tracer.views.reasons import times
 from tracer.views.widgets import told
-from tracer.views.widgets.explorer import Choice, Explorer, Shown, Slider
+from tracer.views.widgets.controls import Choice, Shown, Slider
+from tracer.views.widgets.explorer import Explorer
 
 ROWS = 60
 """So many rows are shown at once."""

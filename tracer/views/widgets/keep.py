@@ -10,7 +10,8 @@ from tracer.record import TensorState, Trace
 from tracer.views.formats import escape
 from tracer.views.reasons import times
 from tracer.views.widgets import told
-from tracer.views.widgets.explorer import Control, Explorer, Several, Shown, Slider
+from tracer.views.widgets.controls import Control, Several, Shown, Slider
+from tracer.views.widgets.explorer import Explorer
 
 BYTES = {
     **{"bool": 1, "uint8": 1, "int8": 1, "int16": 2, "int32": 4, "int64": 8},

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracer.errors import TracerError
 from tracer.views.formats import escape
-from tracer.views.widgets.explorer import Control, Several, Shown, Slider
+from tracer.views.widgets.controls import Control, Several, Shown, Slider
 
 if TYPE_CHECKING:
     from tracer.views.widgets.explorer import Explorer

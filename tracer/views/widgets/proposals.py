@@ -24,7 +24,8 @@ from tracer.rcnn.classes import class_name
 from tracer.record import Trace
 from tracer.views.figures.palette import CYCLE, level_colour
 from tracer.views.widgets import drawing, told
-from tracer.views.widgets.explorer import Choice, Control, Explorer, Shown, Slider
+from tracer.views.widgets.controls import Choice, Control, Shown, Slider
+from tracer.views.widgets.explorer import Explorer
 
 BAR = 90
 """Pixels of the longest bar."""

@@ -16,7 +16,8 @@ from tracer.views.figures.common import focus
 from tracer.views.figures.palette import level_colour
 from tracer.views.figures.sheet import limits
 from tracer.views.widgets import drawing, told
-from tracer.views.widgets.explorer import Choice, Explorer, Shown, Slider
+from tracer.views.widgets.controls import Choice, Shown, Slider
+from tracer.views.widgets.explorer import Explorer
 
 MEAN = -1
 """The channel number that stands for the mean over all."""

@@ -12,7 +12,8 @@ from tracer.views.formats import escape
 from tracer.views.quiz import outputs, predict
 from tracer.views.reasons import shape_of, times
 from tracer.views.widgets import told
-from tracer.views.widgets.explorer import Choice, Control, Explorer, Shown
+from tracer.views.widgets.controls import Choice, Control, Shown
+from tracer.views.widgets.explorer import Explorer
 
 Shape = tuple[int, ...]
 USUAL = (

@@ -16,7 +16,8 @@ from tracer.views.figures.palette import level_colour
 from tracer.views.figures.roi import choose_box
 from tracer.views.figures.sheet import limits
 from tracer.views.widgets import drawing, told
-from tracer.views.widgets.explorer import Explorer, Shown, Slider
+from tracer.views.widgets.controls import Shown, Slider
+from tracer.views.widgets.explorer import Explorer
 
 HEIGHT = 330
 """Pixels of each of the three panels."""

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from tracer.record import Trace
+from tracer.views.page import Page, page
 from tracer.views.widgets import told
-from tracer.views.widgets.explorer import Explorer, Shown
+from tracer.views.widgets.controls import Shown
+from tracer.views.widgets.explorer import Explorer
 
 
 def explorer(trace: Trace, lang: str, *, height: int = 760, at: str = "") -> Explorer:
@@ -17,10 +19,9 @@ def explorer(trace: Trace, lang: str, *, height: int = 760, at: str = "") -> Exp
         trace: a recording.
         lang: the language that it opens in.
         height: of the frame, in pixels.
-        at: the step that it opens at, as `Trace.page` takes it.
+        at: the step that it opens at, as `Recording.page` takes it.
     """
-    place = {"at": at} if at else {}
-    frame = trace.page(lang=lang, height=height, **place)._repr_html_()
+    frame = Page(page(trace, lang=lang, at=at), height)._repr_html_()
 
     def still(values: Mapping[str, Any]) -> dict[str, str | bytes]:
         return {"text/html": frame + told.note(_stripped(lang), muted=True)}

@@ -1,0 +1,185 @@
+"""The figures of a pass as files in a folder, with an index to look through."""
+
+from __future__ import annotations
+
+import html
+import io
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tracer.errors import InputError, MissingError, near
+from tracer.files import output_folder, put
+from tracer.rcnn.anatomy import Anatomy, anatomy
+from tracer.record import Trace
+from tracer.views.figures import FIGURES, STAGES, Entry
+from tracer.views.page.shell import policy_of
+
+FORMATS = ("png", "svg", "pdf")
+DPI = (20, 1200)
+"""The least and the most dots per inch."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How figures are drawn and written; `tracer.Recording.figures` tells what each is."""
+
+    stages: tuple[str, ...] = ()
+    lang: str = "en"
+    format: str = "png"
+    dpi: int = 150
+    image: int = 0
+    names: tuple[str, ...] = ()
+    size: str = "notebook"
+    theme: str = "light"
+    title: str = ""
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be, before anything is drawn."""
+        for stage in self.stages:
+            _one_of("stage", stage, STAGES)
+        _one_of("format", self.format, FORMATS)
+        _one_of("language", self.lang, ("en", "zh"))
+        if not DPI[0] <= self.dpi <= DPI[1]:
+            raise InputError(f"dpi is between {DPI[0]} and {DPI[1]}; found {self.dpi}")
+
+
+def _one_of(what: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        there = ", ".join(known)
+        raise InputError(f"no {what} {name!r}{near(name, known)} (there are: {there})")
+
+
+@dataclass(frozen=True)
+class Written:
+    """One figure of the index: its file, or why there is none."""
+
+    entry: Entry
+    file: str
+    reason: str
+    seconds: float
+
+
+def chosen(stages: Sequence[str]) -> list[Entry]:
+    """Return the figures of these stages, in order; of none, all."""
+    return [entry for entry in FIGURES.values() if not stages or entry.stage in stages]
+
+
+def write_figures(
+    trace: Trace,
+    folder: str | Path,
+    options: Options,
+    progress: Callable[[str], None] = lambda name: None,
+) -> list[Written]:
+    """Draw the figures that fit a pass and write them and their index; return what became of each.
+
+    Args:
+        trace: the recorded pass.
+        folder: to write into; made where there is none.
+        options: how.
+        progress: called with the name of each figure before it is drawn.
+
+    Raises:
+        InputError: there is no such image, or a file cannot be written.
+        MissingError: no figure could be drawn.
+    """
+    parts = anatomy(trace)
+    _check_image(parts, options.image)
+    target = output_folder(folder)
+    written = []
+    for entry in chosen(options.stages):
+        progress(entry.name)
+        written.append(_one(parts, entry, target, options))
+    _index_html(target, written, options)
+    _index_markdown(target, written, options)
+    if not any(each.file for each in written):
+        raise MissingError(f"no figure could be drawn: {written[0].reason}")
+    return written
+
+
+def _one(parts: Anatomy, entry: Entry, folder: Path, asked: Options) -> Written:
+    file = f"{entry.name}.{asked.format}"
+    start = time.perf_counter()
+    options: dict[str, Any] = {"lang": asked.lang, "size": asked.size, "theme": asked.theme}
+    if asked.names and entry.name in ("detections", "detection_funnel"):
+        options["names"] = ("__background__", *asked.names)
+    try:
+        figure = entry.draw(parts, image=asked.image, **options)
+    except MissingError as error:
+        return Written(entry, "", str(error), time.perf_counter() - start)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=asked.format, dpi=asked.dpi)
+    put(folder / file, drawn.getvalue(), asked.format, asked.overwrite)
+    return Written(entry, file, "", time.perf_counter() - start)
+
+
+def _check_image(parts: Anatomy, image: int) -> None:
+    count = len(parts.pictures)
+    if not 0 <= image < count:
+        raise InputError(f"image {image}: the pass has {count} images, counted from 0")
+
+
+# --- the index ------------------------------------------------------------------------------------
+
+_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem;"
+    "color:#1f2430;background:#fff}img,object{max-width:100%;border:1px solid #dfe3ea}"
+    "h2{margin-top:2.5rem}p.none{color:#5d6675}nav a{margin-right:1rem}"
+)
+
+
+def _titles(written: list[Written], lang: str) -> list[tuple[str, str, list[tuple[str, Written]]]]:
+    """Return (stage, its title, its figures with their titles), in order."""
+    which = 1 if lang == "zh" else 0
+    groups = []
+    for stage, titles in STAGES.items():
+        inside = [
+            ((w.entry.title_zh if which else w.entry.title_en), w)
+            for w in written
+            if w.entry.stage == stage
+        ]
+        if inside:
+            groups.append((stage, titles[which], inside))
+    return groups
+
+
+def _index_html(folder: Path, written: list[Written], asked: Options) -> None:
+    groups = _titles(written, asked.lang)
+    heading = "图集" if asked.lang == "zh" else "Figures"
+    policy = html.escape(policy_of("", _STYLE, images="'self' file:"))
+    name = html.escape(asked.title)
+    links = "".join(f'<a href="#{stage}">{html.escape(title)}</a>' for stage, title, _ in groups)
+    parts = [
+        f'<!doctype html><html lang="{asked.lang}"><meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+        '<meta name="viewport" content="width=device-width">',
+        f"<title>{heading} · {name}</title><style>{_STYLE}</style>",
+        f"<h1>{heading} · {name}</h1><nav>{links}</nav>",
+    ]
+    for stage, title, inside in groups:
+        parts.append(f'<h2 id="{stage}">{html.escape(title)}</h2>')
+        parts += [_html_figure(caption, each) for caption, each in inside]
+    put(folder / "index.html", "\n".join(parts) + "</html>\n", "html", asked.overwrite)
+
+
+def _html_figure(caption: str, each: Written) -> str:
+    text = html.escape(caption)
+    if not each.file:
+        return f'<h3>{text}</h3><p class="none">{html.escape(each.reason)}</p>'
+    if each.file.endswith(".pdf"):
+        return f'<h3>{text}</h3><p><a href="{each.file}">{each.file}</a></p>'
+    return f'<h3>{text}</h3><img loading="lazy" src="{each.file}" alt="{text}">'
+
+
+def _index_markdown(folder: Path, written: list[Written], asked: Options) -> None:
+    lines = [f"# {'图集' if asked.lang == 'zh' else 'Figures'} · {asked.title}", ""]
+    for _, title, inside in _titles(written, asked.lang):
+        lines += [f"## {title}", ""]
+        for caption, each in inside:
+            shown = f"![{caption}]({each.file})" if each.file else each.reason
+            shown = f"[{each.file}]({each.file})" if each.file.endswith(".pdf") else shown
+            lines += [f"### {caption}", "", shown, ""]
+    put(folder / "index.md", "\n".join(lines), "text", asked.overwrite)

@@ -1,0 +1,126 @@
+"""The controls of an explorer as data, and what it shows for their values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+from tracer.errors import InputError, near
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A number in a range.
+
+    Attributes:
+        name: the keyword that it sets.
+        en, zh: what is written beside it.
+        low, high, step: the range, both ends included. A step of type float makes it a float.
+        value: where it starts.
+    """
+
+    name: str
+    en: str
+    zh: str
+    low: float
+    high: float
+    value: float
+    step: float = 1
+
+    def check(self, value: Any) -> float:
+        """Return the value.
+
+        Raises:
+            InputError: it is no number, or out of range.
+        """
+        known = f"{self.name} goes from {self.low:g} to {self.high:g}"
+        whole = isinstance(self.step, int)
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise InputError(f"{known}; found {value!r}")
+        number = float(value)
+        if not self.low <= number <= self.high or (whole and not number.is_integer()):
+            raise InputError(f"{known}{' in whole numbers' if whole else ''}; found {value!r}")
+        return int(number) if whole else number
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few.
+
+    Attributes:
+        name, en, zh: as for `Slider`.
+        options: what is written, and the value that it stands for.
+        value: where it starts.
+        buttons: whether all options are seen at once.
+    """
+
+    name: str
+    en: str
+    zh: str
+    options: tuple[tuple[str, Any], ...]
+    value: Any
+    buttons: bool = False
+
+    def check(self, value: Any) -> Any:
+        """Return the value.
+
+        Raises:
+            InputError: it is not among the options.
+        """
+        return _known(self.name, self.options, value)
+
+
+@dataclass(frozen=True)
+class Several:
+    """Any number of many.
+
+    Attributes:
+        name, en, zh, options: as for `Choice`.
+        value: those that are chosen at the start.
+        rows: how many are seen at once.
+    """
+
+    name: str
+    en: str
+    zh: str
+    options: tuple[tuple[str, Any], ...]
+    value: tuple[Any, ...] = ()
+    rows: int = 12
+
+    def check(self, value: Any) -> tuple[Any, ...]:
+        """Return the values.
+
+        Raises:
+            InputError: one is not among the options.
+        """
+        if isinstance(value, str):
+            value = (value,)
+        return tuple(_known(self.name, self.options, each) for each in value)
+
+
+Control = Slider | Choice | Several
+
+
+def _known(name: str, options: tuple[tuple[str, Any], ...], value: Any) -> Any:
+    for _, known in options:
+        if known == value:
+            return known
+    there = [str(known) for _, known in options]
+    some = ", ".join(there[:8]) + (", …" if len(there) > 8 else "")
+    raise InputError(f"there is no {name} {value!r}{near(str(value), there)} (there is {some})")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What an explorer shows for some values.
+
+    Attributes:
+        html: the text beside the picture.
+        picture: JPEG, or nothing where there is only text.
+        width: of the picture in pixels.
+    """
+
+    html: str
+    picture: bytes = b""
+    width: int = 0
