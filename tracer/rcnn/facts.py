@@ -8,6 +8,7 @@ hold is None, never an error: a sentence of which a number is missing is left ou
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -331,6 +332,37 @@ def _detections(here: Here) -> list[int]:
     return [here.shape(image["boxes"])[0] for _, image in here.result("").items]
 
 
+def _thresholdings(here: Here) -> list[Call]:
+    """The comparisons of the candidates' scores with the threshold, one for each image."""
+    outer = here.functions("RoIHeads.postprocess_detections")[0]
+    return [c for c in here.trace.calls if c.parent == outer.id and c.path in ("gt", "__gt__")]
+
+
+def _scores(here: Here) -> list[TensorSummary]:
+    """What is known of the candidates' scores, image by image; background is no candidate."""
+    found = [here.summary(call.args.items[0][1]) for call in _thresholdings(here)]
+    if not found:
+        raise LookupError("scores")
+    return found
+
+
+def _passing(here: Here) -> str | None:
+    """How many candidates score over the threshold: the comparison holds ones and zeros."""
+    results = [call.result for call in _thresholdings(here)]
+    masks = [here.summary(result) for result in results if result is not None]
+    return here.listing(f"{round((mask.mean or 0.0) * mask.numel):,}" for mask in masks) or None
+
+
+def _detection_nms(here: Here) -> str:
+    outer = here.functions("RoIHeads.postprocess_detections")[0]
+    inside = [c for c in here.functions("batched_nms") if outer.start < c.start < outer.end]
+    return str(inside[0].args["iou_threshold"].scalar)
+
+
+def _classes(here: Here) -> int:
+    return here.shape(here.result("roi_heads.box_predictor", 0))[1]
+
+
 def _best_score(here: Here) -> float | None:
     best = [here.summary(image["scores"]).max for _, image in here.result("").items]
     return max((float(score) for score in best if score is not None), default=None)
@@ -414,7 +446,14 @@ FACTS: dict[str, Callable[[Here], object]] = {
     "box_features": lambda here: times(here.shape(here.result("roi_heads.box_head"))),
     "class_logits": lambda here: times(here.shape(here.result("roi_heads.box_predictor", 0))),
     "box_regression": lambda here: times(here.shape(here.result("roi_heads.box_predictor", 1))),
-    "classes": lambda here: here.shape(here.result("roi_heads.box_predictor", 0))[1],
+    "classes": _classes,
+    "even_share": lambda here: f"{1 / _classes(here):.3g}",
+    "even_loss": lambda here: math.log(_classes(here)),
+    "score_threshold": lambda here: str(_thresholdings(here)[0].args.items[1][1].scalar),
+    "candidates": lambda here: here.listing(f"{scores.numel:,}" for scores in _scores(here)),
+    "highest_candidate": lambda here: max(s.max for s in _scores(here) if s.max is not None),
+    "passing": _passing,
+    "detection_nms": _detection_nms,
     "detections": lambda here: here.listing(_detections(here)),
     "best_score": _best_score,
     "best_class": _best_class,
