@@ -84,13 +84,13 @@ def _on(mode: _Kernels | _Ops, innermost: Callable[[], Any]) -> Iterator[None]:
     torch takes the innermost mode off, whichever was to end (two coroutines may be in two blocks):
     one that is not the innermost is left there, without effect, until it is.
     """
-    mode.__enter__()
+    mode.__enter__()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         mode.over = True
         while isinstance(last := innermost(), (_Kernels, _Ops)) and last.over:
-            last.__exit__(None, None, None)
+            last.__exit__(None, None, None)  # type: ignore[no-untyped-call]
 
 
 class _Ops(TorchFunctionMode):
@@ -145,7 +145,7 @@ class _Kernels(TorchDispatchMode):
     """Reports in-place writes and multiply-adds; changes nothing."""
 
     def __init__(self, recorder: Recorder) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.recorder = recorder
         self.over = False
 

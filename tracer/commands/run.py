@@ -180,6 +180,7 @@ def _pass(args: argparse.Namespace) -> Trace:
     import torch
 
     from tracer.rcnn import models
+    from tracer.rcnn.classes import classes_of
     from tracer.rcnn.pictures import load_pictures, load_targets
 
     device = _device(args.device)
@@ -189,7 +190,7 @@ def _pass(args: argparse.Namespace) -> Trace:
     targets = None
     if args.targets:
         sizes = [(p.shape[1], p.shape[2]) for p in pictures]
-        targets = load_targets(args.targets, args.images, sizes, models.classes_of(model))
+        targets = load_targets(args.targets, args.images, sizes, classes_of(model))
         targets = [{name: t.to(device) for name, t in each.items()} for each in targets]
     if _weights(args) is None:
         say(f"random weights (seed {args.seed}): take --weights COCO_V1 for trained ones")

@@ -125,7 +125,7 @@ class Known:
         tops = tuple((path, path) for path in self._modules if path and "." not in path)
         modules = {p: Module(p, t, children=() if p else tops) for p, t in self._modules.items()}
         calls = [SimpleNamespace(kind="module", path=p, parent=None) for p in modules]
-        stages, _ = assign_stages(calls, modules, "pass")  # type: ignore[arg-type]
+        stages, _ = assign_stages(calls, modules, "pass")
         known = [stage.name for stage in stages]
         known += ["postprocess", "losses"] if "rpn" in known else []
         if name not in known:
@@ -234,7 +234,7 @@ class Present:
         if self._modules is None:
             self._modules = self._recorder.described_modules()
         kind = "pass" if self._recorder.builder is None else "construction"
-        return assign_stages(named, self._modules, kind)[1][-1]  # type: ignore[arg-type]
+        return assign_stages(named, self._modules, kind)[1][-1]
 
     # --- what a scope asks ---
 

@@ -125,10 +125,10 @@ def _widen(whole: Grid, kept: list[int], floors: list[int], available: int) -> l
     """Hand out the spare cells; the first column gives way where even the floors do not fit."""
     sizes = {i: floors[i] for i in kept}
     by_rank = sorted(kept, key=lambda i: whole.columns[i].rank)
-    for wanted in (lambda i: _usual_width(whole, i), lambda i: whole.widths[i]):
+    for wanted in ({i: _usual_width(whole, i) for i in kept}, dict(enumerate(whole.widths))):
         for i in by_rank:
             spare = available - _total(sizes.values())
-            sizes[i] += max(0, min(wanted(i) - sizes[i], spare))
+            sizes[i] += max(0, min(wanted[i] - sizes[i], spare))
     sizes[kept[0]] -= max(0, min(sizes[kept[0]] - 1, _total(sizes.values()) - available))
     return list(sizes.values())
 

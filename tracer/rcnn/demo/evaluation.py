@@ -148,7 +148,7 @@ def measure(scenes: Sequence[Scene], results: Iterable[dict[str, Tensor]]) -> Ev
     return _summary(scenes, run.eval["precision"], run.eval["recall"])
 
 
-def _dataset(scenes: Sequence[Scene]) -> dict[str, list[dict]]:
+def _dataset(scenes: Sequence[Scene]) -> dict[str, list[dict[str, Any]]]:
     """The truth in COCO's format."""
     objects: list[dict[str, Any]] = [
         {"image_id": i, "category_id": int(label), "bbox": _xywh(box), "iscrowd": 0}
@@ -164,7 +164,7 @@ def _dataset(scenes: Sequence[Scene]) -> dict[str, list[dict]]:
     }
 
 
-def _rows(image: int, result: dict[str, Tensor]) -> list[dict]:
+def _rows(image: int, result: dict[str, Tensor]) -> list[dict[str, Any]]:
     """One scene's detections in COCO's format."""
     return [
         {"image_id": image, "category_id": label, "bbox": _xywh(box), "score": score}

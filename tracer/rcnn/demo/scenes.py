@@ -334,14 +334,14 @@ def _clutter(
 
 
 def _line(
-    rng: np.random.Generator, draw: ImageDraw.ImageDraw, start: np.ndarray, colour: tuple
+    rng: np.random.Generator, draw: ImageDraw.ImageDraw, start: np.ndarray, colour: tuple[int, ...]
 ) -> None:
     end = start + rng.normal(0, 120, 2)
     draw.line([*start, *end], fill=colour, width=int(rng.integers(1, 4)))
 
 
 def _dots(
-    rng: np.random.Generator, draw: ImageDraw.ImageDraw, start: np.ndarray, colour: tuple
+    rng: np.random.Generator, draw: ImageDraw.ImageDraw, start: np.ndarray, colour: tuple[int, ...]
 ) -> None:
     for x, y in start + rng.normal(0, 25, (int(rng.integers(3, 9)), 2)):
         radius = rng.uniform(1, 3)
@@ -349,7 +349,7 @@ def _dots(
 
 
 def _writing(
-    rng: np.random.Generator, draw: ImageDraw.ImageDraw, start: np.ndarray, colour: tuple
+    rng: np.random.Generator, draw: ImageDraw.ImageDraw, start: np.ndarray, colour: tuple[int, ...]
 ) -> None:
     for letter in range(int(rng.integers(3, 9))):
         corner = start + np.array([letter * 9, 0])

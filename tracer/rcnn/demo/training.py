@@ -134,7 +134,9 @@ def training_model(config: TrainConfig) -> FasterRCNN:
     return model.to(memory_format=torch.channels_last)
 
 
-def _as_float(_module: nn.Module, _args: tuple, output: tuple) -> tuple:
+def _as_float(
+    _module: nn.Module, _args: tuple[Any, ...], output: tuple[Any, Any]
+) -> tuple[Any, Any]:
     objectness, deltas = output
     if isinstance(objectness, Tensor):
         return objectness.float(), deltas.float()
@@ -211,7 +213,7 @@ def _config_from(saved: dict[str, Any]) -> TrainConfig:
 def _same_until(step: int, one: TrainConfig, other: TrainConfig) -> bool:
     """Whether two runs do the same before `step`, whatever they do after it."""
 
-    def acts(config: TrainConfig) -> list[tuple]:
+    def acts(config: TrainConfig) -> list[tuple[Any, ...]]:
         phases = (config.phase_of(s) for s in range(step))
         return [
             (replace(phase, steps=0), learning_rate(config, s)) for s, phase in enumerate(phases)

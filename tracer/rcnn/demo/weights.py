@@ -67,7 +67,7 @@ def demo_model(
             "the demo weights do not fit fasterrcnn_resnet50_fpn with "
             f"{len(CLASSES)} classes; train them again with `tracer train-demo`."
         ) from error
-    model.classes = CLASSES  # type: ignore[assignment]
+    model.classes = CLASSES
     return model.eval()
 
 

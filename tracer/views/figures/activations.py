@@ -98,8 +98,8 @@ def _scaled(values: np.ndarray) -> np.ndarray:
 
 
 def _spread(s: Sheet, ax: Axes, summaries: list[TensorSummary]) -> None:
-    low = min(float(_scaled(np.float64(summary.min))) for summary in summaries)  # type: ignore[arg-type]
-    high = max(float(_scaled(np.float64(summary.max))) for summary in summaries)  # type: ignore[arg-type]
+    low = min(float(_scaled(np.float64(summary.min))) for summary in summaries)
+    high = max(float(_scaled(np.float64(summary.max))) for summary in summaries)
     rows = 90
     image = np.zeros((rows, len(summaries)))
     for column, summary in enumerate(summaries):

@@ -382,7 +382,7 @@ def _sheet(
     if ax is not None:
         inside = ax.figure
         whole = inside.figure if isinstance(inside, SubFigure) else inside
-        return Sheet(whole, theme, lang, fonts, point, slide, ax)  # type: ignore[arg-type]
+        return Sheet(whole, theme, lang, fonts, point, slide, ax)
     tall = SLIDE_HEIGHT if slide else height
     paper = Drawing(figsize=(width, tall), dpi=DPI, layout="constrained", facecolor=theme.paper)
     paper.get_layout_engine().set(w_pad=0.07, h_pad=0.05)  # type: ignore[union-attr, call-arg]
@@ -393,7 +393,7 @@ def _sheet(
 def _find_glyphs(figure: Figure) -> None:
     """Give texts the families that write them: names out of a recording may take one more."""
     own = families()
-    found: list[Text] = figure.findobj(Text)  # type: ignore[assignment]
+    found: list[Text] = figure.findobj(Text)
     texts = [text for text in found if text.get_fontfamily() == own]
     for text in texts:
         text.set_fontfamily(families(text.get_text()))

@@ -6,7 +6,8 @@ from collections import defaultdict
 from itertools import takewhile
 from typing import Any
 
-from tracer.rcnn.narration import LANGUAGES, Commentary, Question, commentary, stage_title
+from tracer.rcnn.narration import Commentary, Question, commentary, stage_title
+from tracer.rcnn.texts import LANGUAGES
 from tracer.record import Trace
 from tracer.views.page.parts import indent
 

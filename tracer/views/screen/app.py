@@ -10,6 +10,7 @@ from textual import events, on
 from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, VerticalScroll
+from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static, Tree
 
@@ -286,7 +287,7 @@ def title(stepper: Stepper) -> Text:
     return shown
 
 
-def too_small(size: events.Size, lang: str) -> str:
+def too_small(size: Size, lang: str) -> str:
     """Return the sentence for a terminal that is too small."""
     return word("small", lang).format(
         width=size.width, height=size.height, least_width=LEAST[0], least_height=LEAST[1]

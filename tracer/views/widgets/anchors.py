@@ -246,7 +246,7 @@ def explorer(
     )  # fmt: skip
 
     def still(values: Mapping[str, Any]) -> dict[str, str | bytes]:
-        from tracer.views.figures import fig_anchors_of_cell
+        from tracer.views.figures.rpn import fig_anchors_of_cell
 
         at = (float(values["x"]), float(values["y"]))
         figure = fig_anchors_of_cell(parts, lang=lang, image=image, point=at)

@@ -198,7 +198,7 @@ def _shown_by(cell: str, run: str) -> list[Explorer]:
 
 def running_cell() -> tuple[str, str]:
     """Return the ids of the notebook's cell that runs, and of this run; empty where unknown."""
-    from IPython import get_ipython  # type: ignore[attr-defined]
+    from IPython import get_ipython
 
     parent: dict[str, Any] = getattr(get_ipython(), "get_parent", dict)() or {}
     cell = parent.get("metadata", {}).get("cellId", "")

@@ -227,7 +227,7 @@ def explorer(
     scene = scene_of(parts, lang, image)
 
     def still(values: Mapping[str, Any]) -> dict[str, str | bytes]:
-        from tracer.views.figures import fig_funnel
+        from tracer.views.figures.rpn import fig_funnel
 
         return {"image/png": fig_funnel(parts, lang=lang, image=image)._repr_png_()}  # type: ignore[attr-defined]
 

@@ -213,7 +213,7 @@ def explorer(
     )  # fmt: skip
 
     def still(values: Mapping[str, Any]) -> dict[str, str | bytes]:
-        from tracer.views.figures import fig_pyramid
+        from tracer.views.figures.fpn import fig_pyramid
 
         return {"image/png": fig_pyramid(parts, lang=lang, image=image)._repr_png_()}  # type: ignore[attr-defined]
 

@@ -138,7 +138,7 @@ def _grid_lines(canvas: drawing.Canvas, grid: Grid, level: Level) -> None:
     canvas.boxes(np.asarray([ends], np.float32), level_colour(level.name), 3)
     points = grid.samples.reshape(-1, 2)
     if len(points) <= DOTS:
-        canvas.dots(map(tuple, points.tolist()), "#F0E442", 3 if len(points) < 400 else 1.5)  # type: ignore[arg-type]
+        canvas.dots(map(tuple, points.tolist()), "#F0E442", 3 if len(points) < 400 else 1.5)
     else:
         canvas.points(points)
 
@@ -254,7 +254,7 @@ def explorer(
     )
 
     def still(values: Mapping[str, Any]) -> dict[str, str | bytes]:
-        from tracer.views.figures import fig_roi_align
+        from tracer.views.figures.roi import fig_roi_align
 
         try:
             figure = fig_roi_align(parts, lang=lang, image=image, box=values["box"])
