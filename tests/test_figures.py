@@ -95,11 +95,11 @@ def _with_nan(net, images, targets):
 
 
 def draw(kind: str, name: str, **options) -> Figure:
-    """Draw and render a figure; a glyph that no font has is an error."""
+    """Draw a figure and lay it out; a glyph that no font has is an error."""
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*[Gg]lyph.*")
         made = FIGURES[name].draw(parts(kind), **options)
-        made.canvas.draw()
+        made.draw_without_rendering()
     return made
 
 
@@ -261,7 +261,7 @@ def test_one_stage_detectors_have_the_figures_that_apply(name):
             with pytest.raises(MissingError, match="one-stage detector"):
                 entry.draw(found)
         else:
-            entry.draw(found).canvas.draw()
+            entry.draw(found).draw_without_rendering()
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_other_two_stage_detectors(name):
             with pytest.raises(MissingError):
                 entry.draw(found)
         else:
-            entry.draw(found).canvas.draw()
+            entry.draw(found).draw_without_rendering()
 
 
 @pytest.mark.parametrize(("lang", "cat"), [("en", "cat"), ("zh", "猫")])
@@ -291,7 +291,7 @@ def test_classes_have_the_recordings_names(name, lang, cat):
 def test_a_class_name_is_no_formula():
     found = anatomy(dataclasses.replace(recorded(targets=True).trace, classes=("$x^2$",) * 5))
     made = FIGURES["detections"].draw(found)
-    made.canvas.draw()
+    made.draw_without_rendering()
     assert r"\$x^2\$" in text_of(made)
 
 
