@@ -205,7 +205,9 @@ def locate(location: Location, timeline: Timeline) -> list[Position]:
 
 def _resolved(location: Location, trace: Trace) -> Location:
     file = find_file(location.name, trace.sources)
-    statement = first_line(trace.sources, file, location.line)
+    sources = (trace.calls[line.call].source for line in trace.lines if line.line == location.line)
+    own = any(source and source.file == file for source in sources)  # a lambda's, within another's
+    statement = location.line if own else first_line(trace.sources, file, location.line)
     return replace(location, name=file, statement=statement)
 
 

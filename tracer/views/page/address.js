@@ -41,9 +41,7 @@ function lineOf(call, found) {
     [file, number] = first ? [fileOf(first), first.line] : [];
   }
   if (!number || !(call || file)) return null;
-  const ran = lines.filter((line) => !file || `/${fileOf(line)}`.endsWith(`/${file}`));
-  const first = ran[0] && cursor.firstLine(fileOf(ran[0]), Number(number));
-  const rounds = [Number(number), first].map((n) => ran.filter(({ line }) => line === n)).find((found) => found.length) ?? [];
+  const rounds = lines.filter((line) => line.line === cursor.statement(fileOf(line), number) && (!file || `/${fileOf(line)}`.endsWith(`/${file}`)));
   return rounds[found.get("round") ?? 0] ?? rounds[0];
 }
 

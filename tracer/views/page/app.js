@@ -14,8 +14,7 @@ import * as values from "./values.js";
 const TABS = { calls: "tree", source: "source", values: "values", commentary: "commentary" };
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const page = document.documentElement;
-let columns;
-let help;
+let columns, help;
 let lower = "tensor"; // what is shown beneath the values
 
 function build() {

@@ -102,24 +102,31 @@ def files(trace: Trace) -> dict[str, dict[str, Any]]:
 
     Returns:
         ``lines``: of each line the runs of `highlight.tokens` in it. ``times``: how often each line
-        ran in the whole recording. ``ends``: the last line of each function called, by its first.
-        ``firsts``: of each line within a statement the statement's first.
+        ran in the whole recording; 1 for a line within a statement that ran. ``firsts``: the
+        statement's first line, of each line within one that did not run by itself (a lambda).
+        ``ends``: the last line of each function called, by its first.
     """
     times: dict[str, Counter[int]] = defaultdict(Counter)
     for line in trace.lines:
         source = trace.calls[line.call].source
         if source:
             times[source.file][line.line] += 1
+    firsts = {name: _firsts(file.text, times[name]) for name, file in trace.sources.items()}
     starts = {call.source for call in trace.calls if call.source}
     return {
         name: {
             "lines": _by_line(file.text, tokens(file.text)),
-            "times": times[name],
+            "times": times[name]
+            | Counter({n: 1 for n, at in firsts[name].items() if times[name][at]}),
             "ends": _ends(file.text.split("\n"), [s for s in starts if s.file == name]),
-            "firsts": inner_lines(file.text),
+            "firsts": firsts[name],
         }
         for name, file in trace.sources.items()
     }
+
+
+def _firsts(text: str, ran: Mapping[int, int]) -> dict[int, int]:
+    return {n: first for n, first in inner_lines(text).items() if n not in ran}
 
 
 def _by_line(text: str, runs: Sequence[int]) -> list[list[int]]:

@@ -4,9 +4,7 @@ import { cursor, go, rec, say, stageStyle, told } from "./page.js";
 
 // What skips stages: C2–C4 go into the FPN, its levels into the RoI heads.
 const EDGES = [["layer1", "fpn"], ["layer2", "fpn"], ["layer3", "fpn"], ["fpn", "roi_heads"]];
-let element;
-let list;
-let edges;
+let element, list, edges;
 let nodes; // by stage
 let here; // the stage marked,
 let centred; // and the one scrolled to

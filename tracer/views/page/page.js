@@ -92,8 +92,7 @@ export function obey(line) {
 }
 
 export function toggleBreakpoint({ file, line }) {
-  const statement = cursor.firstLine(file, line);
-  const there = cursor.breakpoints.find(({ location }) => location.name === file && location.statement === statement);
+  const there = cursor.breakpoints.find(({ location }) => location.name === file && location.line === cursor.statement(file, line));
   if (there) cursor.remove(there);
   else if (!obey(`b ${file}:${line}`).key) tell("");
   refresh();

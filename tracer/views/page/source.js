@@ -6,8 +6,7 @@ import { lineAt } from "./stepper.js";
 const KINDS = ["", "k", "s", "c", "n", "f", "d", "b", "o"]; // as in highlight.py
 const CHUNK = 40; // lines that the browser lays out together
 const files = new Map(); // {name, element, lines, ends of functions}
-let code;
-let stack;
+let code, stack;
 let file; // the one shown
 let here; // the line at hand
 let inside = []; // the lines of its function
@@ -60,8 +59,8 @@ function select(i) {
 function load(name) {
   if (!files.has(name)) {
     const { lines: texts, package: from } = rec.sources.get(name);
-    const { lines: runs, times, ends, firsts } = rec.data.files[name];
-    const lines = texts.map((text, i) => codeLine(i + 1, coloured(text, runs[i]), times[i + 1] ?? 0, times[firsts[i + 1]]));
+    const { lines: runs, times, ends } = rec.data.files[name];
+    const lines = texts.map((text, i) => codeLine(i + 1, coloured(text, runs[i]), times[i + 1]));
     const chunks = lines.flatMap((_, i) => (i % CHUNK ? [] : el("div.chunk", lines.slice(i, i + CHUNK))));
     const element = el("div.file", el("p.file-name.quiet", from ? `${name} · ${from}` : name), chunks);
     files.set(name, { name, lines, ends, element });
@@ -78,10 +77,10 @@ function coloured(text, runs) {
   });
 }
 
-// How often a line ran (or the statement `within` which it is) and its number are drawn by the style.
-function codeLine(n, parts, times, within) {
+// How often a line ran and its number are drawn by the style.
+function codeLine(n, parts, times) {
   const gutter = el("span.gutter", { "data-line": n, "data-times": times > 1 ? `${times}×` : "" });
-  return el(`div.line${times || within ? ".ran" : ""}`, gutter, el("code", parts));
+  return el(`div.line${times ? ".ran" : ""}`, gutter, el("code", parts));
 }
 
 function mark(line, name) {
@@ -99,8 +98,8 @@ function markAll(place) {
   file.element.classList.toggle("focused", own);
   markFunction(own ? file.lines.slice(call.source.line - 1, file.ends[call.source.line]) : []);
   if (own) writeBeside(call, tick);
-  for (const { location: { kind, name, statement }, enabled } of breakpoints) {
-    if (kind === "line" && name === file.name) mark(file.lines[statement - 1], enabled ? "breakpoint" : "breakpoint-off");
+  for (const { location: { kind, name, line }, enabled } of breakpoints) {
+    if (kind === "line" && name === file.name) mark(file.lines[line - 1], enabled ? "breakpoint" : "breakpoint-off");
   }
 }
 

@@ -89,7 +89,7 @@ export class Cursor {
   until(number) {
     const { call } = this;
     if (!call.lines.length) refuse("lines");
-    const from = number != null ? this.firstLine(this.place.file, number) : this.place.line + 1;
+    const from = number ?? this.place.line + 1;
     return this.run(1, (p) => p.call === call && (p.kind === "end" || p.line?.line >= from));
   }
 
@@ -169,23 +169,18 @@ export class Cursor {
     const [, stage] = /^stage[ :]\s*(.+)$/s.exec(name) ?? [];
     if (stage) return { kind: "stage", name: stage, nth };
     const [, file, line] = /^(?:(.+):)?(\d+)$/s.exec(name) ?? [];
-    if (line) return this.lineLocation(file ? this.file(file) : this.place?.file, Number(line), nth);
+    const full = this.file(file ?? this.place?.file);
+    if (line) return { kind: "line", name: full, line: this.statement(full, line), nth };
     return { kind: "call", name: name.trim(), nth };
   }
 
-  // A line, and the statement that it is in, by which its runs are known.
-  lineLocation(name, line, nth) {
-    return { kind: "line", name, line, statement: this.firstLine(name, line), nth };
-  }
-
-  // The first line of the statement that a line is in.
-  firstLine(file, line) { return this.trace.data.files[file]?.firsts[line] ?? line; }
+  // By which line a line is recorded.
+  statement(file, line) { return this.trace.data.files[file]?.firsts[line] ?? Number(line); }
 
   // The one recorded file that a name is, or is the end of.
   file(name) {
-    const files = [...this.trace.sources.keys()];
-    const found = files.filter((file) => [`/${name}`, `/${name}.py`].some((end) => `/${file}`.endsWith(end)));
-    return files.includes(name) || found.length !== 1 ? name : found[0];
+    const [found = name, ...more] = [...this.trace.sources.keys()].filter((file) => [`/${name}`, `/${name}.py`].some((end) => `/${file}`.endsWith(end)));
+    return this.trace.sources.has(name) || more.length ? name : found;
   }
 
   // Where a breakpoint stops: at a call's start, or its end where the condition is on its result.
@@ -277,7 +272,7 @@ function moduleValue(modules, path) {
 const HOLDS = {
   any: () => ({ call }) => call.kind !== "op",
   line: (wanted) => ({ call: { source }, kind, line = kind === "start" && source }) =>
-    source?.file === wanted.name && [wanted.line, wanted.statement].includes(line.line),
+    source?.file === wanted.name && line.line === wanted.line,
   stage: ({ name }) => ({ call, line }) => !line && call.stage === name && call.around?.stage !== name,
   call: ({ name }) => {
     const patterns = [name, `*.${name}`].map(glob);

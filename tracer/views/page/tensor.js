@@ -4,8 +4,7 @@ import { go, nothing, panel, pick, rec, say, shown } from "./page.js";
 
 const MOST_ROWS = 20;
 const MOST_COLUMNS = 8;
-let pin;
-let body;
+let pin, body;
 let drawn; // the state shown
 
 export function build() {

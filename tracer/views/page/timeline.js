@@ -7,13 +7,7 @@ const BUTTONS = [ // by their signs the commands
   { "⇤": "first", "⟪": "[", "↰": "rr", "↶": "rs", "←": "rn" }, { "→": "n", "↷": "s", "↱": "r", "⟫": "]", "⇥": "last" },
 ];
 const last = cursor.positions.length - 1;
-let canvas;
-let head;
-let slider;
-let step;
-let where;
-let play;
-let commandLine;
+let canvas, head, slider, step, where, play, commandLine;
 let pace = 4;
 let playing = null;
 let pulled = null;

@@ -7,9 +7,7 @@ const MOST_FOUND = 300;
 const roots = rec.calls.filter(({ around }) => !around);
 const folded = new Map(); // what was folded or unfolded by hand, by call
 const rows = new Map(); // elements, by call
-let search;
-let status;
-let list;
+let search, status, list;
 let listed; // calls shown
 let around; // the call at hand and those around it
 let here; // the row at hand
