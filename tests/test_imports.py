@@ -14,14 +14,15 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "tracer"
 
-BASE = {"tracer.record", "tracer.errors", "tracer.files"}
+BASE = {"tracer.record", "tracer.errors", "tracer.files", "tracer.foreign"}
 
 # part → the other parts that its files may import, anywhere in them. A part is a file or a folder;
 # the longest name that fits a file counts. `tracer` itself gives the version and the public names.
 MAY_IMPORT: dict[str, set[str]] = {
-    "tracer.record": {"tracer.errors", "tracer.files"},
-    "tracer.recording": {"tracer.record", "tracer.views"},
-    "tracer.errors": set(),
+    "tracer.record": {"tracer.errors", "tracer.files", "tracer.foreign"},
+    "tracer.recording": {"tracer.foreign", "tracer.record", "tracer.views"},
+    "tracer.errors": {"tracer.foreign"},
+    "tracer.foreign": set(),
     "tracer.files": {"tracer.errors"},
     "tracer.capture": BASE | {"tracer.rcnn", "tracer.recording"},
     "tracer.rcnn": BASE,
@@ -34,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tracer.commands": BASE
     | {"tracer", "tracer.capture", "tracer.rcnn", "tracer.recording", "tracer.stepper"}
     | {"tracer.views"},
-    "tracer.cli": {"tracer", "tracer.commands", "tracer.errors"},
+    "tracer.cli": {"tracer", "tracer.commands", "tracer.errors", "tracer.foreign"},
     "tracer.__main__": {"tracer.cli"},
     "tracer": {"tracer.capture", "tracer.record", "tracer.recording"},
 }

@@ -15,8 +15,9 @@ from golden_files import check_golden
 from handmade import HOSTILE_NAMES, hostile_pass
 
 from tracer.errors import InputError, MissingError
+from tracer.foreign import clean
 from tracer.views import cells
-from tracer.views.cells import clean, shown
+from tracer.views.cells import shown
 from tracer.views.formats import FORMATS
 from tracer.views.layout import guides, width, wrap
 from tracer.views.report import NUMERIC, Column, Row, Table

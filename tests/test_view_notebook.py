@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from handmade import HOSTILE_NAMES, failed_pass, hostile_pass, tiny_construction, tiny_pass
 
-from tracer.views.cells import clean
+from tracer.foreign import clean
 from tracer.views.formats import cell_html
 from tracer.views.notebook import trace_html
 from tracer.views.report import Column, Row, Table

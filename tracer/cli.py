@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -10,9 +11,14 @@ from typing import NoReturn
 
 from tracer import __version__, commands
 from tracer.errors import TracerError, near
+from tracer.foreign import clean
 
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
+UNUSABLE = 2  # a file or a stream
 CLOSED_PIPE = 141  # the same for one whose reader went away
+
+# What stands in for a stream that is not there: writing results to it fails.
+_STREAMS = (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY))
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,22 +36,56 @@ class UsageError(TracerError):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _open_streams()
     try:
         code = _run(arguments)
         sys.stdout.flush()
     except TracerError as error:
         if "--traceback" in arguments:
             raise
-        print(f"tracer: {' '.join(str(error).split())}", file=sys.stderr)
+        _say(" ".join(str(error).split()))
         code = error.exit_code
     except KeyboardInterrupt:
-        print("tracer: interrupted", file=sys.stderr)
+        _say("interrupted")
         code = INTERRUPTED
     except BrokenPipeError:
-        # Nobody reads any more: let the interpreter's own last flush go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_stdout()
         code = CLOSED_PIPE
+    except OSError as error:
+        if "--traceback" in arguments:
+            raise
+        named = f"{error.filename}: " if error.filename else ""
+        where = "<stdout>: " if _stdout_fails() else named
+        _say(f"{where}{error.strerror or error}")
+        code = UNUSABLE
     return code
+
+
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):
+        print(f"tracer: {clean(text)}", file=sys.stderr)
+
+
+def _open_streams() -> None:
+    """Let a stream that was closed before the program began fail when it is used, not before."""
+    for name, mode, flags in _STREAMS:
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode))
+
+
+def _stdout_fails() -> bool:
+    """Whether what was printed cannot be written; it is then given up."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_stdout()
+        return True
+    return False
+
+
+def _drop_stdout() -> None:
+    """Let the interpreter's own last flush go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: list[str]) -> int:

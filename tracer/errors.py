@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from tracer.foreign import clean_lines
+
 
 class TracerError(Exception):
     """Base of every error that this package raises on purpose.
@@ -13,6 +15,10 @@ class TracerError(Exception):
     """
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        """The sentence, with nothing in it that a terminal would obey."""
+        return clean_lines(super().__str__())
 
 
 class InputError(TracerError, TypeError, ValueError):

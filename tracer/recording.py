@@ -13,6 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from tracer.foreign import clean
 from tracer.record import Trace
 
 if TYPE_CHECKING:
@@ -277,7 +278,7 @@ class Recording(Trace):
             steps=steps, page=page, image=image, progress=progress,
         )  # fmt: skip
         for reason in made.left_out:
-            warnings.warn(f"left out: {reason}", stacklevel=2)
+            warnings.warn(clean(f"left out: {reason}"), stacklevel=2)
         return write(made, Path(path), overwrite=overwrite)
 
     def figures(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracer.commands.recording import progress, recorded, say, summary
 from tracer.files import output_folder, put
+from tracer.foreign import write_lines
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -91,7 +92,7 @@ def _explain(trace: Trace, path: Path, lang: str) -> None:
     from tracer.rcnn.narration import explain
 
     put(path, explain(trace, lang=lang) + "\n", "text")
-    print(f"{path}: what happens and why, with these numbers")
+    write_lines(f"{path}: what happens and why, with these numbers")
 
 
 def _draw(passing: Path, folder: Path, lang: str) -> int:
@@ -193,7 +194,7 @@ def _write(trace: Trace, stem: Path, lang: str) -> None:
             path = stem.with_name(f"{stem.name}-{report.name}.{suffix}")
             put(path, text + "\n", "html" if suffix == "html" else "text")
         suffixes = ", ".join(f".{suffix}" for suffix in report.files)
-        print(f"{stem}-{report.name} ({suffixes}): {report.says}")
+        write_lines(f"{stem}-{report.name} ({suffixes}): {report.says}")
     page = stem.with_suffix(".html")
     write_page(trace, page, lang=lang)
-    print(f"{page}: all of it on one page, to step through in a browser")
+    write_lines(f"{page}: all of it on one page, to step through in a browser")

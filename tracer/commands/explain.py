@@ -19,6 +19,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from tracer.foreign import write_lines
+
 HELP = "explain a recording: stages, functions, lines and common questions, in English or Chinese"
 
 
@@ -57,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 def _show(text: str) -> None:
     """Print Markdown: laid out on a terminal, as it is into a file or another program."""
     if not sys.stdout.isatty():
-        print(text)
+        write_lines(text)
         return
     from rich.console import Console
     from rich.markdown import Markdown

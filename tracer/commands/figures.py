@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 from tracer.commands.recording import add_overwrite, counting
+from tracer.foreign import write_lines
 
 HELP = "write the figures of a recorded pass, with an index"
 
@@ -62,5 +63,5 @@ def run(args: argparse.Namespace) -> int:
     done = sum(bool(each.file) for each in written)
     more = f", {len(written) - done} do not fit this pass" if done < len(written) else ""
     seconds = sum(each.seconds for each in written)
-    print(f"{Path(args.output) / 'index.html'}: {done} figures{more}, {seconds:.1f} s")
+    write_lines(f"{Path(args.output) / 'index.html'}: {done} figures{more}, {seconds:.1f} s")
     return 0

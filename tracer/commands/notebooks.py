@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tracer.errors import InputError, MissingError
 from tracer.files import output_folder, put
+from tracer.foreign import write_lines
 
 HELP = "copy the notebooks out, and open them"
 
@@ -43,14 +44,16 @@ def run(args: argparse.Namespace) -> int:
     """Copy, say what was done, and start JupyterLab if asked to."""
     folder, found = Path(args.folder), in_language(shipped(), args.lang)
     copied, kept = copy(found, folder, args.force)
-    print(f"{folder}: {len(found)} notebooks, {len(copied)} copied")
+    write_lines(f"{folder}: {len(found)} notebooks, {len(copied)} copied")
     if kept:
         names = ", ".join(kept)
-        print(f"kept as they are, for you have changed them: {names} (--force overwrites them)")
+        write_lines(
+            f"kept as they are, for you have changed them: {names} (--force overwrites them)"
+        )
     first = folder / found[0].name
     if args.start:
         return start(first)
-    print(f"open them with: jupyter lab {first}")
+    write_lines(f"open them with: jupyter lab {first}")
     return 0
 
 

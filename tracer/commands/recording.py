@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracer.errors import TracerError
 from tracer.files import is_stream
+from tracer.foreign import clean, write_lines
 
 if TYPE_CHECKING:
     from tracer.record import Trace
@@ -27,7 +28,7 @@ class RunFailed(TracerError):
 
 def say(text: str) -> None:
     """Tell the user something beside the result: on stderr."""
-    print(text, file=sys.stderr)
+    write_lines(text, sys.stderr)
 
 
 @contextmanager
@@ -48,7 +49,7 @@ def progress(title: str) -> Iterator[Progress]:
     display = Display(*columns, console=console, transient=True, disable=not console.is_terminal)
     with display:
         task = display.add_task(title, total=None, calls=0, path="")
-        yield lambda calls, path: display.update(task, calls=calls, path=path)
+        yield lambda calls, path: display.update(task, calls=calls, path=clean(path))
 
 
 @contextmanager
@@ -65,7 +66,7 @@ def counting(title: str, total: int | None) -> Iterator[Callable[[str], None]]:
     display = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     with display:
         task = display.add_task(title, total=total, name="", completed=-1)
-        yield lambda name: display.update(task, advance=1, name=name)
+        yield lambda name: display.update(task, advance=1, name=clean(name))
         display.update(task, advance=1)
 
 
@@ -87,7 +88,7 @@ def report(path: Path, text: str) -> None:
     if is_stream(path):
         say(f"{path}: {text}")
     else:
-        print(f"{path}: {text}, {path.stat().st_size / 1e6:.1f} MB")
+        write_lines(f"{path}: {text}, {path.stat().st_size / 1e6:.1f} MB")
 
 
 def recorded(run: Callable[[], Any], path: Path, overwrite: bool = False) -> Recording:

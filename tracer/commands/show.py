@@ -19,6 +19,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tracer.errors import InputError, near
+from tracer.foreign import write_lines
 
 if TYPE_CHECKING:
     from tracer.record import Trace
@@ -80,11 +81,11 @@ def run(args: argparse.Namespace) -> int:
 
     trace = load(args.file)
     if args.format == "json" and args.report in ("table", "tree"):
-        print(_contract(trace, args))
+        write_lines(_contract(trace, args))
     elif args.format == "text" and sys.stdout.isatty():
         _draw(_report(trace, args))
     else:
-        print(_report(trace, args).to(args.format))
+        write_lines(_report(trace, args).to(args.format))
     return 0
 
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from tracer.commands.recording import add_overwrite
 from tracer.errors import InputError
+from tracer.foreign import write_lines
 
 if TYPE_CHECKING:
     from tracer.recording import Recording
@@ -190,7 +191,7 @@ def _weights(args: argparse.Namespace) -> str | None:
 def _print(texts: Iterable[str]) -> None:
     """Write each text as soon as it is there."""
     for text in texts:
-        print(text, flush=True)
+        write_lines(text)
 
 
 def _transcript(stepper: Stepper, script: str, name: str) -> Iterator[str]:
@@ -217,5 +218,5 @@ def _typed(prompt: str) -> Iterator[str]:
                 yield input(prompt)
         return
     for line in sys.stdin:
-        print(prompt + line.rstrip("\n"))
+        write_lines(prompt + line.rstrip("\n"))
         yield line

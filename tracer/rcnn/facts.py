@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tracer.foreign import in_prose
 from tracer.rcnn.classes import class_name, names_in
 from tracer.record import Call, TensorSummary, Trace, Value
 
@@ -116,11 +117,12 @@ def read(name: str, here: Here) -> str | None:
     """Return what a placeholder stands for, or None if the trace does not tell."""
     try:
         if name.split(".")[0] in ROOTS:
-            return _read_value(name.split("."), here)
+            told = _read_value(name.split("."), here)
+            return None if told is None else in_prose(told)
         found = FACTS[name](here)
     except (LookupError, ValueError, TypeError, ZeroDivisionError):
         return None
-    return None if found is None else _plain(found)
+    return None if found is None else in_prose(_plain(found))
 
 
 def fill(template: str, here: Here, more: Mapping[str, str | None] | None = None) -> str | None:

@@ -8,11 +8,13 @@ the numbers of the run at hand come from a Trace (`tracer.rcnn.facts`). Neither 
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tracer.errors import InputError, MissingError, near
+from tracer.foreign import in_prose
 from tracer.rcnn import texts
 from tracer.rcnn.facts import Here, fill
 from tracer.rcnn.stages import detector_at
@@ -20,6 +22,8 @@ from tracer.rcnn.texts import LANGUAGES, Entry
 from tracer.record import Call, Line, Trace, Value
 from tracer.record.query import by_path
 from tracer.record.statements import first_line
+
+_MARKUP = re.compile(r"<(?=[A-Za-z/!?])|\\|(?<=\])\(")
 
 _PHRASES = {
     "lines": ("Line by line", "逐行说明"),
@@ -371,6 +375,17 @@ def explain(
     languages = LANGUAGES if lang == "both" else (lang,)
     for one in languages:
         _check_language(one)
+    return _escaped(_explained(trace, stage, path, function, languages, question))
+
+
+def _explained(
+    trace: Trace | None,
+    stage: str | None,
+    path: str | None,
+    function: str | None,
+    languages: Iterable[str],
+    question: str | None,
+) -> str:
     if question is not None:
         return _explain_question(trace, question, languages)
     if path is not None:
@@ -380,6 +395,12 @@ def explain(
     names = [stage] if stage is not None else _stage_names(trace)
     told = [_explain_stage(trace, name, languages) for name in names]
     return "\n\n".join(told or [_phrase("no_stages", one) for one in languages])
+
+
+def _escaped(text: str) -> str:
+    """Let nothing beside the code be HTML, a link or an escape: what is no code is plain words."""
+    parts = re.split("(`[^`]*`)", text)
+    return "".join(p if p[:1] == "`" else _MARKUP.sub(r"\\\g<0>", p) for p in parts)
 
 
 def _stage_names(trace: Trace | None) -> list[str]:
@@ -393,7 +414,7 @@ def _explain_stage(trace: Trace | None, name: str, languages: Iterable[str]) -> 
     recorded = [s.name for s in trace.stages] if trace is not None else []
     if _stage_entry(name, trace) is None:
         if name in recorded:  # another model's top-level part
-            return f"## {name}"
+            return f"## {in_prose(name)}"
         known = sorted({*texts.keys("stage", "construction"), *recorded})
         raise MissingError(f"there is no stage {name!r}{near(name, known)} ({_list(known, 20)})")
     return _both(languages, lambda lang: commentary(stage=name, lang=lang, trace=trace), trace)
@@ -448,7 +469,7 @@ def _explain_call(call: Call, trace: Trace, languages: Iterable[str]) -> str:
     text = _both(languages, lambda lang: commentary(call=call, lang=lang, trace=trace), trace)
     if found.key != call.stage:
         return text
-    told = [_phrase("only_stage", lang).replace("{name}", name) for lang in languages]
+    told = [_phrase("only_stage", lang).replace("{name}", in_prose(name)) for lang in languages]
     return "\n\n".join([*told, text])
 
 
@@ -525,7 +546,7 @@ def _whose(heading: str, found: Commentary, trace: Trace | None) -> str:
     call = trace.calls[found.call]
     same = [c for c in trace.calls if function_of(c, trace) == function_of(call, trace)]
     name = "call" if len(same) > 1 and same[0] is call else "only_call"
-    told = _phrase(name, found.lang).replace("{label}", call.label)
+    told = _phrase(name, found.lang).replace("{label}", in_prose(call.label))
     return _keyed(heading, told.replace("{count}", str(len(same))), found.lang)
 
 

@@ -2,7 +2,7 @@
 
 A `Trace` is what remains of a pass or of a construction after it ran: one tree of calls (modules,
 functions, ops), the source lines between them, and a table of tensor states. It holds no live
-module or tensor, and this file imports neither torch nor anything else of ours. What people hold
+module or tensor, and this file does not import torch. What people hold
 is a `tracer.Recording`: a Trace with its reports at hand.
 
 **One clock.** Every call start, executed line and call end takes the next *tick*, counted from 0.
@@ -24,6 +24,8 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+
+from tracer.foreign import clean
 
 Scalar = None | bool | int | float | str
 
@@ -461,7 +463,7 @@ class Trace:
     def __repr__(self) -> str:
         """One line: kind, subject and how much there is of it."""
         return (
-            f"<Trace {self.kind} of {self.subject}: {len(self.calls)} calls, "
+            f"<Trace {self.kind} of {clean(self.subject)}: {len(self.calls)} calls, "
             f"{len(self.lines)} lines, {len(self.tensors)} tensor states>"
         )
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tracer.errors import InputError, TracerError, near
+from tracer.foreign import clean_lines
 from tracer.record import Trace
 from tracer.stepper import text
 from tracer.stepper.breakpoints import Breakpoint
@@ -36,6 +37,11 @@ class Reply:
     resume: bool = False
     notes: tuple[str, ...] = ()
     rest: str = ""
+
+    def __post_init__(self) -> None:
+        """Let nothing of a recording pass that a terminal would obey."""
+        object.__setattr__(self, "text", clean_lines(self.text))
+        object.__setattr__(self, "notes", tuple(map(clean_lines, self.notes)))
 
 
 Handler = Callable[["Stepper", str], Reply]
@@ -128,7 +134,7 @@ class Stepper(Cursor):
 
     def describe(self) -> str:
         """Return what a stop shows: place, source line and what is new."""
-        return "\n".join(text.position(self.position, self.timeline))
+        return clean_lines("\n".join(text.position(self.position, self.timeline)))
 
     def _displayed(self) -> list[str]:
         """Return the displays whose value is another than at the stop before."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from tracer import foreign
 from tracer.record import Call, Source, TensorSummary, Value
 from tracer.stepper.timeline import Position, Timeline
 from tracer.stepper.values import Namespace, Reader, TensorView, TreeView
@@ -18,14 +18,8 @@ WIDTH = 160
 
 
 def clean(text: str, limit: int = WIDTH) -> str:
-    """Return recorded text fit for a terminal: no control or direction marks, not too long."""
-    if len(text) > limit:
-        text = text[: limit - 1] + "…"
-    return "".join(c if _printable(c) else c.encode("unicode_escape").decode() for c in text)
-
-
-def _printable(char: str) -> bool:
-    return unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    """Return recorded text on one line, fit for a terminal and not too long."""
+    return foreign.clean(text, limit)
 
 
 def number(value: float | int | bool | None) -> str:
@@ -38,7 +32,7 @@ def number(value: float | int | bool | None) -> str:
 def shape(summary: TensorSummary) -> str:
     """Return ``[1, 256, 16, 16] float32``; the device only where it is not the CPU."""
     device = "" if summary.device == "cpu" else f" {summary.device}"
-    return f"{list(summary.shape)} {summary.dtype}{device}"
+    return clean(f"{list(summary.shape)} {summary.dtype}{device}")
 
 
 def tensor(view: TensorView) -> str:

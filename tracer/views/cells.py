@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tracer.foreign import clean
+
 if TYPE_CHECKING:
     from tracer.views.report import Cell
-
-UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff]"
-)
-"""Characters that move the cursor, break lines, turn the reading direction or cannot be encoded."""
-
-
-def clean(text: str) -> str:
-    r"""Return the text on one line, with its control characters spelt out (``\n``, ``\x1b``)."""
-    return UNSAFE.sub(_spell, text)
-
-
-def _spell(match: re.Match[str]) -> str:
-    return match.group().encode("unicode_escape").decode("ascii")
 
 
 def shown(cell: Cell, kind: str = "text") -> str:

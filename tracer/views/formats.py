@@ -15,7 +15,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tracer.errors import InputError, near
-from tracer.views.cells import UNSAFE, clean, shown
+from tracer.foreign import clean, spelt
+from tracer.views.cells import shown
 from tracer.views.layout import grid, pad, rule
 from tracer.views.words import word
 
@@ -252,7 +253,7 @@ def json_text(data: object) -> str:
         ValueError: a number in it is not finite.
     """
     body = json_module.dumps(data, ensure_ascii=False, allow_nan=False)
-    return UNSAFE.sub(lambda match: f"\\u{ord(match.group()):04x}", body)
+    return spelt(body, how=lambda char: json_module.dumps(char)[1:-1])
 
 
 def _json_cell(cell: Cell) -> Cell:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tracer.views.cells import clean, shown
+from tracer.foreign import clean
+from tracer.views.cells import shown
 
 if TYPE_CHECKING:
     from tracer.views.report import Column, Table

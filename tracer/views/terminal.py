@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.segment import Segment
 from rich.style import Style
 
-from tracer.views.cells import clean
+from tracer.foreign import clean
 from tracer.views.layout import Grid, fit, grid, pad, rule, wrap
 from tracer.views.words import word
 

@@ -139,7 +139,7 @@ def _value_cell(found: Any) -> Text:
     if summary.inf:
         cell.append(f" Inf×{summary.inf}", ERROR)
     if summary.dtype != "float32":
-        cell.append(f" {summary.dtype}", DIM)
+        cell.append(f" {text.clean(summary.dtype, 20)}", DIM)
     return cell
 
 

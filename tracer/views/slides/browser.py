@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tracer.errors import TracerError
-from tracer.views.cells import clean
+from tracer.foreign import clean
 from tracer.views.slides.measure import fonts
 
 NAMES = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from tracer.views.cells import clean
+from tracer.foreign import clean
 from tracer.views.slides.measure import Style, breaks, lead, roomy
 from tracer.views.slides.model import Cells
 from tracer.views.slides.placing import PAD, SLACK, SMALLEST, Box, Paragraph, Text, set_text

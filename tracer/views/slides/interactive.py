@@ -13,9 +13,10 @@ import numpy as np
 from matplotlib.patches import Patch
 
 from tracer.errors import MissingError, near
+from tracer.foreign import clean
 from tracer.rcnn.anatomy import Anatomy
 from tracer.rcnn.classes import class_name
-from tracer.views.cells import clean, count
+from tracer.views.cells import count
 from tracer.views.figures.common import tag_boxes
 from tracer.views.figures.palette import class_colour, level_colour
 from tracer.views.figures.sheet import Sheet, figure

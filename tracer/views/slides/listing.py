@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from tracer.views.cells import clean
+from tracer.foreign import clean
 from tracer.views.slides.measure import Style, breaks, lead, roomy, width
 from tracer.views.slides.model import Code, CodeStep
 from tracer.views.slides.placing import (

@@ -15,7 +15,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from tracer.views.cells import clean
+from tracer.foreign import clean
 from tracer.views.slides import syntax
 from tracer.views.slides.design import FIGURE, STAGES, stage_colour, stage_title
 from tracer.views.slides.model import (

@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from tracer.views.cells import clean
+from tracer.foreign import clean
 from tracer.views.slides.design import STAGES, stage_colour
 from tracer.views.slides.grid import Tabled, tabled
 from tracer.views.slides.listing import Listing, listings

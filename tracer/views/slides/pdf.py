@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracer.errors import MissingError
 from tracer.files import put
-from tracer.views.cells import clean
+from tracer.foreign import clean
 from tracer.views.slides import pages, placing
 from tracer.views.slides.grid import Tabled
 from tracer.views.slides.libraries import library

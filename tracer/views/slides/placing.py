@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from tracer.views.cells import clean
+from tracer.foreign import clean
 from tracer.views.slides.measure import Style, breaks, lead, shortened
 
 WIDTH, HEIGHT = 960.0, 540.0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tracer.files import put
-from tracer.views.cells import clean
+from tracer.foreign import clean
 from tracer.views.slides import builds, pages, placing, template
 from tracer.views.slides.grid import Tabled
 from tracer.views.slides.libraries import library
