@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import warnings
 from collections import Counter
@@ -9,6 +10,7 @@ from collections import Counter
 import handmade_decks as decks
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from tracer.errors import InputError, MissingError
 from tracer.views import fonts
@@ -266,6 +268,29 @@ def test_what_a_browser_prints_can_be_copied(printed):
         for part in slide.parts:
             for want in wanted(part):
                 assert plain(want) in shown, f"{slide.key}: {want!r}"
+
+
+def test_chinese_is_printed_in_the_packages_font_in_figures_too(printed):
+    """A letter that was laid out before its font came would be an empty box of another one."""
+    from tracer.views.slides.printable import printable
+
+    words = ("主干网络", "横向连接", "上采样", "相加", "输出", "最高层")
+    figures = []
+    for count in (1, 3, 6):  # more at each step
+        ax = Figure(figsize=(9, 4)).add_subplot()
+        for i, word in enumerate(words[:count]):
+            ax.text(i / 6, 0.5, word, fontfamily=fonts.families(), ha="center")
+        figures.append(ax.figure)
+    deck = Deck("图", (Slide("s", "一步一步", (Pictures(tuple(figures), "图"),), lang="zh"),), "zh")
+    found = Counter()
+    for page in pdfium.PdfDocument(browser.printed(browser.find(), printable(deck))):
+        text = page.get_textpage()
+        for i in range(text.count_chars()):
+            name = (ctypes.c_ubyte * 100)()
+            pdfium.raw.FPDFText_GetFontInfo(text, i, name, 100, ctypes.c_int())
+            if b"TracerSansSC" in bytes(name):
+                found[chr(pdfium.raw.FPDFText_GetUnicode(text, i))] += 1
+    assert {letter: found[letter] for letter in "主横上"} == {"主": 3, "横": 2, "上": 2}
 
 
 def test_no_radical_stands_for_an_ideograph(printed):

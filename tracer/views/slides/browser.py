@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import logging
 import os
@@ -77,8 +78,9 @@ def _run(browser: str, folder: Path) -> bytes:
     root = ("--no-sandbox",) if hasattr(os, "geteuid") and os.geteuid() == 0 else ()
     places = (f"--user-data-dir={folder / 'profile'}", f"--print-to-pdf={target}")
     command = [browser, *FLAGS, *root, *places, (folder / "deck.html").as_uri()]
+    own = {**os.environ, "FONTCONFIG_FILE": str(_with_our_fonts(folder))}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, env=own)
         return target.read_bytes()
     except subprocess.TimeoutExpired as error:
         raise PrintError(f"{browser} did not end within {SECONDS} s") from error
@@ -87,6 +89,27 @@ def _run(browser: str, folder: Path) -> bytes:
         raise PrintError(f"{browser} printed nothing: {last[0]}") from error
     except OSError as error:
         raise PrintError(f"{browser} could not be run: {error.strerror}") from error
+
+
+def _with_our_fonts(folder: Path) -> Path:
+    """Write a configuration by which the browser takes the package's fonts for installed ones.
+
+    A font that comes with the document is loaded while texts are laid out already, and Chromium
+    does not lay out all texts of a figure again. Systems without fontconfig have Chinese of their
+    own.
+    """
+    from tracer.views.fonts import FOLDER
+
+    configuration = folder / "fonts.conf"
+    usual = os.environ.get("FONTCONFIG_FILE", "/etc/fonts/fonts.conf")
+    configuration.write_text(
+        '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>'
+        f'<include ignore_missing="yes">{html.escape(usual)}</include>'
+        f"<dir>{html.escape(str(FOLDER))}</dir>"
+        f"<cachedir>{html.escape(str(folder / 'fonts'))}</cachedir></fontconfig>",
+        "utf-8",
+    )
+    return configuration
 
 
 def _corrected(pdf: bytes, folder: str, contents: Sequence[tuple[str, int]]) -> bytes:

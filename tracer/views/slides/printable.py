@@ -120,10 +120,7 @@ def _source(figure: Figure) -> str:
     drawn = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": "none"}):
         figure.savefig(drawn, format="svg", dpi=DPI)
-    written = drawn.getvalue().decode()
-    opening = '<style type="text/css">'
-    whole = written.replace(opening, opening + faces(written), 1)
-    return f"data:image/svg+xml;base64,{b64encode(whole.encode()).decode()}"
+    return f"data:image/svg+xml;base64,{b64encode(drawn.getvalue()).decode()}"
 
 
 def faces(text: str) -> str:
