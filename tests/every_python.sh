@@ -12,6 +12,7 @@ root=$PWD
 envs=${ENVS:-$root/build/envs}
 uv=$envs/tools/bin/uv
 tests=(tests/test_record.py tests/test_checks.py tests/test_capture.py tests/test_capture_rcnn.py
+    tests/test_lines.py tests/test_macs.py tests/test_views_and_writes.py tests/test_lasting.py
     tests/test_store.py tests/test_stepper.py tests/test_stepper_cases.py tests/test_stepper_tour.py)
 needs=(-r pyproject.toml --extra test)
 failed=()
