@@ -97,7 +97,8 @@ def _run(arguments: list[str]) -> int:
         parsed = _parser(chosen).parse_args(arguments)
     except SystemExit as done:  # --help and --version print and exit
         return int(done.code or 0)
-    return parsed.run(parsed)
+    found: int = parsed.run(parsed)
+    return found
 
 
 def _parser(chosen: str | None) -> Parser:

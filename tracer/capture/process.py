@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import nn
 
@@ -24,6 +24,8 @@ from tracer.errors import InputError
 
 NEVER = 2**31 - 1  # rounds of the collector
 SIGNALS = ("SIGINT", "SIGTERM", "SIGALRM", "SIGHUP")
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 _lock = threading.RLock()
 
@@ -133,7 +135,7 @@ held_signals = _HeldSignals()
 _recorded: dict[int, tuple[int, int]] = {}  # id of a module: its thread, and by how many recorders
 
 
-def undisturbed(function: Callable[..., Any]) -> Callable[..., Any]:
+def undisturbed(function: Function) -> Function:
     """Mark a function in which, and in whatever it calls, signals wait."""
     held_signals.own_code.add(function.__code__)
     return function

@@ -82,7 +82,8 @@ def version(tensor: torch.Tensor) -> int:
 def _storage(tensor: torch.Tensor) -> int:
     """A number for the memory block, valid while a tensor on it is alive; 0 where there is none."""
     try:
-        return tensor.untyped_storage()._cdata
+        found: int = tensor.untyped_storage()._cdata
+        return found
     except (NotImplementedError, RuntimeError):
         return 0
 

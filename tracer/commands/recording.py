@@ -116,7 +116,8 @@ def recorded(run: Callable[[], Any], path: Path, overwrite: bool = False) -> Rec
         failed.save(path, overwrite=overwrite)
         raise RunFailed(_failure(failed, path)) from error
     trace.save(path, overwrite=overwrite)
-    return trace
+    found: Recording = trace
+    return found
 
 
 def _failure(trace: Trace, path: Path) -> str:

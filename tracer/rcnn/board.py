@@ -492,7 +492,8 @@ def stride_of(size: Size, whole: Size) -> int | None:
         if all(abs(w / stride - s) < max(1, s / 20) for s, w in sides)
     ]
     if len(fitting) == 1:
-        return fitting[0]
+        found: int | None = fitting[0]
+        return found
     # Of several that fit, or where no power of two does, only an exact divisor is believed.
     divisors = fitting or {w // s for s, w in sides}
     exact = [stride for stride in divisors if all(w == s * stride for s, w in sides)]

@@ -244,7 +244,8 @@ def seeded(seed: int | None) -> Iterator[None]:
 
 def backbone_of(name: str) -> str:
     """Return the name of the classification model that a detector is built on."""
-    return max((net for net in zoo.list_models() if f"_{net}" in f"{name}_"), key=len)
+    found: str = max((net for net in zoo.list_models() if f"_{net}" in f"{name}_"), key=len)
+    return found
 
 
 def categories(name: str) -> tuple[str, ...]:
@@ -388,7 +389,8 @@ def _demo(name: str, options: dict[str, Any]) -> nn.Module:
     _check_options(name, demo_model, options)
     model = make(demo_model, options, seed=None).train()
     _freeze(model, trainable)
-    return model
+    found: nn.Module = model
+    return found
 
 
 @contextmanager

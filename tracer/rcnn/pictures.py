@@ -104,7 +104,8 @@ def _deep_grey(picture: Image.Image, path: str) -> np.ndarray:
             f"the picture {path!r} has values from {values.min():g} to {values.max():g}, where "
             f"{'0 to 1' if picture.mode == 'F' else '0 to 65535'} is understood: scale it first"
         )
-    return values / np.float32(top)
+    found: np.ndarray = values / np.float32(top)
+    return found
 
 
 def load_targets(

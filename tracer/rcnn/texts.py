@@ -89,7 +89,10 @@ class Entry:
         return tuple(self.table.get("lines", ()))
 
     def _either(self, name: str, question_name: str) -> Mapping[str, str]:
-        return self.table.get(question_name if self.where == "question" else name, {})
+        found: Mapping[str, str] = self.table.get(
+            question_name if self.where == "question" else name, {}
+        )
+        return found
 
 
 @functools.cache

@@ -461,7 +461,8 @@ class DiskBlobs(Mapping[str, np.ndarray]):
             problem = f"cannot read {name} from {self._shown}: {error}; copy or load it again"
             raise TraceFileError(problem) from error
         dtype, shape = self.specs[name]
-        return array.view(dtype).reshape(shape)
+        found: np.ndarray = array.view(dtype).reshape(shape)
+        return found
 
     def __iter__(self) -> Iterator[str]:
         """Go through the names; reads nothing."""

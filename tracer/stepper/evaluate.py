@@ -283,7 +283,8 @@ def _compare_two(op: ast.cmpop, left: Any, right: Any) -> Any:
 def _contains(box: Any, item: Any) -> bool:
     if isinstance(box, TreeView):
         return any(key == item for key in box)
-    return _guarded(lambda: bool(item in box))
+    found: bool = _guarded(lambda: bool(item in box))
+    return found
 
 
 def _same(left: Any, right: Any) -> bool:

@@ -218,7 +218,8 @@ class Present:
 
     def stack(self) -> list[Any]:
         """Return the calls under way, the outermost first."""
-        return self._recorder.stack()
+        found: list[Any] = self._recorder.stack()
+        return found
 
     def iteration(self, line: Any) -> int:
         """Return how many times the line had run before in the same call."""
@@ -244,13 +245,14 @@ class Present:
 
     def bound(self, call: Any, name: str, tick: int) -> Value | None:
         """Return what an argument or local holds: what a line of the call bound last."""
+        found: Value | None = call.args.get(name)
         for line in self._lines_of(call):
             if name in line.deleted:
                 return None
-            for other, value in line.changed:
-                if other == name:
-                    return value
-        return call.args.get(name)
+            if name in dict(line.changed):
+                found = dict(line.changed)[name]
+                break
+        return found
 
     def locals(self, call: Any, tick: int) -> dict[str, Value]:
         """Return all arguments and locals of a call."""
@@ -295,7 +297,8 @@ class _Unfinished:
     @property
     def modules(self) -> Mapping[str, Module]:
         """The modules of the model."""
-        return self._recorder.described_modules()
+        found: Mapping[str, Module] = self._recorder.described_modules()
+        return found
 
     def data(self, state: int) -> Any:
         """The values of a tensor state, where they are kept."""
@@ -319,7 +322,8 @@ class _Tensors:
         self._states = states
 
     def __getitem__(self, number: int) -> TensorState:
-        return self._states.state(number)
+        found: TensorState = self._states.state(number)
+        return found
 
 
 class Watcher:

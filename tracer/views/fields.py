@@ -96,7 +96,8 @@ def _time(ledger: Ledger, group: Group) -> Cell:
 
 def _own(node: Node, attribute: str) -> float:
     beneath = sum(getattr(child.call, attribute) for child in node.children)
-    return getattr(node.call, attribute) - beneath
+    found: float = getattr(node.call, attribute) - beneath
+    return found
 
 
 def _all(attribute: str) -> Get:

@@ -96,7 +96,8 @@ def lay(base: np.ndarray, grid: tuple[int, int], step: tuple[int, int]) -> np.nd
         indexing="ij",
     )
     shifts = np.stack([x, y, x, y], -1).reshape(-1, 1, 4).astype(base.dtype)
-    return (shifts + base[None]).reshape(-1, 4)
+    found: np.ndarray = (shifts + base[None]).reshape(-1, 4)
+    return found
 
 
 def _base_anchors(run: Pass, generator: Call) -> list[np.ndarray]:

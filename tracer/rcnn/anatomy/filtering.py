@@ -127,7 +127,10 @@ class ProposalFilter:
         level = self.proposals.funnel.group[candidates]
         if len(candidates) * 4 <= COORDINATE_TRICK:
             boxes = self.proposals.clipped.xyxy[candidates]
-            return candidates[shifted_nms(boxes, self.scores[candidates], level, threshold)]
+            found: np.ndarray = candidates[
+                shifted_nms(boxes, self.scores[candidates], level, threshold)
+            ]
+            return found
         kept = [self._of_level(i, candidates[level == i], threshold) for i in np.unique(level)]
         return _by_score(np.concatenate(kept), self.scores, candidates)
 
@@ -140,7 +143,8 @@ class ProposalFilter:
         table = self._table(level, int(places.max()) + 1)
         if len(places) != len(table) or places[-1] != len(places) - 1:
             table = table[np.ix_(places, places)]
-        return candidates[greedy(table, threshold)]
+        found: np.ndarray = candidates[greedy(table, threshold)]
+        return found
 
     def _table(self, level: int, count: int) -> np.ndarray:
         """IoU among a level's first candidates; kept, as a threshold changes and boxes do not."""
@@ -306,7 +310,8 @@ def overlaps(boxes: np.ndarray) -> np.ndarray:
     union = areas[:, None] + areas[None]
     union -= shared
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.divide(shared, union, out=shared)
+        found: np.ndarray = np.divide(shared, union, out=shared)
+        return found
 
 
 def greedy(table: np.ndarray, threshold: float) -> np.ndarray:
@@ -338,4 +343,5 @@ def _by_score(kept: np.ndarray, scores: np.ndarray, order: np.ndarray) -> np.nda
 
 def _large(boxes: np.ndarray, smallest: float) -> np.ndarray:
     sides = boxes[:, 2:] - boxes[:, :2]
-    return (sides >= np.float32(smallest)).all(1)
+    found: np.ndarray = (sides >= np.float32(smallest)).all(1)
+    return found

@@ -58,7 +58,8 @@ class Boxes:
 
 def area(boxes: np.ndarray) -> np.ndarray:
     """Return width times height, [N] in square pixels."""
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    found: np.ndarray = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return found
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -68,13 +69,15 @@ def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     sides = np.maximum(high - low, 0)
     inter = sides[..., 0] * sides[..., 1]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return inter / (area(a)[:, None] + area(b)[None] - inter)
+        found: np.ndarray = inter / (area(a)[:, None] + area(b)[None] - inter)
+        return found
 
 
 def clip(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Clip [..., 4] to an image of (height, width) pixels."""
     height, width = size
-    return np.clip(boxes, 0, np.asarray([width, height, width, height], boxes.dtype))
+    found: np.ndarray = np.clip(boxes, 0, np.asarray([width, height, width, height], boxes.dtype))
+    return found
 
 
 def decode(

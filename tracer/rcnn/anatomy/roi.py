@@ -47,7 +47,8 @@ class Grid:
             maps: float32 [C, H, W].
         """
         values = maps[:, self.corners[..., 1], self.corners[..., 0]]
-        return (values * self.weights).sum(-1).mean(-1)
+        found: np.ndarray = (values * self.weights).sum(-1).mean(-1)
+        return found
 
     def thinned(self, step: int, size: tuple[int, int]) -> Grid:
         """Return the same samples on a map of which every `step`-th row and column is there.
@@ -89,7 +90,8 @@ def lay_grid(
 def _points(start: np.ndarray, step: np.ndarray, bins: int, count: int) -> np.ndarray:
     """Sampling coordinates along one axis, float32 [bins, count]."""
     places = (np.arange(count, dtype=np.float32) + np.float32(0.5)) * step / np.float32(count)
-    return start + np.arange(bins, dtype=np.float32)[:, None] * step + places
+    found: np.ndarray = start + np.arange(bins, dtype=np.float32)[:, None] * step + places
+    return found
 
 
 def _bilinear(samples: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -149,19 +151,22 @@ class Pooling:
 
     def sides(self, image: int = 0) -> np.ndarray:
         """Return √(w·h) of each box in resized pixels, float32 [N]."""
-        return np.sqrt(np.maximum(area(self.boxes[image].xyxy), 0))
+        found: np.ndarray = np.sqrt(np.maximum(area(self.boxes[image].xyxy), 0))
+        return found
 
     def exact_level(self, image: int = 0) -> np.ndarray:
         """Return 4 + log₂(√(wh)/224), neither rounded down nor clamped, float32 [N]."""
         with np.errstate(divide="ignore"):
             ratio = self.sides(image) / np.float32(self.canonical_scale)
-            return np.float32(self.canonical_level) + np.log2(ratio)
+            found: np.ndarray = np.float32(self.canonical_level) + np.log2(ratio)
+            return found
 
     def formula(self, image: int = 0) -> np.ndarray:
         """Return the level index that the formula gives, int64 [N], to compare with `assigned`."""
         exact = self.exact_level(image) + np.float32(1e-6)
         k = np.clip(np.floor(exact), self.k_min, self.k_max)
-        return k.astype(np.int64) - self.k_min
+        found: np.ndarray = k.astype(np.int64) - self.k_min
+        return found
 
     def level_of(self, index: int, image: int = 0) -> Level:
         """Return the level that a box is pooled from."""
@@ -185,7 +190,8 @@ class Pooling:
         """
         whole = None if self._call.result is None else self._pass.maybe(self._call.result)
         if whole is not None:
-            return whole[sum(len(b) for b in self.boxes[:image]) + index]
+            found: np.ndarray = whole[sum(len(b) for b in self.boxes[:image]) + index]
+            return found
         features: FeatureMap = self.level_of(index, image).map
         return self.grid(index, image).pool(features.data()[image])
 
@@ -268,7 +274,8 @@ class RoiHeads:
 def softmax_of(logits: np.ndarray) -> np.ndarray:
     """Return the softmax over the last axis."""
     raised = np.exp(logits - logits.max(-1, keepdims=True)) if logits.size else logits
-    return raised / raised.sum(-1, keepdims=True)
+    found: np.ndarray = raised / raised.sum(-1, keepdims=True)
+    return found
 
 
 def read_roi_heads(run: Pass, pyramid: Pyramid, pictures: tuple[Picture, ...]) -> RoiHeads:

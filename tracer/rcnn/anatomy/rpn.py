@@ -50,7 +50,8 @@ class Proposals:
     @property
     def level(self) -> np.ndarray:
         """Index of the level that each proposal's anchor was on, int64 [P]."""
-        return self.funnel.group[self.funnel.steps[-1].kept]
+        found: np.ndarray = self.funnel.group[self.funnel.steps[-1].kept]
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +87,8 @@ class Rpn:
         Raises:
             MissingError: they were not kept.
         """
-        return self._head_map(0, level)[image]
+        found: np.ndarray = self._head_map(0, level)[image]
+        return found
 
     def delta_map(self, level: int, image: int = 0) -> np.ndarray:
         """Return the deltas of a level as a map, float32 [anchors per cell, 4, H, W].
@@ -95,7 +97,8 @@ class Rpn:
             MissingError: they were not kept.
         """
         values = self._head_map(1, level)[image]
-        return values.reshape(-1, 4, *values.shape[-2:])
+        found: np.ndarray = values.reshape(-1, 4, *values.shape[-2:])
+        return found
 
     def _head_map(self, part: int, level: int) -> np.ndarray:
         head = self._pass.need_module("rpn.head", "objectness scores")
@@ -187,7 +190,8 @@ def _decoded(rpn: Rpn, image: int, deltas: np.ndarray, top: np.ndarray) -> np.nd
     """All anchors decoded; the top-k of them with the recorded values."""
     whole = rpn._pass.maybe(rpn._filter.args["proposals"])
     if whole is not None:
-        return whole[image]
+        found: np.ndarray = whole[image]
+        return found
     decoded = decode(deltas, rpn.anchors.xyxy, rpn.weights, rpn.limit)
     clipping = rpn._pass.named("function", "clip_boxes_to_image", rpn._filter)[image]
     decoded[top] = rpn._pass.array(clipping.args["boxes"], "the decoded boxes")

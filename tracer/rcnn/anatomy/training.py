@@ -59,12 +59,14 @@ class Matching:
     @property
     def negative(self) -> np.ndarray:
         """Mask of the negatives, bool [N]."""
-        return self.matches == BELOW
+        found: np.ndarray = self.matches == BELOW
+        return found
 
     @property
     def ignored(self) -> np.ndarray:
         """Mask of those that are neither, bool [N]."""
-        return self.matches == BETWEEN
+        found: np.ndarray = self.matches == BETWEEN
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -361,4 +363,5 @@ def _roi_boxes(run: Pass, call: Call) -> _Parts:
 def smooth_l1(values: np.ndarray, targets: np.ndarray, beta: float = 1 / 9) -> np.ndarray:
     """Return ½d²/β where d = |values - targets| is below β, else d - ½β; same shape."""
     distance = np.abs(values - targets)
-    return np.where(distance < beta, 0.5 * distance**2 / beta, distance - 0.5 * beta)
+    found: np.ndarray = np.where(distance < beta, 0.5 * distance**2 / beta, distance - 0.5 * beta)
+    return found

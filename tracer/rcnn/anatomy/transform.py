@@ -67,7 +67,8 @@ class Picture:
         Raises:
             MissingError: the batch was not kept.
         """
-        return self._pass.array(self._states["batch"], "the batch")[self.index]
+        found: np.ndarray = self._pass.array(self._states["batch"], "the batch")[self.index]
+        return found
 
     @property
     def resized(self) -> np.ndarray:
@@ -102,7 +103,8 @@ class Picture:
             picture = picture.copy()
             picture[:, self.resized_size[0] :] = 0
             picture[:, :, self.resized_size[1] :] = 0
-        return picture.transpose(1, 2, 0)
+        found: np.ndarray = picture.transpose(1, 2, 0)
+        return found
 
     def original_rgb(self) -> np.ndarray:
         """The picture in its own pixels, float32 [h, w, 3] in 0–1; resized where it was not kept.
@@ -113,7 +115,8 @@ class Picture:
         given = self.original
         if given is None:
             return self.rgb()
-        return np.clip(np.nan_to_num(given), 0, 1).transpose(1, 2, 0)
+        found: np.ndarray = np.clip(np.nan_to_num(given), 0, 1).transpose(1, 2, 0)
+        return found
 
     def to_original(self, boxes: Boxes) -> Boxes:
         """Scale boxes from resized to original pixels, as the post-processing does."""

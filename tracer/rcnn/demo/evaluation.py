@@ -96,7 +96,8 @@ def detections(model: nn.Module, scenes: Iterable[Scene]) -> Iterator[dict[str, 
 def pooling_level(boxes: np.ndarray) -> np.ndarray:
     """The level, 2 to 5, from which RoI pooling takes each of `boxes` [N, 4], in pixels."""
     sides = np.sqrt(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
-    return np.clip(np.floor(4 + np.log2(sides / 224) + 1e-6), 2, 5).astype(int)
+    found: np.ndarray = np.clip(np.floor(4 + np.log2(sides / 224) + 1e-6), 2, 5).astype(int)
+    return found
 
 
 def default_scene_table(model: nn.Module) -> str:

@@ -52,7 +52,8 @@ class LowRank(nn.Module):
             self.up.bias.data.copy_(layer.bias.data)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.up(self.down(x))
+        found: Tensor = self.up(self.down(x))
+        return found
 
 
 def _thin_layers(layer: Layer, rank: int) -> tuple[Layer, Layer]:

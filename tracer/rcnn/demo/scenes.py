@@ -59,7 +59,8 @@ class Shape:
         """The outline, float64 [M, 2], x and y in pixels of the scene."""
         cos, sin = np.cos(self.angle), np.sin(self.angle)
         turned = (_OUTLINES[self.label] * self.size) @ np.array([[cos, sin], [-sin, cos]])
-        return turned + self.centre
+        found: np.ndarray = turned + self.centre
+        return found
 
     @cached_property
     def box(self) -> np.ndarray:
@@ -264,7 +265,8 @@ def _random_shape(rng: np.random.Generator, side: float, size: tuple[int, int]) 
 
 def _iou(a: np.ndarray, b: np.ndarray) -> float:
     overlap = np.prod(np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None))
-    return overlap / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - overlap)
+    found: float = overlap / (np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - overlap)
+    return found
 
 
 def _hides_too_much(owner: np.ndarray, beneath: np.ndarray, areas: list[int]) -> bool:

@@ -127,7 +127,8 @@ def read_about(path: Path | None = None) -> dict[str, Any]:
     """What the JSON file beside a checkpoint says: `sha256` and how it was made."""
     folder = resources.files("tracer.rcnn.demo") if path is None else path.parent
     name = WEIGHTS_NAME if path is None else path.name
-    return json.loads((folder / _about_name(name)).read_text("utf-8"))
+    found: dict[str, Any] = json.loads((folder / _about_name(name)).read_text("utf-8"))
+    return found
 
 
 def save_weights(factors: Mapping[str, Tensor], path: Path, about: Mapping[str, object]) -> str:

@@ -94,7 +94,8 @@ def _layers(parts: Anatomy) -> list[tuple[Call, TensorSummary]]:
 
 def _scaled(values: np.ndarray) -> np.ndarray:
     """A symmetric logarithm: straight around zero, logarithmic beyond ±1."""
-    return np.sign(values) * np.log1p(np.abs(values))
+    found: np.ndarray = np.sign(values) * np.log1p(np.abs(values))
+    return found
 
 
 def _spread(s: Sheet, ax: Axes, summaries: list[TensorSummary]) -> None:

@@ -197,7 +197,10 @@ def choose_box(parts: Anatomy, image: int) -> int:
         shown = [i for i in chosen.tolist() if pooling.level_of(i, image).map.kept]
         if shown:
             clear = [i for i in shown if 0.9 <= max(pooling.grid(i, image).bin_size) <= 4]
-            return clear[0] if clear else max(shown[:40], key=lambda i: _fit(pooling, i, image))
+            found: int = (
+                clear[0] if clear else max(shown[:40], key=lambda i: _fit(pooling, i, image))
+            )
+            return found
     options = sorted({level.map.keep for level in pooling.levels if not level.map.kept})
     raise MissingError(
         "no map that a box was pooled from is in the trace: record with "
@@ -409,7 +412,8 @@ def tiled(maps: np.ndarray) -> np.ndarray:
     count, height, width = maps.shape
     down = _rows_for(count)
     grid = maps.reshape(down, count // down, height, width)
-    return grid.transpose(0, 2, 1, 3).reshape(down * height, -1)
+    found: np.ndarray = grid.transpose(0, 2, 1, 3).reshape(down * height, -1)
+    return found
 
 
 def _rows_for(count: int) -> int:

@@ -264,7 +264,8 @@ def _briefs(trace: Trace, table: list[dict[str, Any]]) -> list[str]:
 
 
 def _opaque(row: Mapping[str, Any]) -> str:
-    return row.get("text") or row["type"]
+    found: str = row.get("text") or row["type"]
+    return found
 
 
 def _module(row: Mapping[str, Any]) -> str:

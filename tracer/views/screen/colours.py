@@ -33,7 +33,8 @@ def coloured(plane: np.ndarray) -> np.ndarray:
     position = plane.astype(float) / 255 * (len(_ANCHORS) - 1)
     grid = np.arange(len(_ANCHORS))
     channels = [np.interp(position, grid, _ANCHORS[:, c]) for c in range(3)]
-    return np.stack(channels, axis=-1).round().astype(np.uint8)
+    found: np.ndarray = np.stack(channels, axis=-1).round().astype(np.uint8)
+    return found
 
 
 def fitted(plane: np.ndarray, width: int, height: int) -> np.ndarray:

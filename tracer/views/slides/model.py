@@ -120,7 +120,8 @@ class Slider:
         """Return which boxes pass at one of the values, bool [N]."""
         value = self.values[place]
         if self.rule == "is":
-            return (self.of == value) | (value < 0)
+            found: np.ndarray = (self.of == value) | (value < 0)
+            return found
         return self.of >= value if self.rule == "min" else self.of <= value
 
 

@@ -366,7 +366,8 @@ class _Reader:
     def _until(self, end: int) -> dict[str, Any]:
         """Read the file's first lines; none of them where they end within a text."""
         try:
-            return tomllib.loads("\n".join(self.text.splitlines()[:end]))
+            found: dict[str, Any] = tomllib.loads("\n".join(self.text.splitlines()[:end]))
+            return found
         except tomllib.TOMLDecodeError:
             return {}
 

@@ -164,9 +164,9 @@ def _row_steps(figure: Figure) -> list[list[int]]:
 
 def _row_of(artist: Any) -> int:
     """The row of a bar, or of a number beside it."""
-    if hasattr(artist, "get_position"):
-        return round(artist.get_position()[1])
-    return round(artist.get_y() + artist.get_height() / 2)
+    is_text = hasattr(artist, "get_position")
+    row: float = artist.get_position()[1] if is_text else artist.get_y() + artist.get_height() / 2
+    return round(row)
 
 
 STEPS: dict[str, Callable[[Figure], list[list[int]]]] = {

@@ -188,7 +188,8 @@ def anchors(subject: Subject) -> Cells:
 
 
 def _side(box: list[float]) -> float:
-    return ((box[2] - box[0]) * (box[3] - box[1])) ** 0.5
+    found: float = ((box[2] - box[0]) * (box[3] - box[1])) ** 0.5
+    return found
 
 
 # --- what comes out -------------------------------------------------------------------------------

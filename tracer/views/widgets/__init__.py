@@ -60,4 +60,5 @@ def explore(trace: Trace, name: str, *, lang: str = "en", **options: Any) -> Exp
         if option not in known:
             there = f"it takes {', '.join(known)}" if known else "it takes none"
             raise InputError(f"{name} has no option {option!r}{near(option, known)} ({there})")
-    return make(trace, lang, **options)
+    found: Explorer = make(trace, lang, **options)
+    return found

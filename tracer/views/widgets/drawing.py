@@ -161,7 +161,10 @@ def beside(images: Sequence[Image.Image], gap: int = 8) -> Image.Image:
 @cache
 def _colours() -> np.ndarray:
     """The colour map, uint8 [256, 3]."""
-    return (mpl.colormaps[SEQUENTIAL](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
+    found: np.ndarray = (
+        (mpl.colormaps[SEQUENTIAL](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
+    )
+    return found
 
 
 @cache
