@@ -30,8 +30,9 @@ test: lint
 test-fast: lint
 	$(BIN)/python -m pytest $(PYTEST) -m 'not slow'
 
-# Also on each other Python here, with the lowest versions declared, and from the built files.
+# Also 10,000 mutated recordings, and on each other Python here, with the lowest versions declared, and from the built files.
 test-all: test dist
+	TRACER_FUZZ=10000 $(BIN)/python -m pytest -q tests/test_fuzz.py
 	PYTHON=$(PYTHON) tests/every_python.sh
 
 dist: $(VENV)/.stamp-dev

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import log2
 
 from tracer.errors import MissingError
+from tracer.rcnn.anatomy import fitting
 from tracer.record import Call, TensorSummary, Trace, Value
 
 Shape = tuple[int, ...]
@@ -104,14 +105,18 @@ def read_board(trace: Trace, nth: int = 0) -> Board | None:
         nth: which of the passes in it, from 0.
 
     Raises:
-        MissingError: it has passes, but not so many.
+        MissingError: it has passes, but not so many, or it does not fit together.
     """
     found = passes(trace)
     if not found:
         return None
     if not 0 <= nth < len(found):
         raise MissingError(f"there is no pass {nth}: the recording has 0 to {len(found) - 1}")
-    run = _Run(trace, found[nth])
+    with fitting("the pass"):
+        return _read(_Run(trace, found[nth]))
+
+
+def _read(run: _Run) -> Board:
     features = _features(run)
     steps = tuple(_steps(run, [level.name for level in features]))
     return Board(

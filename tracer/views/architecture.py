@@ -164,7 +164,8 @@ def _fold(children: list[_Child], same: Same) -> list[_Child]:
 
 
 def _numbered(name: str, following: str) -> bool:
-    return name.isdecimal() and following.isdecimal() and int(following) == int(name) + 1
+    numbers = all(text.isdecimal() and len(text) < 10 for text in (name, following))
+    return numbers and int(following) == int(name) + 1
 
 
 def _merged(run: list[_Child]) -> tuple[str, list[_Text]]:

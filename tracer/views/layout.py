@@ -44,7 +44,7 @@ def grid(table: Table) -> Grid:
     header = [clean(column.title) for column in table.columns] if table.headed else []
     totals = [shown(c, k) for c, k in zip(table.totals, kinds, strict=True)] if table.totals else []
     lines = [line for line in (header, totals, *rows) if line]
-    widths = [max(map(width, cells)) for cells in zip(*lines, strict=True)] if lines else []
+    widths = [max((width(line[i]) for line in lines), default=0) for i in range(len(kinds))]
     return Grid(table.columns, header, rows, totals, widths)
 
 

@@ -21,7 +21,7 @@ from tracer.rcnn.anatomy.features import FeatureMap, Plane
 from tracer.rcnn.anatomy.fpn import Level, Merge, Pyramid, read_pyramid
 from tracer.rcnn.anatomy.funnel import Funnel, Step
 from tracer.rcnn.anatomy.geometry import ORIGINAL, RESIZED, Boxes
-from tracer.rcnn.anatomy.reading import Pass, find_pass
+from tracer.rcnn.anatomy.reading import Pass, find_pass, fitting
 from tracer.rcnn.anatomy.roi import Grid, Pooling, RoiHeads, lay_grid, read_roi_heads
 from tracer.rcnn.anatomy.rpn import Proposals, Rpn, read_rpn
 from tracer.rcnn.anatomy.training import Loss, Matching, Samples, Training, read_training
@@ -55,6 +55,7 @@ __all__ = [
     "Step",
     "Training",
     "anatomy",
+    "fitting",
     "lay_grid",
 ]
 
@@ -85,42 +86,50 @@ class Anatomy:
         return self.run.one_stage
 
     @cached_property
+    @fitting("the pictures")
     def pictures(self) -> tuple[Picture, ...]:
         """The images of the batch, through the transform."""
         return read_pictures(self.run)
 
     @cached_property
+    @fitting("the backbone")
     def backbone(self) -> Backbone:
         """C1–C5 and the residual blocks."""
         return read_backbone(self.run)
 
     @cached_property
+    @fitting("the pyramid")
     def pyramid(self) -> Pyramid:
         """The levels that the RPN looks at, and how the FPN made them."""
         return read_pyramid(self.run)
 
     @cached_property
+    @fitting("the anchors")
     def anchors(self) -> Anchors:
         """The anchors, in resized pixels."""
         return read_anchors(self.run, self.pyramid)
 
     @cached_property
+    @fitting("the RPN")
     def rpn(self) -> Rpn:
         """Objectness, deltas and the way to the proposals."""
         return read_rpn(self.run, self.pyramid, self.pictures)
 
     @cached_property
+    @fitting("the RoI heads")
     def roi_heads(self) -> RoiHeads:
         """Level assignment, RoIAlign, class scores and deltas."""
         return read_roi_heads(self.run, self.pyramid, self.pictures)
 
     @cached_property
+    @fitting("the detections")
     def detections(self) -> tuple[Detections, ...]:
         """The detections of each image, with the steps that led to them."""
         heads = None if self.one_stage or self.training else self.roi_heads
         return read_detections(self.run, heads, self.pictures)
 
     @cached_property
+    @fitting("the losses")
     def losses(self) -> Training:
         """Matches, samples and losses of a training pass."""
         if self.one_stage:
@@ -142,4 +151,5 @@ def anatomy(trace: Trace, nth: int = 0) -> Anatomy:
     Raises:
         MissingError: it holds no such pass.
     """
-    return Anatomy(trace, find_pass(trace, nth))
+    with fitting("the pass"):
+        return Anatomy(trace, find_pass(trace, nth))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from tracer.errors import MissingError
+from tracer.errors import MissingError, TracerError
 from tracer.record import Call, TensorState, Trace, Value
 
 ANATOMY = 'keep="anatomy"'
+_MISFITS = (AssertionError, AttributeError, LookupError, TypeError, ValueError, ArithmeticError)
 _ONE_STAGE = ("RetinaNet", "FCOS", "SSD")
 
 
@@ -152,6 +154,29 @@ class Pass:
     def shape(self, value: Value) -> tuple[int, ...]:
         """Return a tensor's shape."""
         return self.state(value).summary.shape
+
+
+@contextmanager
+def fitting(what: str) -> Iterator[None]:
+    """Read or draw what a recording holds; also decorates a function that does.
+
+    What was kept may contradict the record or itself: a shape, a type, a number that is none.
+
+    Args:
+        what: is read, for the error.
+
+    Raises:
+        MissingError: instead of whatever reading it ran into.
+    """
+    try:
+        yield
+    except TracerError:
+        raise
+    except _MISFITS as error:
+        found = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise MissingError(
+            f"{what} cannot be read: what the recording holds of it does not fit together ({found})"
+        ) from error
 
 
 def plain(value: Value | None) -> Any:

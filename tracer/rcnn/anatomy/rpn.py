@@ -12,7 +12,7 @@ from tracer.rcnn.anatomy.anchors import Anchors, coder_limit, coder_weights, rea
 from tracer.rcnn.anatomy.fpn import Level, Pyramid
 from tracer.rcnn.anatomy.funnel import Funnel, Step
 from tracer.rcnn.anatomy.geometry import RESIZED, Boxes, clip, decode, suppressors
-from tracer.rcnn.anatomy.reading import Pass, plain
+from tracer.rcnn.anatomy.reading import Pass, fitting, plain
 from tracer.rcnn.anatomy.transform import Picture
 from tracer.record import Call
 
@@ -81,6 +81,7 @@ class Rpn:
     _filter: Call = field(repr=False)
     _pictures: tuple[Picture, ...] = field(repr=False)
 
+    @fitting("the objectness scores")
     def objectness(self, level: int, image: int = 0) -> np.ndarray:
         """Return the logits of a level as a map, float32 [anchors per cell, H, W].
 
@@ -90,6 +91,7 @@ class Rpn:
         found: np.ndarray = self._head_map(0, level)[image]
         return found
 
+    @fitting("the box deltas")
     def delta_map(self, level: int, image: int = 0) -> np.ndarray:
         """Return the deltas of a level as a map, float32 [anchors per cell, 4, H, W].
 
@@ -106,6 +108,7 @@ class Rpn:
         what = ("objectness", "box deltas")[part]
         return self._pass.array(head.result[part][level], what)
 
+    @fitting("the proposals")
     def proposals(self, image: int = 0) -> Proposals:
         """Return what became of each anchor of an image.
 

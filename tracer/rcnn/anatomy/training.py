@@ -11,7 +11,7 @@ import numpy as np
 from tracer.errors import MissingError
 from tracer.rcnn.anatomy.anchors import Anchors
 from tracer.rcnn.anatomy.geometry import RESIZED, Boxes, iou
-from tracer.rcnn.anatomy.reading import Pass
+from tracer.rcnn.anatomy.reading import Pass, fitting
 from tracer.rcnn.anatomy.transform import Picture
 from tracer.record import Call, Value
 
@@ -125,6 +125,7 @@ class Training:
     _anchors: Anchors = field(repr=False)
     _pictures: tuple[Picture, ...] = field(repr=False)
 
+    @fitting("the anchors' samples")
     def anchors(self, image: int = 0) -> Samples:
         """Return matches and samples of the anchors of an image, for the RPN's losses.
 
@@ -133,6 +134,7 @@ class Training:
         """
         return self._once("anchors", _anchor_samples, image)
 
+    @fitting("the proposals' samples")
     def proposals(self, image: int = 0) -> Samples:
         """Return matches and samples of the proposals of an image, for the RoI heads' losses.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from tracer.errors import InputError, MissingError, near
 from tracer.files import output_folder, put
-from tracer.rcnn.anatomy import Anatomy, anatomy
+from tracer.rcnn.anatomy import Anatomy, anatomy, fitting
 from tracer.record import Trace
 from tracer.views.figures import FIGURES, STAGES, Entry
 from tracer.views.page.shell import policy_of
@@ -108,10 +108,11 @@ def _one(parts: Anatomy, entry: Entry, folder: Path, asked: Options) -> Written:
         options["names"] = ("__background__", *asked.names)
     try:
         figure = entry.draw(parts, image=asked.image, **options)
+        drawn = io.BytesIO()
+        with fitting("the figure"):
+            figure.savefig(drawn, format=asked.format, dpi=asked.dpi)
     except MissingError as error:
         return Written(entry, "", str(error), time.perf_counter() - start)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format=asked.format, dpi=asked.dpi)
     put(folder / file, drawn.getvalue(), asked.format, asked.overwrite)
     return Written(entry, file, "", time.perf_counter() - start)
 

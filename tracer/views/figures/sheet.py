@@ -22,7 +22,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from tracer.errors import InputError, near
-from tracer.rcnn.anatomy import Anatomy, Picture, Plane, anatomy
+from tracer.rcnn.anatomy import Anatomy, Picture, Plane, anatomy, fitting
 from tracer.record import Trace
 from tracer.views.figures.palette import SEQUENTIAL, THEMES, Theme, light, written_on
 from tracer.views.fonts import families, tell
@@ -365,7 +365,8 @@ def figure(height: float) -> Callable[[Callable[..., None]], Callable[..., Figur
             fonts = families()
             with mpl.rc_context({"font.family": fonts, "axes.unicode_minus": True}):
                 sheet = _sheet(ax, THEMES[theme], lang, fonts, size, height)
-                draw(sheet, parts, image, **more)
+                with fitting("the figure"):
+                    draw(sheet, parts, image, **more)
             _find_glyphs(sheet.figure)
             return sheet.figure
 

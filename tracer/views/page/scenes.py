@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tracer.errors import TracerError
-from tracer.rcnn.anatomy import Anatomy, Merge, Plane, Pooling, anatomy
+from tracer.rcnn.anatomy import Anatomy, Merge, Plane, Pooling, anatomy, fitting
 from tracer.record import Trace
 from tracer.views.page.boxes import detections, matches, proposals, rois
 from tracer.views.page.parts import Arrays, level_group, number, put, said
@@ -71,11 +71,11 @@ def _image(parts: Anatomy, image: int, arrays: Arrays) -> dict[str, Any]:
         "padded": list(picture.padded_size),
     }
     for name, read in (("picture", _picture), ("targets", _targets)):
-        with suppress(TracerError):
+        with suppress(TracerError), fitting(name):
             data[name] = read(parts, image, arrays)
     drawings = []
     for key, (kind, _, draw) in _DRAWINGS.items():
-        with suppress(TracerError):
+        with suppress(TracerError), fitting(key):
             drawings.append({"key": key, "kind": kind, **draw(parts, image, arrays)})
     return {**data, "drawings": drawings}
 

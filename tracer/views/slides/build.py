@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tracer.errors import InputError, MissingError, near
+from tracer.rcnn.anatomy import fitting
 from tracer.record import Trace
 from tracer.views.slides.design import BESIDE, FIGURE, stage_title
 from tracer.views.slides.model import (
@@ -138,7 +139,8 @@ def _slides(
         progress(entry.key)
         try:
             for subject in plan.subjects:
-                slides += _made(plan, entry, subject)
+                with fitting("what it shows"):
+                    slides += list(_made(plan, entry, subject))
         except MissingError as error:
             where = f" ({entry.place})" if entry.place else ""
             reason = f"slide {entry.key!r}{where}: {error}"

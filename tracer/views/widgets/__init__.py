@@ -13,6 +13,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from tracer.errors import InputError, near
+from tracer.rcnn.anatomy import fitting
 
 if TYPE_CHECKING:
     from tracer.record import Trace
@@ -60,5 +61,6 @@ def explore(trace: Trace, name: str, *, lang: str = "en", **options: Any) -> Exp
         if option not in known:
             there = f"it takes {', '.join(known)}" if known else "it takes none"
             raise InputError(f"{name} has no option {option!r}{near(option, known)} ({there})")
-    found: Explorer = make(trace, lang, **options)
+    with fitting(f"what the explorer {name!r} shows"):
+        found: Explorer = make(trace, lang, **options)
     return found

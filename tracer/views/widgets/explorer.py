@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from tracer.errors import InputError, near
+from tracer.rcnn.anatomy import fitting
 from tracer.views.formats import lang_attribute
 from tracer.views.widgets.controls import Control, Shown
 
@@ -84,7 +85,8 @@ class Explorer:
 
     def shown(self) -> Shown:
         """Return what is shown as the controls stand."""
-        shown = self._draw(**self.values)
+        with fitting(f"what the explorer {self.name!r} shows"):
+            shown = self._draw(**self.values)
         return replace(shown, html=self._in_language(shown.html))
 
     def _in_language(self, html: str) -> str:
@@ -139,7 +141,8 @@ class Explorer:
 
     def still(self) -> dict[str, str | bytes]:
         """Return what is seen without a kernel, by MIME type."""
-        still = dict(self._still(self.values))
+        with fitting(f"what the explorer {self.name!r} shows"):
+            still = dict(self._still(self.values))
         if isinstance(text := still.get("text/html"), str):
             still["text/html"] = self._in_language(text)
         return still

@@ -1,0 +1,244 @@
+"""Mutated recordings through every view: whatever a file says, each view shows it or refuses it.
+
+A mutation changes the record itself and signs it anew, so that it comes past the checksums; what
+`load` lets through is sound, and odd. Each has a number that makes it again::
+
+    python tests/fuzz.py 1234            # one mutation, with its traceback
+    python tests/fuzz.py 0 10000         # a range
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import random
+import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import handmade
+import numpy as np
+import stories
+from test_store import document_of, forge
+
+from tracer.errors import TracerError
+from tracer.rcnn.narration import explain
+from tracer.recording import Recording, load
+from tracer.stepper import COMMANDS, Stepper
+from tracer.views import plain
+from tracer.views.formats import FORMATS
+from tracer.views.parameters import parameters
+from tracer.views.widgets import EXPLORERS
+from tracer.views.widgets.explorer import Explorer
+
+STORIES: tuple[Callable[[], Recording], ...] = (
+    handmade.tiny_pass,
+    handmade.failed_pass,
+    handmade.tiny_construction,
+    handmade.hostile_pass,
+    handmade.repeated_pass,
+    stories.pyramid_pass,
+    stories.two_roots,
+)
+NUMBERS = (0, 1, -1, 2, 3, 7, 255, 2**31, 2**63, 10**400, 0.0, -0.5, 1e308, 5e-324)
+TEXTS = (
+    "",
+    "0",
+    "transform",
+    "backbone.fpn",
+    "forward",
+    "\x1b[2J",
+    "é中",
+    "a" * 5000,
+    "(",
+    "\ud800",
+)
+ARRAYS = (np.nan, np.inf, -np.inf, 0, 1, -1, 1e30)
+
+# --- mutations ------------------------------------------------------------------------------------
+
+
+def mutated(seed: int, folder: Path) -> Path:
+    """Write the recording with this number."""
+    rng = random.Random(seed)
+    story = rng.randrange(len(STORIES))
+    path = folder / "odd.safetensors"
+    if rng.random() < 0.2:
+        _with_other_values(STORIES[story](), rng).save(path)
+    else:
+        path.write_bytes(_saved(story))
+    record = json.loads(document_of(path)[1]["record"])
+    for _ in range(rng.choice((1, 1, 1, 1, 2, 3))):
+        _mutate(record, rng)
+    forge(path, json.dumps(record))
+    return path
+
+
+@cache
+def _saved(story: int) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sound.safetensors"
+        STORIES[story]().save(path)
+        return path.read_bytes()
+
+
+def _with_other_values(trace: Recording, rng: random.Random) -> Recording:
+    """Kept arrays and small pictures of odd values."""
+    blobs = {name: np.array(array) for name, array in trace.blobs.items()}
+    for array in blobs.values():
+        value = rng.choice(ARRAYS)
+        if array.size and (array.dtype.kind == "f" or abs(value) < 2):
+            with np.errstate(over="ignore"):
+                array.reshape(-1)[rng.randrange(array.size) :] = np.asarray(value).astype(
+                    array.dtype
+                )
+    return dataclasses.replace(trace, blobs=blobs)
+
+
+def _mutate(record: Any, rng: random.Random) -> None:
+    """Change one place of a JSON document, mostly to another value of its type."""
+    places = [place for part in record if part != "columns" for place in _places(record[part])]
+    holder, key = rng.choice(places)
+    old, kind = holder[key], rng.random()
+    if kind < 0.06:
+        holder[key] = None
+    elif kind < 0.12:
+        holder[key] = rng.choice((*NUMBERS, *TEXTS))
+    elif kind < 0.3:
+        alike = [h[k] for h, k in places if type(h[k]) is type(old)]
+        holder[key] = copy.deepcopy(rng.choice(alike))
+    elif isinstance(old, str):
+        holder[key] = rng.choice((*TEXTS, old + "\n" + old, old[: len(old) // 2]))
+    elif isinstance(old, bool):
+        holder[key] = not old
+    elif isinstance(old, (int, float)):
+        holder[key] = rng.choice((*NUMBERS, old + 1, old + 1, -old))
+    elif isinstance(old, list) and old:
+        _rearrange(old, rng)
+    else:
+        holder[key] = rng.choice(([], {}, [0], None))
+
+
+def _rearrange(items: list[Any], rng: random.Random) -> None:
+    """Take out, double or move one of the items, or all."""
+    chosen = rng.randrange(len(items))
+    item = items[chosen]
+    change = rng.choice(("out", "twice", "first", "none"))
+    if change == "none":
+        items.clear()
+    elif change == "twice":
+        items.insert(chosen, copy.deepcopy(item))
+    else:
+        del items[chosen]
+        items[:0] = [item] if change == "first" else []
+
+
+def _places(node: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(node, (dict, list)):
+        for key in node if isinstance(node, dict) else range(len(node)):
+            yield node, key
+            yield from _places(node[key])
+
+
+# --- views ----------------------------------------------------------------------------------------
+
+
+def views(trace: Recording, rng: random.Random) -> dict[str, Callable[[], object]]:
+    """Return everything that shows a recording, by name; the slow ones are drawn by lot."""
+    lang = rng.choice(("en", "zh"))
+    reports: dict[str, Callable[[], Any]] = {
+        "table": lambda: trace.table(lang=lang),
+        "ops": lambda: trace.table(grain="all", fold=False),
+        "tree": lambda: trace.tree(lang=lang),
+        "board": lambda: trace.board(lang=lang),
+        "architecture": lambda: trace.architecture(annotated=True, fold=True, lang=lang),
+        "plain architecture": trace.architecture,
+        "parameters": lambda: parameters(trace, lang=lang),
+    }
+    found: dict[str, Callable[[], object]] = {
+        name: lambda report=report: _written(report()) for name, report in reports.items()
+    }
+    found |= {
+        "json": trace.to_json,
+        "notebook": trace._repr_html_,
+        "explain": lambda: explain(trace, lang="both"),
+        "step": lambda: _stepped(trace, lang),
+        "questions": lambda: _explored(trace, "quiz", lang),
+    }
+    slow: dict[str, Callable[[], object]] = {
+        "page": lambda: trace.page(lang=lang).html,
+        "deck": lambda: _deck(trace, lang),
+        **{name: lambda name=name: _explored(trace, name, lang) for name in EXPLORERS},
+    }
+    chosen = rng.sample(sorted(slow), 3)
+    return found | {name: slow[name] for name in chosen}
+
+
+def _written(table: Any) -> None:
+    from rich.console import Console
+
+    for format in FORMATS:
+        table.to(format)
+    with open("/dev/null", "w") as nowhere:
+        for width in (20, 100):
+            Console(file=nowhere, width=width, force_terminal=True).print(table)
+
+
+def _stepped(trace: Recording, lang: str) -> None:
+    stepper = Stepper(trace, lang=lang)
+    plain.opening(stepper)
+    for word in ("n", "s", "n", "w", "locals", "ll", "c", "u", "flow", "pp", "whatis", *COMMANDS):
+        if word not in ("q", "quit", "exit"):
+            plain.answer(stepper, word)
+            plain.answer(stepper, f"{word} x")
+        stepper.describe()
+
+
+def _explored(trace: Recording, name: str, lang: str) -> None:
+    options = {"other": trace} if name == "compare" else {}
+    explorer: Explorer = trace.explore(name, lang=lang, **options)  # type: ignore[call-overload]
+    explorer.shown()
+
+
+def _deck(trace: Recording, lang: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        trace.slides(Path(folder) / "deck.html", lang=lang)
+
+
+def faults(seed: int) -> list[str]:
+    """Return what went wrong otherwise than by a clean error, a traceback each."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = mutated(seed, Path(folder))
+        try:
+            trace = load(path)
+        except TracerError:
+            return []
+        except Exception:
+            return [f"load: {traceback.format_exc()}"]
+        for name, view in views(trace, random.Random(seed)).items():
+            try:
+                view()
+            except TracerError:
+                pass
+            except Exception:
+                found.append(f"{name} of mutation {seed}: {traceback.format_exc()}")
+    return found
+
+
+if __name__ == "__main__":
+    first, *more = map(int, sys.argv[1:])
+    seen: dict[str, int] = {}
+    for number in range(first, *(more or (first + 1,))):
+        for fault in faults(number):
+            last = "\n".join(fault.splitlines()[-5:])
+            if seen.setdefault(last, number) == number:
+                print(fault if not more else f"{fault.splitlines()[0]}\n{last}\n", flush=True)
+    print(len(seen), "kinds of faults")
