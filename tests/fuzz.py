@@ -149,9 +149,9 @@ def _places(node: Any) -> Iterator[tuple[Any, Any]]:
 # --- views ----------------------------------------------------------------------------------------
 
 
-def views(trace: Recording, rng: random.Random) -> dict[str, Callable[[], object]]:
-    """Return everything that shows a recording, by name; the slow ones are drawn by lot."""
-    lang = rng.choice(("en", "zh"))
+def views(trace: Recording, slow: random.Random | None) -> dict[str, Callable[[], object]]:
+    """Return everything that shows a recording, by name; the slow ones by lot, of none all."""
+    lang = slow.choice(("en", "zh")) if slow else "zh"
     reports: dict[str, Callable[[], Any]] = {
         "table": lambda: trace.table(lang=lang),
         "ops": lambda: trace.table(grain="all", fold=False),
@@ -171,13 +171,13 @@ def views(trace: Recording, rng: random.Random) -> dict[str, Callable[[], object
         "step": lambda: _stepped(trace, lang),
         "questions": lambda: _explored(trace, "quiz", lang),
     }
-    slow: dict[str, Callable[[], object]] = {
+    more: dict[str, Callable[[], object]] = {
         "page": lambda: trace.page(lang=lang).html,
         "deck": lambda: _deck(trace, lang),
         **{name: lambda name=name: _explored(trace, name, lang) for name in EXPLORERS},
     }
-    chosen = rng.sample(sorted(slow), 3)
-    return found | {name: slow[name] for name in chosen}
+    chosen = slow.sample(sorted(more), 3) if slow else [*more]
+    return found | {name: more[name] for name in chosen}
 
 
 def _written(table: Any) -> None:

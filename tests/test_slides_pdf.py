@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import io
 import warnings
 from collections import Counter
@@ -172,6 +173,17 @@ def test_hostile_text_stays_text():
     said = r"</a:t><script>alert(1)</script> & \x00\x1b[31m\ud800\u202e"
     assert [plain(text).count(plain(said)) >= 2 for text in shown] == [True] * 4 + [False]
     assert plain(shown[4]).count(plain(said)) == 1, "a still has a caption of its own"
+
+
+def test_an_address_of_a_picture_in_a_text_is_text():
+    from tracer.views.slides.printable import printable
+
+    written = 'src="data:image/webp;base64,AAAA'
+    deck = decks.hostile()
+    slides = tuple(dataclasses.replace(slide, title=written) for slide in deck.slides)
+    page = printable(dataclasses.replace(deck, slides=slides))
+    assert page.count("data:image/webp;base64,AAAA") >= len(slides)
+    assert "data:image/svg+xml;base64,AAAA" not in page
 
 
 def test_text_ends_where_the_page_does():

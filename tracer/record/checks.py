@@ -32,6 +32,9 @@ MAX_DEPTH = 100
 MAX_NODES = 10_000_000
 """How many nodes all values of a trace, or its module tree, may have when written out."""
 
+MAX_VALUES = 2**63 - 1
+"""How many values a tensor can have: torch counts them in 64 bits."""
+
 ARRAY_DTYPES: Mapping[str, np.dtype] = {
     name: np.dtype(name)
     for name in (
@@ -206,21 +209,32 @@ def _tensors(trace: Trace) -> Iterator[str]:
         if state.preview:
             yield from (f"tensor state {state.id}: {p}" for p in _preview(state))
     for parameter in trace.parameters:
-        if any(size < 0 for size in parameter.shape):
-            yield f"parameter {_quoted(parameter.name)} has a negative size"
+        for problem in _shape(parameter.shape):
+            yield f"parameter {_quoted(parameter.name)}: {problem}"
         for problem in _summary(parameter.gradient) if parameter.gradient else ():
             yield f"the gradient of {_quoted(parameter.name)}: {problem}"
 
 
 def _summary(summary: TensorSummary) -> Iterator[str]:
-    if any(size < 0 for size in summary.shape):
-        yield f"shape {summary.shape} has a negative size"
+    yield from _shape(summary.shape)
     for name in ("min", "max", "mean", "std", "zeros", "nan", "inf"):
         value = getattr(summary, name)
         if value is not None and not _finite(value):
             yield f"{name} is {value}"
     if any(count < 0 for count in summary.histogram):
         yield "the histogram has a negative count"
+
+
+def _shape(shape: tuple[int, ...]) -> Iterator[str]:
+    if any(size < 0 for size in shape):
+        yield "its shape has a negative size"
+        return
+    values = 1
+    for size in shape:
+        values *= max(size, 1)
+        if values > MAX_VALUES:
+            yield "its shape has more values than a tensor can have"
+            return
 
 
 def _preview(state: TensorState) -> Iterator[str]:

@@ -84,7 +84,7 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 def _arrays(trace: Trace) -> Iterator[tuple[str, np.ndarray]]:
     for state in trace.tensors:
         preview = trace.preview(state.id) if state.preview else None
-        if preview is not None:
+        if preview is not None and preview.size:
             yield f"preview/{state.id}", preview
         if state.kept and 0 < state.summary.numel <= MOST_VALUES:
             data = trace.data(state.id)

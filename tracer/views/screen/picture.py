@@ -52,7 +52,8 @@ class TensorPane(Widget, can_focus=True):
     def _planes(self) -> np.ndarray | None:
         if self.tensor is None or self.tensor.state.preview is None:
             return None
-        return self.tensor.trace.preview(self.tensor.state.id)
+        planes = self.tensor.trace.preview(self.tensor.state.id)
+        return planes if planes is not None and planes.size else None
 
     def render(self) -> Text:
         """Return the pane's text."""

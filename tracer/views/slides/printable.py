@@ -50,7 +50,9 @@ def printable(deck: Deck) -> str:
         f for s in flat.slides for p in s.parts if isinstance(p, Pictures) for f in p.figures
     ]
     sources = iter([_source(figure) for figure in figures])
-    slides = re.sub(r"data:image/webp;base64,[^\"]*", lambda _: next(sources), _sections(flat))
+    slides = re.sub(
+        r'(?<= src=")data:image/webp;base64,[^"]*', lambda _: next(sources), _sections(flat)
+    )
     return (
         f'<!doctype html><html lang="{LANGUAGES[deck.lang]}" data-theme="{deck.theme}">'
         f'<meta charset="utf-8"><title>{escaped(deck.title)}</title>'
