@@ -41,15 +41,21 @@ def trace(
         *inputs: its positional arguments; for a torchvision detector the list of images (float
             tensors [3, H, W], values 0–1), then in training the targets (a list of dicts with
             ``boxes`` [N, 4] as x1, y1, x2, y2 in pixels of that image, and ``labels`` [N]).
-        grain: see `Recorder`; by default ``"op"`` for a pass, ``"function"`` for a construction.
-        keep: see `Recorder`.
-        only: see `Recorder`.
-        packages: see `Recorder`.
-        previews: see `Recorder`.
-        budget: see `Recorder`.
-        classes: see `Recorder`.
-        progress: see `Recorder`.
-        on_step: see `Recorder`.
+        grain: how fine: ``"module"``, ``"function"``, ``"op"`` or ``"line"``, each with what is
+            coarser; several names mean exactly these. By default ``"op"`` for a pass,
+            ``"function"`` for a construction.
+        keep: which tensors are kept whole: a pattern or several (see `KeepRule`), True for all,
+            or a function ``(path, kind, role) -> bool``.
+        only: patterns of paths; calls elsewhere are not recorded.
+        packages: whose functions and lines are recorded too, beside torchvision and the packages
+            of the model's classes.
+        previews: take small pictures and histograms.
+        budget: bytes of kept data in memory; what is over waits on disk.
+        classes: the names of the detector's classes by label, the background first; by default
+            the model's own attribute ``classes``.
+        progress: called as ``progress(calls so far, path)`` when a module begins.
+        on_step: called as ``on_step(recorder, tick, frame)`` at each call start, line and call
+            end; it may block, or raise to end the run (`RunLeft` ends it without an error).
         **keywords: its other keyword arguments.
 
     Raises:
