@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -18,6 +22,9 @@ from tracer.errors import InputError, MissingError
 from tracer.rcnn.anatomy import ORIGINAL, RESIZED, Anatomy, Boxes, anatomy, lay_grid
 from tracer.rcnn.anatomy.geometry import decode, encode, iou
 from tracer.rcnn.anatomy.training import match
+from tracer.record import Trace
+from tracer.views.figures import FIGURES
+from tracer.views.page.scenes import scenes
 
 pytestmark = pytest.mark.slow
 
@@ -728,3 +735,54 @@ def test_what_a_one_stage_detector_lacks_is_refused(name):
     if name.startswith("ssd"):
         with pytest.raises(MissingError, match=r"SSD has no anchors .* lays out default boxes"):
             _ = found.anchors
+
+
+# --- kept data that does not fit ------------------------------------------------------------------
+
+
+def kept_otherwise(trace: Trace, path: str, change: Callable[[np.ndarray], np.ndarray]) -> Trace:
+    """Change what the calls of a function returned; shapes and dtypes of the record with it."""
+    calls = [c for c in trace.calls if c.path == path and c.result is not None]
+    states = {s for c in calls for s in c.result.tensors() if trace.tensors[s].kept}
+    assert states
+    blobs, tensors = dict(trace.blobs), list(trace.tensors)
+    for state in states:
+        array = change(np.array(trace.data(state)))
+        blobs[f"data/{state}"] = array
+        summary = replace(tensors[state].summary, shape=array.shape, dtype=str(array.dtype))
+        tensors[state] = replace(tensors[state], summary=summary)
+    return replace(trace, tensors=tuple(tensors), blobs=blobs)
+
+
+def read_all(trace: Trace) -> list[str]:
+    """Read and draw what a pass has; return why what could not be."""
+    parts = anatomy(trace)
+    reads: list[Callable[[], object]] = [
+        lambda: parts.rpn.proposals(0),
+        lambda: parts.detections,
+        lambda: scenes(trace),
+        lambda: trace.explore("proposals").shown(),
+        lambda: trace.explore("anchors").shown(),
+        lambda: FIGURES["detections"].draw(parts)._repr_png_(),
+    ]
+    reasons = []
+    for read in reads:
+        try:
+            read()
+        except MissingError as error:
+            reasons.append(str(error))
+    return reasons
+
+
+MISFITS = {
+    "indices out of range": ("batched_nms", lambda a: a + 10**6, "IndexError"),
+    "boxes in a row": ("resize_boxes", lambda a: a.reshape(-1), r"holds float32 \[\d+\]"),
+    "boxes that are none": ("resize_boxes", lambda a: a * np.float32(np.nan), ""),
+}
+
+
+@pytest.mark.parametrize("misfit", MISFITS)
+def test_kept_data_that_does_not_fit_is_named(misfit):
+    path, change, said = MISFITS[misfit]
+    trace = kept_otherwise(recorded().trace, path, change)
+    assert re.search(said, "\n".join(read_all(trace)))

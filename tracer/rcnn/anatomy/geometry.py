@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracer.errors import InputError
+from tracer.errors import InputError, MissingError
 
 ORIGINAL = "original"
 RESIZED = "resized"
@@ -27,12 +27,23 @@ class Boxes:
             same numbers hold in both.
         size: (height, width) of that image in pixels, without padding.
         image: its index in the batch.
+
+    Raises:
+        MissingError: what was recorded as boxes is none.
     """
 
     xyxy: np.ndarray
     pixels: str
     size: tuple[int, int]
     image: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no boxes."""
+        if self.xyxy.ndim != 2 or self.xyxy.shape[1] != 4 or self.xyxy.dtype.kind not in "fiu":
+            raise MissingError(
+                f"boxes are numbers [N, 4]; of image {self.image} the recording holds "
+                f"{self.xyxy.dtype} {list(self.xyxy.shape)}"
+            )
 
     def __len__(self) -> int:
         """How many boxes there are."""
