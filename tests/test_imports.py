@@ -126,6 +126,30 @@ def test_the_tables_name_what_is_there():
     assert not [p for p in parts if not any(f"{m}.".startswith(f"{p}.") for m in MODULES)]
 
 
+def drawn(tree: str) -> Iterator[str]:
+    """Yield the Python files and the folders that an indented tree names, as paths."""
+    above: list[str] = []
+    for line in tree.splitlines():
+        name = line.split()[0]
+        del above[(len(line) - len(line.lstrip())) // 2 :]
+        above.append(name)
+        if name.endswith((".py", "/")):
+            yield "".join(above)
+
+
+def test_the_architecture_names_every_file():
+    tree = (PACKAGE.parent / "docs" / "architecture.md").read_text("utf-8").split("```\n")[1]
+    named = list(drawn(tree))
+    files = {p.relative_to(PACKAGE.parent).as_posix() for p in MODULES.values()}
+    folders = {n for n in named if (PACKAGE.parent / n).is_dir()}
+    told = {n for n in named if n not in folders} | {f"{n}__init__.py" for n in folders}
+    assert len(named) == len(set(named))
+    assert files - told == set(), "files without a line in docs/architecture.md"
+    assert {t for t in told - files if not t.endswith("/__init__.py")} == set(), (
+        "lines without a file"
+    )
+
+
 def test_directions():
     assert [said for module in MODULES for said in wrong_way(module, tree_of(module))] == []
 
