@@ -8,11 +8,13 @@ than the least that it is.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 Formula = Callable[..., int]
@@ -94,14 +96,92 @@ def uncounted(kernel: Any) -> str:
     return name if formula(kernel) is None and (name in HEAVY or packed) else ""
 
 
+Count = tuple[int, tuple[str, ...]]
+"""Multiply-adds, and the kernels that nothing counts."""
+
+
+def counted(
+    kernel: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any = None
+) -> Count:
+    """Count the multiply-adds of one call of a kernel."""
+    count = formula(kernel)
+    if count is not None:
+        return count(*args, **kwargs, out_val=result), ()
+    if unknown := uncounted(kernel):
+        return 0, (unknown,)
+    if _is_composite(kernel):
+        return _of_parts(kernel, *_shapes(args), *_shapes(sorted(kwargs.items())))
+    return 0, ()
+
+
 @functools.lru_cache(maxsize=4096)
-def is_composite(kernel: Any) -> bool:
-    """Whether an operation is written in terms of others that are to be seen instead of it.
+def _is_composite(kernel: Any) -> bool:
+    """Whether an operation is written in terms of others.
 
     With gradients or without, autograd takes such a one apart before a dispatch mode sees it; under
     `torch.inference_mode` it arrives whole.
     """
-    if flop_registry.get(kernel._overloadpacket) is not None:
-        return False
     has = functools.partial(torch._C._dispatch_has_kernel_for_dispatch_key, kernel.name())
     return has("CompositeImplicitAutograd") and not (has("CPU") or has("CUDA"))
+
+
+class _Parts(TorchDispatchMode):
+    """Counts the kernels that an operation comes down to."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
+        self.unknown: set[str] = set()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Run the kernel and count it."""
+        result = func(*args, **(kwargs or {}))
+        count, unknown = counted(func, args, kwargs or {}, result)
+        self.count += count
+        self.unknown.update(unknown)
+        return result
+
+
+class _Shape(NamedTuple):
+    """What a tensor is without its values."""
+
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+    dtype: torch.dtype
+
+
+def _shapes(values: Sequence[Any]) -> tuple[tuple[Any, ...]]:
+    """Return values that can be looked up: shapes for tensors, tuples for lists."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return _Shape(tuple(value.shape), value.stride(), value.dtype)
+        return tuple(map(plain, value)) if isinstance(value, (list, tuple)) else value
+
+    return (tuple(map(plain, values)),)
+
+
+@functools.lru_cache(maxsize=4096)
+def _of_parts(kernel: Any, args: tuple[Any, ...], kwargs: tuple[Any, ...]) -> Count:
+    """Count what an operation comes down to, on tensors without values.
+
+    The operation of the pass itself runs as it does: taken apart, it would take other kernels, and
+    the last digits of its results would be others.
+    """
+
+    def tensor(value: Any) -> Any:
+        if isinstance(value, _Shape):
+            return torch.empty_strided(value.size, value.stride, dtype=value.dtype, device="meta")
+        return [tensor(each) for each in value] if type(value) is tuple else value
+
+    with torch.inference_mode(False), torch.no_grad(), _Parts() as parts:
+        try:
+            kernel(*map(tensor, args), **{name: tensor(value) for name, value in kwargs})
+        except Exception:  # an operation that asks for values
+            return 0, (kernel._schema.name,) if _MUCH.search(kernel._schema.name) else ()
+    return parts.count, tuple(sorted(parts.unknown))
+
+
+_MUCH = re.compile("conv|linear|matmul|einsum|lstm|gru|rnn|attention|fft|linalg|dot|bilinear")

@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode, _get_current_function_mode
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
 
 from tracer.capture.hooks import name_arguments
-from tracer.capture.macs import formula, is_composite, uncounted
+from tracer.capture.macs import counted
 
 if TYPE_CHECKING:
     from tracer.capture.recorder import Recorder
@@ -165,9 +165,6 @@ class _Kernels(TorchDispatchMode):
         kwargs = kwargs or {}
         if self.over:
             return func(*args, **kwargs)
-        if is_composite(func):
-            with self:
-                return func.decompose(*args, **kwargs)
         result = func(*args, **kwargs)
         recorder = self.recorder
         writes = _writes(func)
@@ -175,11 +172,9 @@ class _Kernels(TorchDispatchMode):
             writer = recorder.current()
             for tensor in _written(writes, args, kwargs):
                 recorder.states.wrote(tensor, writer)
-        count = formula(func)
-        if count is not None and recorder.current() is not None:
-            recorder.add_macs(count(*args, **kwargs, out_val=result))
-        elif unknown := uncounted(func):
-            recorder.add_uncounted(unknown)
+        if recorder.current() is not None:
+            count, unknown = counted(func, args, kwargs, result)
+            recorder.add_macs(count, unknown)
         return result
 
 

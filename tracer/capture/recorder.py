@@ -466,13 +466,12 @@ class Recorder:
             self._close(stack[-1], None, error)
             stack.pop()
 
-    def add_macs(self, count: int) -> None:
-        """Count multiply-adds for the innermost call under way."""
-        self._own_macs[self.current()] += count
-
-    def add_uncounted(self, kernel: str) -> None:
-        """Note a kernel of the innermost call under way whose multiply-adds nothing counts."""
-        self._own_uncounted[self.current()].add(kernel)
+    def add_macs(self, count: int, uncounted: Iterable[str]) -> None:
+        """Count multiply-adds for the innermost call under way, and name kernels without any."""
+        if count:
+            self._own_macs[self.current()] += count
+        if uncounted:
+            self._own_uncounted[self.current()].update(uncounted)
 
     def tick(self) -> int:
         """Advance the clock."""
