@@ -192,7 +192,7 @@ def test_every_text_that_the_script_names_is_there_and_every_text_is_named():
     assert idle == []
 
 
-CEILING = 118_500
+CEILING = 136_000
 """Bytes of script, style and frame; a page is to stay small enough to be read."""
 
 

@@ -29,8 +29,10 @@ VALUE_KINDS = (
 )
 MAX_DEPTH = 100
 """How deep a value, or a module within modules, may be nested."""
-MAX_NODES = 10_000_000
+MAX_NODES = 3_000_000
 """How many nodes all values of a trace, or its module tree, may have when written out."""
+MAX_ELIDED = 1_000_000_000
+"""How many entries a value may say were left out."""
 
 MAX_VALUES = 2**63 - 1
 """How many values a tensor can have: torch counts them in 64 bits."""
@@ -325,7 +327,9 @@ def _check_value(value: Value, trace: Trace) -> None:
         raise ValueError("a tensor without a state, or a state without a tensor")
     if value.tensor is not None and not 0 <= value.tensor < len(trace.tensors):
         raise ValueError(f"it refers to tensor state {value.tensor}, which does not exist")
-    if value.elided < 0 or (value.params and not value.params[0] >= value.params[1] >= 0):
+    if not 0 <= value.elided <= MAX_ELIDED or (
+        value.params and not value.params[0] >= value.params[1] >= 0
+    ):
         raise ValueError("it has an impossible count")
 
 

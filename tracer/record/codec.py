@@ -7,7 +7,8 @@ stands their row's number. A row refers to earlier rows only, so that no documen
 it, can contain a cycle, and nested values need no nested JSON.
 
 Numbers that JSON or its readers would spoil are written as ``{"float": "nan"}``, ``"inf"`` or
-``"-inf"``, and beyond 2**53 as ``{"int": "0x20000000000001"}``.
+``"-inf"``, and beyond 2**53 as ``{"int": "0x20000000000001"}``. A float that is whole may be
+written as ``{"float": "8.0"}``, for readers who know one kind of numbers.
 """
 
 from __future__ import annotations
@@ -400,12 +401,14 @@ def _is_required(f: dataclasses.Field[Any]) -> bool:
 
 
 _WHOLE = re.compile(r"-?0x[0-9a-f]+")
+_FLOAT = re.compile(r"nan|-?inf|-?[0-9]{1,17}(\.[0-9]{1,17})?(e\+[0-9]{1,3})?")
 
 
 def _special(data: dict[str, Any]) -> Any:
     """Read a number that is written in words; anything else comes back as it is."""
-    if list(data) == ["float"] and data["float"] in ("nan", "inf", "-inf"):
-        return float(data["float"])
+    text = data.get("float")
+    if len(data) == 1 and isinstance(text, str) and _FLOAT.fullmatch(text):
+        return float(text)
     text = data.get("int")
     if len(data) == 1 and isinstance(text, str) and _WHOLE.fullmatch(text):
         return int(text, 16)

@@ -4,7 +4,10 @@ A trace may come from anywhere, so nothing in it or about it is ever handed to P
 `parse` accepts a small part of Python's grammar (names, attributes, subscripts, arithmetic,
 comparisons, `and`/`or`/`not`, a conditional, and calls of the functions below) and refuses the rest
 by name. Attributes are looked up in the recording, never on Python objects; there are no loops, so
-an expression costs what its length allows; numbers and texts cannot grow past a limit.
+an expression costs what its length allows; what it makes is measured before it is made.
+
+The page's `evaluate.js` is the same language in JavaScript: whole numbers and floats are distinct,
+and both are held to the same answers by tests/test_conformance.py.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import operator
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -34,7 +37,10 @@ MAX_BITS = 4096
 """Bits of an integer that an expression may make."""
 
 MAX_TEXT = 100_000
-"""Characters of a text that an expression may make."""
+"""Characters of a text, or entries of a tuple, that an expression may make."""
+
+MAX_VALUES = 10_000_000
+"""Values of an array that an expression may make by choosing from one."""
 
 
 class EvaluationError(InputError):
@@ -99,7 +105,7 @@ def _check(tree: ast.expr, text: str) -> None:
             if isinstance(node, ast.Constant) and not isinstance(node.value, CONSTANTS):
                 raise EvaluationError(f"{node.value!r} cannot be used in an expression")
         layer = [child for node in layer for child in ast.iter_child_nodes(node)]
-        if not layer:
+        if not any(isinstance(node, ast.expr) for node in layer):
             return
     raise EvaluationError(f"the expression nests deeper than {MAX_DEPTH}")
 
@@ -124,6 +130,7 @@ REFUSED: dict[type[ast.AST], str] = {
     ast.Await: "await",
     ast.Yield: "yield",
     ast.Starred: "a star",
+    ast.keyword: "a keyword (functions take no keywords here)",
     ast.Dict: "a dict",
     ast.Set: "a set",
 }
@@ -132,7 +139,7 @@ CONSTANTS = (bool, int, float, str, type(None), type(...))
 
 ALLOWED: tuple[type[ast.AST], ...] = (
     *(ast.Constant, ast.Name, ast.Attribute, ast.Subscript, ast.Slice, ast.Tuple, ast.List),
-    *(ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Call, ast.keyword),
+    *(ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Call),
     *(ast.USub, ast.UAdd, ast.Not, ast.And, ast.Or, ast.Load),
     *(ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow),
     *(ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE),
@@ -183,12 +190,32 @@ def attribute(value: Any, name: str) -> Any:
 def _subscript(node: ast.Subscript, scope: Mapping[str, Any]) -> Any:
     value, key = _evaluate(node.value, scope), _evaluate(node.slice, scope)
     if isinstance(value, TreeView):
-        return value.item(key)
+        return _guarded(lambda: value.item(key))
     if isinstance(value, TensorView):
         value = value.attribute("data")
-    if not isinstance(value, (tuple, list, str, np.ndarray)):
+    if isinstance(value, np.ndarray):
+        return _guarded(lambda: _plain(value[_array_key(value, key)]))
+    if not isinstance(value, (tuple, str)):
         raise EvaluationError(f"{_kind(value)} cannot be subscripted")
-    return _guarded(lambda: _plain(value[key]))
+    return _guarded(lambda: value[key])
+
+
+def _array_key(array: np.ndarray, key: Any) -> Any:
+    """Return what chooses from an array: whole numbers, slices and new axes, or one array.
+
+    Raises:
+        EvaluationError: it is something else, or would choose more than `MAX_VALUES`.
+    """
+    key = key.attribute("data") if isinstance(key, TensorView) else key
+    if isinstance(key, np.ndarray):
+        row = array.size // max(1, len(array)) if array.ndim else 1
+        if key.dtype != bool and key.size * row > MAX_VALUES:
+            raise EvaluationError(f"the result has more than {MAX_VALUES} values")
+        return key
+    for part in key if isinstance(key, tuple) else (key,):
+        if not isinstance(part, (int, slice, type(None), type(...))):
+            raise EvaluationError(f"{_kind(part)} cannot be an index here")
+    return key
 
 
 def _slice(node: ast.Slice, scope: Mapping[str, Any]) -> slice:
@@ -211,8 +238,8 @@ def _unary(node: ast.UnaryOp, scope: Mapping[str, Any]) -> Any:
 
 
 def _binary(node: ast.BinOp, scope: Mapping[str, Any]) -> Any:
-    left = _operand(_evaluate(node.left, scope))
-    right = _operand(_evaluate(node.right, scope))
+    left, right = _evaluate(node.left, scope), _evaluate(node.right, scope)
+    left, right = _operand(left), _operand(right)
     _check_size(node.op, left, right)
     return _guarded(lambda: _plain(BINARY[type(node.op)](left, right)))
 
@@ -221,8 +248,13 @@ def _operand(value: Any) -> Any:
     """Return a tensor's kept values and a recorded list or tuple as a tuple; the rest as it is."""
     if isinstance(value, TensorView):
         return value.attribute("data")
+    return _listed(value)
+
+
+def _listed(value: Any) -> Any:
+    """Return a recorded list or tuple as a tuple; the rest as it is."""
     if isinstance(value, TreeView) and value.value.kind == "sequence":
-        return tuple(value)
+        return tuple(iter(value))  # by its entries: what it says of its length may be anything
     return value
 
 
@@ -233,10 +265,22 @@ def _check_size(op: ast.operator, left: Any, right: Any) -> None:
             raise EvaluationError(f"{_kind(left)} and {_kind(right)} cannot be combined like this")
         if len(left) + len(right) > MAX_TEXT:
             raise EvaluationError(f"the result is longer than {MAX_TEXT}")
-    if isinstance(left, np.ndarray) and isinstance(right, np.ndarray) and left.shape != right.shape:
-        raise EvaluationError(f"arrays of shapes {left.shape} and {right.shape} differ")
+    _check_fit(left, right)
     if isinstance(left, int) and isinstance(right, int) and _bits(op, left, right) > MAX_BITS:
         raise EvaluationError(f"the result needs more than {MAX_BITS} bits")
+
+
+def _check_fit(left: Any, right: Any) -> None:
+    """Refuse an array with what numpy would stretch it by, or turn into Python objects for."""
+    for array, other in ((left, right), (right, left)):
+        if not isinstance(array, np.ndarray):
+            continue
+        if isinstance(other, np.ndarray) and array.shape != other.shape:
+            raise EvaluationError(f"arrays of shapes {left.shape} and {right.shape} differ")
+        if not isinstance(other, (np.ndarray, int, float)):
+            raise EvaluationError(f"{_kind(array)} and {_kind(other)} cannot be combined like this")
+        if isinstance(other, int) and other.bit_length() > 63:
+            raise EvaluationError("the whole number does not fit the array's type")
 
 
 def _bits(op: ast.operator, left: int, right: int) -> int:
@@ -275,16 +319,52 @@ def _compare_two(op: ast.cmpop, left: Any, right: Any) -> Any:
     if isinstance(op, (ast.Is, ast.IsNot)):
         return _same(left, right) == isinstance(op, ast.Is)
     left, right = _operand(left), _operand(right)
-    if isinstance(left, np.ndarray) and isinstance(right, np.ndarray) and left.shape != right.shape:
-        raise EvaluationError(f"arrays of shapes {left.shape} and {right.shape} differ")
-    return _guarded(lambda: _plain(COMPARE[type(op)](left, right)))
+    if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
+        _check_fit(left, right)
+        return _guarded(lambda: _plain(COMPARE[type(op)](left, right)))
+    if isinstance(op, (ast.Eq, ast.NotEq)):
+        return _equal(left, right) == isinstance(op, ast.Eq)
+    return _guarded(lambda: _ordered(COMPARE[type(op)], left, right))
+
+
+def _equal(left: Any, right: Any) -> bool:
+    """Whether two values are equal, entry by entry; a tensor is equal to itself.
+
+    Raises:
+        EvaluationError: they are recorded objects, or arrays within something.
+    """
+    left, right = _listed(left), _listed(right)
+    if isinstance(left, tuple) and isinstance(right, tuple):
+        return len(left) == len(right) and all(map(_equal, left, right))
+    if isinstance(left, TensorView) or isinstance(right, TensorView):
+        return _same(left, right)
+    for value in (left, right):
+        if isinstance(value, (TreeView, np.ndarray, Namespace)):
+            raise EvaluationError(f"{_kind(value)} cannot be compared like this")
+    return bool(left == right)
+
+
+def _ordered(holds: Callable[[Any, Any], bool], left: Any, right: Any) -> bool:
+    """Compare by the first entries that differ, as Python does, of tuples within tuples too."""
+    left, right = _listed(left), _listed(right)
+    if isinstance(left, tuple) and isinstance(right, tuple):
+        for a, b in zip(left, right, strict=False):
+            if not _equal(a, b):
+                return _ordered(holds, a, b)
+        return holds(len(left), len(right))
+    return bool(holds(left, right))
 
 
 def _contains(box: Any, item: Any) -> bool:
     if isinstance(box, TreeView):
-        return any(key == item for key in box)
-    found: bool = _guarded(lambda: bool(item in box))
-    return found
+        return any(_equal(key, item) for key in box)
+    box = _operand(box)
+    if isinstance(box, np.ndarray):
+        _check_fit(box, item)
+        return bool(_guarded(lambda: (box == item).any()))
+    if isinstance(box, tuple):
+        return any(_equal(entry, item) for entry in box)
+    return bool(_guarded(lambda: item in box))
 
 
 def _same(left: Any, right: Any) -> bool:
@@ -301,14 +381,13 @@ def _conditional(node: ast.IfExp, scope: Mapping[str, Any]) -> Any:
 
 
 def _call(node: ast.Call, scope: Mapping[str, Any]) -> Any:
-    if node.keywords:
-        raise EvaluationError("functions take no keywords here")
-    args = [_evaluate(arg, scope) for arg in node.args]
     if isinstance(node.func, ast.Attribute):
-        return _method(_evaluate(node.func.value, scope), node.func.attr, args)
+        value = _evaluate(node.func.value, scope)
+        return _method(value, node.func.attr, [_evaluate(arg, scope) for arg in node.args])
     if not isinstance(node.func, ast.Name) or node.func.id not in FUNCTIONS:
         name = ast.unparse(node.func)
         raise EvaluationError(f"{_short(name)}() is not known here{near(name, FUNCTIONS)}")
+    args = [_evaluate(arg, scope) for arg in node.args]
     if not args and node.func.id in ("has_nan", "has_inf"):
         args = [scope[NEW]]
     name = node.func.id
@@ -322,7 +401,7 @@ def _method(value: Any, name: str, args: list[Any]) -> Any:
         return tuple(k for k, _ in named) if name == "keys" else tuple(map(value.item, dict(named)))
     renamed = {"size": "shape", "dim": "ndim"}.get(name, name)
     found = attribute(value, renamed)
-    if name == "size" and args:
+    if name == "size" and len(args) == 1 and isinstance(found, tuple):
         return _guarded(lambda: found[args[0]])
     if args:
         raise EvaluationError(f"{name}() takes no arguments here")
@@ -332,18 +411,28 @@ def _method(value: Any, name: str, args: list[Any]) -> Any:
 def _guarded(compute: Callable[[], Any]) -> Any:
     """Return what `compute` gives, its failures as an `EvaluationError`."""
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of numpy, on empty arrays and the like
             return compute()
-    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-        if isinstance(error, TracerError):
-            raise
+    except TracerError:
+        raise
+    except FAILURES as error:
         raise EvaluationError(f"{type(error).__name__}: {error}") from None
 
 
+FAILURES = (
+    *(TypeError, ValueError, ArithmeticError, LookupError, AttributeError),
+    *(MemoryError, RecursionError),
+)
+"""What Python and numpy raise for values that they cannot compute with."""
+
+
 def _plain(value: Any) -> Any:
-    """Return a numpy scalar as Python's; refuse arrays of Python objects, which can outgrow."""
+    """Return a numpy scalar as Python's; refuse complex numbers and arrays of objects."""
     if isinstance(value, np.ndarray) and value.dtype == object:
         raise EvaluationError("the result does not fit the array's type")
+    if isinstance(value, complex) and not isinstance(value, np.generic):
+        raise EvaluationError("the result is a complex number")
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -359,7 +448,7 @@ def truth(value: Any) -> bool:
         raise EvaluationError(
             "an array of several values is neither true nor false; use any or all"
         )
-    return bool(value)
+    return bool(_guarded(lambda: bool(value)))
 
 
 def _kind(value: Any) -> str:
@@ -440,19 +529,34 @@ def _reduced(array: np.ndarray, name: str) -> Any:
 
 def _of_array(name: str) -> Callable[..., Any]:
     """Return a function for tensors, arrays and (as Python's own) several numbers."""
-    python: dict[str, Callable[..., Any]] = {"min": min, "max": max, "sum": sum}
+    several: dict[str, Callable[[list[Any]], Any]] = {"min": _least, "max": _most, "sum": _sum}
 
-    def function(*args: Any) -> Any:
-        if len(args) == 1 and isinstance(args[0], TensorView):
+    def function(first: Any, *others: Any) -> Any:
+        if not others and isinstance(first, TensorView):
             known = name in ("min", "max", "mean", "std")
-            return args[0].attribute(name) if known else _reduced(args[0].attribute("data"), name)
-        if len(args) == 1 and isinstance(args[0], np.ndarray):
-            return _reduced(args[0], name)
-        if name not in python:
-            raise EvaluationError(f"{name}() takes a tensor")
-        return python[name](*args)
+            return first.attribute(name) if known else _reduced(first.attribute("data"), name)
+        if not others and isinstance(first, np.ndarray):
+            return _reduced(first, name)
+        if name not in several or (others and name == "sum"):
+            raise EvaluationError(f"{name}() cannot take these values")
+        return several[name]([first, *others] if others else list(iter(first)))
 
     return function
+
+
+def _least(values: list[Any]) -> Any:
+    return _guarded(lambda: reduce(lambda a, b: b if _ordered(operator.lt, b, a) else a, values))
+
+
+def _most(values: list[Any]) -> Any:
+    return _guarded(lambda: reduce(lambda a, b: b if _ordered(operator.gt, b, a) else a, values))
+
+
+def _sum(values: list[Any]) -> Any:
+    """Return the sum from left to right: what Python adds in a better way differs by version."""
+    if not all(isinstance(value, (int, float)) for value in values):
+        raise EvaluationError("sum() takes numbers")
+    return reduce(operator.add, values, 0)
 
 
 def _logical(name: str) -> Callable[[Any], bool]:
@@ -474,13 +578,13 @@ def _size(value: Any) -> int:
     return len(value)
 
 
-def _round(value: Any, digits: int = 0) -> Any:
-    if not -20 <= digits <= 20:
+def _round(value: Any, *digits: int) -> Any:
+    if digits and not -20 <= digits[0] <= 20:
         raise EvaluationError("round() takes between -20 and 20 digits")
     value = _operand(value)
     if isinstance(value, np.ndarray):
-        return np.round(value, digits)
-    return round(value, digits) if digits else round(value)
+        return np.round(value, digits[0] if digits else 0)
+    return round(value, *digits)
 
 
 REDUCTIONS: dict[str, Callable[[np.ndarray], Any]] = {

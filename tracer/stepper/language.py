@@ -46,6 +46,9 @@ class Reply:
 
 Handler = Callable[["Stepper", str], Reply]
 
+MAX_LINE = 4000
+"""Characters of a command line; Python reads no number that is much longer."""
+
 COMMANDS: dict[str, Handler] = {}
 """Every command by each of its names."""
 
@@ -97,6 +100,8 @@ class Stepper(Cursor):
             InputError: an unknown command or a wrong argument.
             MissingError: what it asks for is not in the recording.
         """
+        if len(line) > MAX_LINE:
+            raise InputError(f"a command has at most {MAX_LINE} characters, this one {len(line)}")
         line = line.strip() or self._last
         self._last = line
         replies: list[Reply] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from tracer.stepper.values import Namespace, Reader, TensorView, TreeView
 
 WIDTH = 160
 """Characters of one value on one line."""
+
+MOST_BITS = 10_000
+"""Bits of a whole number that is written in decimal; Python refuses long ones."""
 
 
 def clean(text: str, limit: int = WIDTH) -> str:
@@ -69,6 +73,8 @@ def value(found: Any, limit: int = WIDTH) -> str:
         inner = ", ".join(value(item, limit) for item in found[:20])
         end = ", …" if len(found) > 20 else "," if len(found) == 1 else ""
         return clean(f"({inner}{end})", limit)
+    if isinstance(found, int) and found.bit_length() > MOST_BITS:
+        return clean(f"{found:#x}", limit)
     return clean(f"{found!r}", limit)
 
 
@@ -165,8 +171,15 @@ def source_line(timeline: Timeline, place: Source | None) -> str:
 
 
 def end_of_block(lines: list[str], start: int) -> int:
-    """Return the last line of the function that begins at line `start` (1-based)."""
-    return start - 1 + len(inspect.getblock([f"{line}\n" for line in lines[start - 1 :]]))
+    """Return the last line of the function that begins at line `start` (1-based).
+
+    Of a text that is no Python, where no end can be found, that is the last line of all.
+    """
+    block = [f"{line}\n" for line in lines[start - 1 :]]
+    try:
+        return start - 1 + len(inspect.getblock(block))
+    except (SyntaxError, ValueError, TokenError):
+        return len(lines)
 
 
 EVENTS = {"start": "--Call-- ", "end": "--Return-- ", "line": ""}

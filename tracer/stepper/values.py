@@ -138,10 +138,15 @@ class TreeView:
         return self.value.kind not in ("mapping", "sequence") or len(self) > 0
 
     def __iter__(self) -> Iterator[Any]:
-        """Iterate over keys of a mapping and over values of anything else."""
-        if self.value.kind == "mapping":
-            return (name for name, _ in self.value.items)
-        return (self.read(value) for _, value in self.value.items)
+        """Iterate over keys of a mapping and over values of anything else.
+
+        Raises:
+            MissingError: at the end, where entries were left out of the recording.
+        """
+        for name, value in self.value.items:
+            yield name if self.value.kind == "mapping" else self.read(value)
+        if self.value.elided:
+            raise MissingError(self._left_out(len(self.value.items)))
 
     def attribute(self, name: str) -> Any:
         """Return the field `name`.
@@ -162,26 +167,36 @@ class TreeView:
             MissingError: there is no such entry, or it was left out of the recording.
         """
         if self.value.kind == "sequence" and isinstance(key, slice):
-            return tuple(self)[key]
+            return self._slice(key)
         found = self._at(key)
         if found is None:
             raise MissingError(self._no_item(key))
         return self.read(found)
 
+    def _slice(self, key: slice) -> tuple[Any, ...]:
+        """Return some entries of a sequence, read one by one: its length is only what it says."""
+        chosen = range(*key.indices(len(self)))
+        return tuple([self.item(index) for index in chosen])
+
     def _at(self, key: Any) -> Value | None:
         value = self.value
-        if value.kind != "sequence" or not isinstance(key, int):
+        if value.kind == "sequence" and not isinstance(key, int):
+            return None
+        if value.kind != "sequence":
             return value.get(key) if isinstance(key, (str, int)) else None
         index = key + len(self) if key < 0 else key
         return value.items[index][1] if 0 <= index < len(value.items) else None
 
     def _no_item(self, key: Any) -> str:
         value = self.value
-        if value.elided and isinstance(key, int) and 0 <= key < len(self):
-            return f"entry {key} was left out of the recording ({len(value.items)} are there)"
+        if value.kind == "sequence" and isinstance(key, int) and -len(self) <= key < len(self):
+            return self._left_out(key % len(self))
         known = [name for name, _ in value.items]
         held = f"it has {', '.join(known[:8])}" if known else "it is empty"
         return f"this {value.type} has no entry {key!r}: {held}"
+
+    def _left_out(self, key: int) -> str:
+        return f"entry {key} was left out of the recording ({len(self.value.items)} are there)"
 
     def tensors(self) -> Iterator[TensorView]:
         """Yield every tensor in it."""

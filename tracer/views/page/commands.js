@@ -11,10 +11,13 @@ export function command(cursor, line) {
 
 // Single steps can be told how often, and to visit ops too.
 function travel(cursor, move, by, argument) {
-  const [, ops, times = "1"] = /^(ops?(?=\s|$))?\s*([1-9]\d*)?$/.exec(argument) ?? refuse("argument", { text: argument });
+  const [, ops, times = "1"] = /^(ops?(?=\s|$))?\s*(0*[1-9]\d*)?$/.exec(argument) ?? refuse("argument", { text: argument });
   if ((argument && !["into", "over"].includes(move)) || (ops && move !== "into")) refuse("argument", { text: argument });
   let stop = null;
-  for (let i = 0; i < Number(times) && !stop; i++) stop = cursor[move](by, Boolean(ops));
+  for (let i = 0, before; i < Number(times) && !stop && before !== cursor.tick; i++) {
+    before = cursor.tick;
+    stop = cursor[move](by, Boolean(ops));
+  }
   return stop;
 }
 

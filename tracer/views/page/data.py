@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import tracer.record as record
-from tracer.record import Call, Line, Source, TensorState, TensorSummary, Trace, Value
+from tracer.record import Call, Line, Source, TensorState, Trace, Value
 from tracer.record.codec import encode
 from tracer.views.page.beside import beside
 from tracer.views.page.labels import files, labels
@@ -45,7 +45,8 @@ class Contents:
 
     def data(self, lang: str) -> dict[str, Any]:
         """Return the JSON part."""
-        encoded = encode(_rounded(self.trace), (Source, Value), frozenset({"blobs"}))
+        encoded = encode(self.trace, (Source, Value), frozenset({"blobs"}))
+        _tell_floats(encoded)
         return {
             "lang": lang,
             "texts": json.loads(static("texts.json")),
@@ -92,17 +93,23 @@ def _arrays(trace: Trace) -> Iterator[tuple[str, np.ndarray]]:
                 yield f"data/{state.id}", data.astype(np.float32)
 
 
-def _rounded(trace: Trace) -> Trace:
-    """Return the trace with statistics in six digits: more are not shown, and cost space."""
-    states = (replace(s, summary=_rounded_summary(s.summary)) for s in trace.tensors)
-    return replace(trace, tensors=tuple(states), blobs={})
+def _tell_floats(encoded: Mapping[str, Any]) -> None:
+    """Write floats that are whole as ``{"float": "8.0"}`` where an expression can tell them.
 
-
-def _rounded_summary(summary: TensorSummary) -> TensorSummary:
-    names = ("min", "max", "mean", "std", "zeros")
-    numbers = {name: getattr(summary, name) for name in names}
-    short = {n: float(f"{x:.6g}") for n, x in numbers.items() if isinstance(x, float)}
-    return replace(summary, **short)  # type: ignore[arg-type]
+    JSON in a browser has one kind of numbers; Python, and an expression, has two.
+    """
+    columns = encoded["columns"]
+    trace = dict(zip(columns["Trace"], encoded["root"], strict=False))
+    states = [dict(zip(columns["TensorState"], row, strict=False)) for row in trace["tensors"]]
+    rows = {
+        "Value": encoded["tables"].get("Value", ()),
+        "TensorSummary": [state["summary"] for state in states],
+    }
+    for name, fields in (("Value", ("scalar",)), ("TensorSummary", ("min", "max"))):
+        for row in rows[name]:
+            for at in map(columns[name].index, fields):
+                if at < len(row) and isinstance(row[at], float) and row[at].is_integer():
+                    row[at] = {"float": repr(row[at])}
 
 
 # --- leaving things out ---------------------------------------------------------------------------

@@ -39,6 +39,7 @@ function decoded({ trace: { columns, tables, root }, defaults, beside }) {
     items: bound, changed: bound, args: (i) => values[i], result: (i) => values[i], source: (i) => sources[i],
     called_from: (i) => sources[i], summary: maybe("TensorSummary"), preview: maybe("Preview"),
     ranges: (pairs) => pairs.map((pair) => pair.map(number)), tensor: (i) => tensors[i],
+    scalar: exact, min: exact, max: exact,
   };
   const trace = Object.fromEntries(columns.Trace.map((name, i) => [name, root[i] ?? defaults.Trace[i]]));
   const named = (type, rows) => new Map(Object.entries(rows).map(([name, cells]) => [name, row(type, cells)]));
@@ -68,10 +69,13 @@ function linked(trace) {
   return trace;
 }
 
+// As Python has it: a whole number as a BigInt; a float that is whole is written as {"float": "8.0"}.
+const exact = (value) => (Number.isInteger(value) ? BigInt(value) : number(value));
+
 // A number that JSON cannot hold is written as {"float": "nan"} or {"int": "0x…"}.
 function number(value) {
   if (value === null || typeof value !== "object" || Array.isArray(value)) return value;
-  if (!("int" in value)) return { nan: NaN, inf: Infinity, "-inf": -Infinity }[value.float];
+  if (!("int" in value)) return { nan: NaN, inf: Infinity, "-inf": -Infinity }[value.float] ?? Number(value.float);
   return value.int.startsWith("-") ? -BigInt(value.int.slice(1)) : BigInt(value.int);
 }
 

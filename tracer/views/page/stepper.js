@@ -1,6 +1,6 @@
 // The cursor over a recording: the same moves and stops as tracer/stepper, held equal by the cases
 // in tests/cases. The state at a position depends on the position alone.
-import { attempt, parse, refuse, Refused, truth } from "./evaluate.js";
+import { attempt, parse, refuse, Refused, TensorView, TreeView, truth } from "./evaluate.js";
 import { own } from "./record.js";
 
 // --- what is so at a tick ---
@@ -203,7 +203,7 @@ export class Cursor {
   truths(expression, places) {
     const found = places.map((position, i) => {
       const { call, line } = position;
-      const counters = { nth: call.nth, iteration: line?.round ?? 0, hits: i + 1 };
+      const counters = { nth: BigInt(call.nth), iteration: BigInt(line?.round ?? 0), hits: BigInt(i + 1) };
       return attempt(() => truth(expression.value(this.scope(position, call, counters))));
     });
     if (found.length && found.every((it) => it instanceof Refused)) throw found[0];
@@ -223,20 +223,18 @@ export class Cursor {
     const result = kind === "end" && position.call === call ? call.result : null;
     const read = (value) => {
       if (value.kind === "scalar") return value.scalar;
-      if (value.tensor) return current(value.tensor, tick);
-      if (value.kind !== "sequence") return value;
-      const list = value.items.map(([, item]) => read(item));
-      list.length += value.elided; // what was left out of the recording is a hole
-      return Object.assign(list, { brief: value.brief });
+      return value.tensor ? new TensorView(current(value.tensor, tick), value.params) : new TreeView(value);
     };
+    const fresh = () => [...changed(position).map(([, value]) => value), result].filter(Boolean).map(read);
+    // undefined where the name is nothing here
     const get = (name) => {
+      if (name === "__new__") return fresh();
       const value = held(call, name, tick) ?? (RESULTS.includes(name) ? result : null);
       if (value) return read(value);
       if (name === "self" && call.kind === "module") return moduleValue(this.trace.modules, call.path);
-      return own(counters, name) ?? unknown(name);
+      return own(counters, name);
     };
-    const fresh = () => [...changed(position).map(([, value]) => value), result].filter(Boolean).map(read);
-    return { get, read, fresh };
+    return { get, read, fresh, unknown };
   }
 
   // What `find` searches at a position: a call's names and shapes at its start, a line's text.
