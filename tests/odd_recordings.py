@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tracer.record import Trace, Value
+from tracer.record import Call, Trace, Value
 from tracer.recording import Recording
 
 ESCAPES = (
@@ -17,12 +17,7 @@ ESCAPES = (
 )
 """What a terminal obeys, what turns the reading direction, a line break, and markup."""
 
-# Fields that name one of a few known things.
-_FIXED = {
-    Trace: {"kind"},
-    Value: {"kind"},
-}
-_ALWAYS = {"grains", "keep", "only", "packages"}
+_KEPT = {"kind", "blobs"}  # what names one of a few known things, and what is no text
 
 
 def poisoned(trace: Trace, poison: str = ESCAPES) -> Recording:
@@ -34,10 +29,7 @@ def poisoned(trace: Trace, poison: str = ESCAPES) -> Recording:
 
 
 def _fields(item: Any, change: Callable[[str], str]) -> dict[str, Any]:
-    fixed = _FIXED.get(type(item) if not isinstance(item, Trace) else Trace, set())
-    if hasattr(item, "path") and hasattr(item, "nth"):
-        fixed = {"kind"}
-    kept = fixed | {"blobs", "grains"}
+    kept = _KEPT if isinstance(item, (Trace, Value, Call)) else {"grains"}
     return {
         field.name: getattr(item, field.name)
         if field.name in kept

@@ -17,7 +17,7 @@ from tracer.rcnn.anatomy import fitting
 from tracer.record import Trace
 from tracer.record.checks import damage
 
-COUNT = int(os.environ.get("TRACER_FUZZ", "150"))
+COUNT = int(os.environ.get("TRACER_FUZZ", "200"))
 
 
 def test_every_view_takes_every_mutation():
