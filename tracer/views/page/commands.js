@@ -40,8 +40,9 @@ function each(cursor, argument, act) {
 }
 
 function select(cursor, by) {
-  if (!cursor.stack[cursor.selected + by]) refuse("stack");
-  cursor.selected += by;
+  const wanted = Math.min(Math.max(cursor.selected + by, 0), cursor.stack.length - 1);
+  if (wanted === cursor.selected || Number.isNaN(wanted)) refuse("stack");
+  cursor.selected = wanted;
 }
 
 function goto(cursor, argument) {

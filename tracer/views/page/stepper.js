@@ -231,7 +231,7 @@ export class Cursor {
       if (name === "__new__") return fresh();
       const value = held(call, name, tick) ?? (RESULTS.includes(name) ? result : null);
       if (value) return read(value);
-      if (name === "self" && call.kind === "module") return moduleValue(this.trace.modules, call.path);
+      if (name === "self" && call.kind === "module") return read(moduleValue(this.trace.modules, call.path));
       return own(counters, name);
     };
     return { get, read, fresh, unknown };
