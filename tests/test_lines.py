@@ -82,6 +82,7 @@ def events(trace):
     return calls, trace.lines
 
 
+@pytest.mark.machine
 @pytest.mark.skipif(len(WATCHERS) < 2, reason="this Python has sys.settrace alone")
 def test_both_watchers_make_one_record_of_a_pass(rcnn, two_images, monkeypatch):
     rcnn(two_images)  # the first pass sets the scales that later ones find
