@@ -32,7 +32,7 @@ test-fast: lint
 
 # Also 10,000 mutated recordings, and on each other Python here, with the lowest versions declared, and from the built files.
 test-all: test dist
-	TRACER_FUZZ=10000 $(BIN)/python -m pytest -q tests/test_fuzz.py
+	TRACER_FUZZ=10000 $(BIN)/python -m pytest -q tests/test_fuzz.py tests/test_lasting.py tests/test_store.py
 	PYTHON=$(PYTHON) tests/every_python.sh
 
 dist: $(VENV)/.stamp-dev

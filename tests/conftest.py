@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 
 import pytest
-from leftovers import pytest_collection_finish, pytest_runtest_logfinish  # noqa: F401
+from leftovers import (  # noqa: F401
+    forgetful,
+    pytest_collection_finish,
+    pytest_runtest_logfinish,
+)
 from recordings import recordings_folder, shared  # noqa: F401
 from skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401
 

@@ -12,6 +12,7 @@ import gc
 import sys
 
 import psutil
+import pytest
 
 MUCH = 100e6  # bytes
 
@@ -22,6 +23,15 @@ _kept = 0  # bytes held after the last search
 def pytest_collection_finish():
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgetful(request):
+    """At the end of a file, forget what its own helpers and those that it imports remember."""
+    yield
+    for thing in vars(request.module).values():
+        if hasattr(thing, "cache_clear") and not thing.__module__.startswith("tracer"):
+            thing.cache_clear()
 
 
 def pytest_runtest_logfinish():

@@ -27,6 +27,8 @@ from tracer.errors import InputError
 from tracer.record.checks import problems
 
 ROOT = Path(__file__).parent.parent
+LONG = "TRACER_FUZZ" in os.environ
+"""As `make test-all` runs them: more interrupts, and more recordings in one process."""
 
 
 def small():
@@ -97,14 +99,14 @@ def test_also_one_of_a_run_that_failed():
 
 def test_fifty_recordings_take_no_more_memory_than_a_few():
     script = """
-import resource, gc, torch, tracer
+import resource, gc, sys, torch, tracer
 from torch import nn
 model = nn.Sequential(*[nn.Conv2d(8, 8, 3, padding=1) for _ in range(6)])
 x = torch.randn(4, 8, 96, 96)
 def used():
     with open("/proc/self/statm") as f:
         return int(f.read().split()[1]) * resource.getpagesize() / 1e6
-for i in range(50):
+for i in range(int(sys.argv[1])):
     with torch.no_grad():
         tracer.trace(model, x, keep=True)
     if i == 9:
@@ -114,7 +116,11 @@ print(used() - before)
     if not Path("/proc/self/statm").exists():
         pytest.skip("this system does not tell how much memory a process uses: no /proc")
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script, "1000" if LONG else "50"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert float(done.stdout) < 30  # MB; one recording keeps 9
 
@@ -238,7 +244,7 @@ def interrupt_everywhere() -> None:
     while interrupted(model, x, at):
         assert left(model) == [], f"after an interrupt at line event {at}: {left(model)}"
         came += 1
-        at += 1 if came < 150 else 23
+        at += 1 if came < 150 else (11 if LONG else 23)
     assert left(model) == []
     assert problems(tracer.trace(model, x)) == []
     print(came)
@@ -255,7 +261,7 @@ def test_an_interrupt_at_any_step_leaves_nothing():
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 200
+    assert int(done.stdout) > (500 if LONG else 200)
 
 
 def test_an_interrupt_while_a_run_goes_on_is_the_users_own():

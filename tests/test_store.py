@@ -10,6 +10,7 @@ import stat
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -432,6 +433,36 @@ def counted(then):
 os.replace, os.unlink = counted(replace), counted(unlink)
 save(handmade.repeated_pass(), sys.argv[1], shard_bytes=100)
 """
+
+
+SAVING = """
+import sys
+sys.path[:0] = sys.argv[2:]
+import handmade
+from tracer.record.store import save
+print("ready", flush=True)
+while True:
+    for make in (handmade.tiny_pass, handmade.repeated_pass):
+        save(make(), sys.argv[1], shard_bytes=100)
+"""
+KILLS = 100 if "TRACER_FUZZ" in os.environ else 3
+
+
+def test_killed_at_any_moment(path):
+    """While shards replace shards, again and again: old or new, whole, and nothing left by then."""
+    here = Path(__file__).parent
+    command = [sys.executable, "-c", SAVING, str(path), str(here), str(here.parent)]
+    whole = (handmade.tiny_pass(), handmade.repeated_pass())
+    for kill in range(KILLS):
+        saving = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert saving.stdout.readline() == b"ready\n"
+        time.sleep(0.02 + 0.0017 * (kill * 37 % 101))
+        saving.kill()
+        saving.wait()
+        saving.stdout.close()
+        assert any(same(load(path), each) for each in whole)
+        save(handmade.tiny_pass(), path, shard_bytes=100)
+        assert files_in(path.parent) == SHARDED
 
 
 @pytest.mark.parametrize("after", range(9))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -348,6 +349,8 @@ def figure(height: float) -> Callable[[Callable[..., None]], Callable[..., Figur
     """
 
     def decorate(draw: Callable[..., None]) -> Callable[..., Figure]:
+        takes = inspect.signature(draw)
+
         @wraps(draw)
         def make(
             source: Trace | Anatomy,
@@ -365,6 +368,8 @@ def figure(height: float) -> Callable[[Callable[..., None]], Callable[..., Figur
             fonts = families()
             with mpl.rc_context({"font.family": fonts, "axes.unicode_minus": True}):
                 sheet = _sheet(ax, THEMES[theme], lang, fonts, size, height)
+                # here, since a wrong option is no fault of the recording
+                takes.bind(sheet, parts, image, **more)
                 with fitting("the figure"):
                     draw(sheet, parts, image, **more)
             _find_glyphs(sheet.figure)
