@@ -453,6 +453,7 @@ def test_killed_at_any_moment(path):
     here = Path(__file__).parent
     command = [sys.executable, "-c", SAVING, str(path), str(here), str(here.parent)]
     whole = (handmade.tiny_pass(), handmade.repeated_pass())
+    save(whole[0], path, shard_bytes=100)
     for kill in range(KILLS):
         saving = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert saving.stdout.readline() == b"ready\n"

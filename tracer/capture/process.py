@@ -39,9 +39,9 @@ class _Counted:
     def begin(self) -> None:
         """One user more."""
         with _lock:
-            self.users += 1
-            if self.users == 1:
+            if self.users == 0:
                 self.change()
+            self.users += 1
 
     def end(self) -> None:
         """One user less."""
@@ -99,7 +99,7 @@ class _HeldSignals(_Counted):
             super().end()
 
     def change(self) -> None:
-        """Stand before the handlers."""
+        """Stand before the handlers, that of Ctrl-C first."""
         for number in filter(None, (getattr(signal, name, None) for name in SIGNALS)):
             handler = signal.getsignal(number)
             if callable(handler) and handler != self.arrived:
@@ -107,8 +107,8 @@ class _HeldSignals(_Counted):
                 signal.signal(number, self.arrived)
 
     def change_back(self) -> None:
-        """Put the handlers back that are still ours to put back."""
-        for number, handler in self.handlers.items():
+        """Put the handlers back that are still ours to put back, that of Ctrl-C last."""
+        for number, handler in reversed(self.handlers.items()):
             if signal.getsignal(number) == self.arrived:
                 signal.signal(number, handler)
 
