@@ -266,7 +266,7 @@ def _begun(place: Path) -> Iterator[tuple[BinaryIO, Path]]:
     while True:
         unfinished = place / secrets.token_hex(6).join(UNFINISHED)
         file = open(unfinished, "xb")  # noqa: SIM115
-        if _held(file) and unfinished.exists():
+        if hold(file) and unfinished.exists():
             break  # else another process, which swept here in between, took it for left over
         file.close()
     try:
@@ -277,7 +277,7 @@ def _begun(place: Path) -> Iterator[tuple[BinaryIO, Path]]:
             unfinished.unlink()
 
 
-def _held(file: BinaryIO) -> bool:
+def hold(file: BinaryIO) -> bool:
     """Lock a file for as long as it is open; False where another process has locked it."""
     if fcntl is None:
         return True
@@ -294,11 +294,19 @@ def sweep(place: Path) -> None:
     """Remove the unfinished files that no living process is writing."""
     start, end = UNFINISHED
     for left in place.glob(f"{start}*{end}"):
-        with contextlib.suppress(OSError):
-            if fcntl is not None:
-                with open(left, "rb") as file:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            left.unlink()
+        remove_abandoned(left)
+
+
+def remove_abandoned(path: Path) -> bool:
+    """Remove a file if no living process holds it, and tell whether that was so."""
+    try:
+        if fcntl is not None:
+            with open(path, "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    except OSError:
+        return False
+    return True
 
 
 def _sync_folder(place: Path) -> None:

@@ -78,7 +78,6 @@ HEAVY = frozenset(
 _PACKED = frozenset({"quantized", "onednn", "mkldnn", "mkl"})  # kernels with weights of their own
 
 
-@functools.lru_cache(maxsize=4096)
 def formula(kernel: Any) -> Formula | None:
     """Return what counts a kernel's multiply-adds; None where nothing does."""
     theirs = flop_registry.get(kernel._overloadpacket)
@@ -87,7 +86,6 @@ def formula(kernel: Any) -> Formula | None:
     return OURS.get(kernel._schema.name)
 
 
-@functools.lru_cache(maxsize=4096)
 def uncounted(kernel: Any) -> str:
     """Return the name of a kernel that multiplies much and that nothing counts, else ``""``."""
     name: str = kernel._schema.name
@@ -100,21 +98,21 @@ Count = tuple[int, tuple[str, ...]]
 """Multiply-adds, and the kernels that nothing counts."""
 
 
-def counted(
-    kernel: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any = None
-) -> Count:
-    """Count the multiply-adds of one call of a kernel."""
+@functools.lru_cache(maxsize=4096)
+def counter(kernel: Any) -> Callable[[tuple[Any, ...], dict[str, Any], Any], Count] | None:
+    """Return what counts a call of a kernel from its arguments and result; None for most."""
     count = formula(kernel)
     if count is not None:
-        return count(*args, **kwargs, out_val=result), ()
+        return lambda args, kwargs, result: (count(*args, **kwargs, out_val=result), ())
     if unknown := uncounted(kernel):
-        return 0, (unknown,)
+        return lambda args, kwargs, result: (0, (unknown,))
     if _is_composite(kernel):
-        return _of_parts(kernel, *_shapes(args), *_shapes(sorted(kwargs.items())))
-    return 0, ()
+        return lambda args, kwargs, result: _of_parts(
+            kernel, *_shapes(args), *_shapes(sorted(kwargs.items()))
+        )
+    return None
 
 
-@functools.lru_cache(maxsize=4096)
 def _is_composite(kernel: Any) -> bool:
     """Whether an operation is written in terms of others.
 
@@ -138,9 +136,10 @@ class _Parts(TorchDispatchMode):
     ) -> Any:
         """Run the kernel and count it."""
         result = func(*args, **(kwargs or {}))
-        count, unknown = counted(func, args, kwargs or {}, result)
-        self.count += count
-        self.unknown.update(unknown)
+        if (counted := counter(func)) is not None:
+            count, unknown = counted(args, kwargs or {}, result)
+            self.count += count
+            self.unknown.update(unknown)
         return result
 
 

@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode, _get_current_function_mode
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
 
 from tracer.capture.hooks import name_arguments
-from tracer.capture.macs import counted
+from tracer.capture.macs import counter
 
 if TYPE_CHECKING:
     from tracer.capture.recorder import Recorder
@@ -172,9 +172,9 @@ class _Kernels(TorchDispatchMode):
             writer = recorder.current()
             for tensor in _written(writes, args, kwargs):
                 recorder.states.wrote(tensor, writer)
-        if recorder.current() is not None:
-            count, unknown = counted(func, args, kwargs, result)
-            recorder.add_macs(count, unknown)
+        counted = counter(func)
+        if counted is not None and recorder.current() is not None:
+            recorder.add_macs(*counted(args, kwargs, result))
         return result
 
 

@@ -7,7 +7,6 @@ one removes those that nobody has locked.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import tempfile
@@ -15,10 +14,7 @@ import weakref
 from pathlib import Path
 from typing import BinaryIO
 
-try:
-    import fcntl
-except ImportError:  # Windows: an open file cannot be removed, which is lock enough
-    fcntl = None  # type: ignore[assignment]
+from tracer.files import hold, remove_abandoned
 
 PREFIX = "tracer-values-"
 LOCK = "in-use"
@@ -30,10 +26,7 @@ def folder(owner: object) -> Path:
     while True:
         made = Path(tempfile.mkdtemp(prefix=PREFIX))
         lock = open(made / LOCK, "xb")  # noqa: SIM115 (open as long as the owner lives)
-        if fcntl is not None:
-            with contextlib.suppress(OSError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if (made / LOCK).exists():
+        if hold(lock) and (made / LOCK).exists():
             break  # else a process that swept just then took it for left over
         lock.close()
     weakref.finalize(owner, _remove, made, lock, os.getpid())
@@ -50,10 +43,5 @@ def _remove(made: Path, lock: BinaryIO, process: int) -> None:
 def sweep() -> None:
     """Remove the folders of processes that were killed."""
     for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with contextlib.suppress(OSError):
-            if fcntl is not None:
-                with open(left / LOCK, "rb") as lock:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            else:
-                (left / LOCK).unlink()
+        if remove_abandoned(left / LOCK):
             shutil.rmtree(left, ignore_errors=True)
