@@ -19,9 +19,9 @@ import torch
 
 import tracer
 from tracer.rcnn.demo import default_scene, demo_model
-from tracer.views.widgets import EXPLORERS
-from tracer.views.widgets.controls import Choice, Control, Slider
-from tracer.views.widgets.explorer import Explorer
+from tracer.views.explorers import EXPLORERS
+from tracer.views.explorers.controls import Choice, Control, Slider
+from tracer.views.explorers.explorer import Explorer
 
 
 def recording(size: int) -> tracer.Trace:

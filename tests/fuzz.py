@@ -31,11 +31,11 @@ from tracer.errors import TracerError
 from tracer.rcnn.narration import explain
 from tracer.recording import Recording, load
 from tracer.stepper import COMMANDS, Stepper
-from tracer.views import plain
-from tracer.views.formats import FORMATS
-from tracer.views.parameters import parameters
-from tracer.views.widgets import EXPLORERS
-from tracer.views.widgets.explorer import Explorer
+from tracer.views.explorers import EXPLORERS
+from tracer.views.explorers.explorer import Explorer
+from tracer.views.reports.formats import FORMATS
+from tracer.views.reports.parameters import parameters
+from tracer.views.screen import prompt as plain
 
 STORIES: tuple[Callable[[], Recording], ...] = (
     handmade.tiny_pass,

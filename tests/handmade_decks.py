@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from tracer.views.figures.palette import THEMES
-from tracer.views.fonts import families
-from tracer.views.slides.model import (
+from tracer.views.kit.fonts import families
+from tracer.views.kit.palette import THEMES
+from tracer.views.slides.deck import (
     Cells,
     Code,
     CodeStep,

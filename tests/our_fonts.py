@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tracer.views import fonts
+from tracer.views.kit import fonts
 
 
 def with_our_fonts(folder: Path) -> dict[str, str]:

@@ -24,7 +24,7 @@ from tracer.rcnn.anatomy.geometry import decode, encode, iou
 from tracer.rcnn.anatomy.training import match
 from tracer.record import Trace
 from tracer.views.figures import FIGURES
-from tracer.views.page.scenes import scenes
+from tracer.views.page.drawings import scenes
 
 pytestmark = pytest.mark.slow
 

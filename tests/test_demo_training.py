@@ -13,7 +13,7 @@ from rich.console import Console
 
 from tracer.errors import TracerError
 from tracer.rcnn.demo import commands
-from tracer.rcnn.demo.training import (
+from tracer.rcnn.demo.train import (
     LOSSES,
     Phase,
     TrainConfig,

@@ -7,7 +7,7 @@ import pytest
 from anatomy_passes import recorded
 
 from tracer.rcnn.anatomy import anatomy
-from tracer.views.figures.cells import box_of_level, fig_boxes_in_cells
+from tracer.views.figures.level_cells import box_of_level, fig_boxes_in_cells
 
 pytestmark = pytest.mark.slow
 

@@ -24,9 +24,10 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, resnet18, resnet50
 import tracer
 from tracer.errors import InputError, MissingError
 from tracer.rcnn.anatomy import Anatomy, anatomy
-from tracer.views.figures import FIGURES, STAGES, in_stage, palette
+from tracer.views.figures import FIGURES, STAGES, in_stage
 from tracer.views.figures.backbone import basic_block_cost, bottleneck_cost, receptive_fields
 from tracer.views.figures.sheet import columns, wrap
+from tracer.views.kit import palette
 
 pytestmark = pytest.mark.slow
 

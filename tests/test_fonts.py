@@ -15,7 +15,7 @@ from fontTools.ttLib import TTFont
 from matplotlib.font_manager import FontManager, fontManager, json_dump
 from our_fonts import without_fonts
 
-from tracer.views import fonts
+from tracer.views.kit import fonts
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted(fonts.FOLDER.glob("*.ttf"))
@@ -132,10 +132,10 @@ sys.path.insert(0, sys.argv[2])
 import handmade_decks as decks
 import matplotlib
 from matplotlib.figure import Figure
-from tracer.views import fonts
+from tracer.views.kit import fonts
 from tracer.views.slides.pdf import set_pdf
 from tracer.views.slides.pptx import write_pptx
-from tracer.views.widgets.drawing import _font
+from tracer.views.explorers.drawing import _font
 folder = Path(sys.argv[1])
 figure = Figure()
 figure.add_subplot().set_title("特征金字塔：候选框与锚框", fontfamily=fonts.families())

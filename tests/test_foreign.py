@@ -18,7 +18,7 @@ from tracer.errors import InputError
 from tracer.foreign import clean, clean_lines, in_prose
 from tracer.record.checks import problems
 from tracer.stepper import COMMANDS, Stepper
-from tracer.views import plain
+from tracer.views.screen import prompt as plain
 
 STORIES = {
     story.__name__: story

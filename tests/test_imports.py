@@ -16,25 +16,39 @@ PACKAGE = Path(__file__).parent.parent / "tracer"
 
 BASE = {"tracer.record", "tracer.errors", "tracer.files", "tracer.foreign"}
 
+ROOMS = ("kit", "reports", "figures", "page", "screen", "slides", "explorers")
+VIEWS = {f"tracer.views.{room}" for room in ROOMS}
+
 # part → the other parts that its files may import, anywhere in them. A part is a file or a folder;
 # the longest name that fits a file counts. `tracer` itself gives the version and the public names.
 MAY_IMPORT: dict[str, set[str]] = {
     "tracer.record": {"tracer.errors", "tracer.files", "tracer.foreign"},
-    "tracer.recording": {"tracer.foreign", "tracer.record", "tracer.views"},
+    "tracer.recording": {"tracer.foreign", "tracer.record"} | VIEWS,
     "tracer.errors": {"tracer.foreign"},
     "tracer.foreign": set(),
     "tracer.files": {"tracer.errors"},
     "tracer.capture": BASE | {"tracer.rcnn", "tracer.recording"},
     "tracer.rcnn": BASE,
     "tracer.stepper": BASE | {"tracer.rcnn"},
-    "tracer.views": BASE | {"tracer.rcnn", "tracer.stepper"},
+    "tracer.views.kit": BASE | {"tracer.rcnn"},
+    "tracer.views.reports": BASE | {"tracer.rcnn", "tracer.views.kit", "tracer.views.page"},
+    "tracer.views.figures": BASE | {"tracer.rcnn", "tracer.views.kit"},
+    "tracer.views.page": BASE | {"tracer.rcnn", "tracer.stepper", "tracer.views.kit"},
+    "tracer.views.screen": BASE | {"tracer.rcnn", "tracer.stepper", "tracer.views.kit"},
+    "tracer.views.slides": BASE
+    | {"tracer.rcnn", "tracer.stepper"}
+    | {"tracer.views.figures", "tracer.views.kit", "tracer.views.page"},
+    "tracer.views.explorers": BASE
+    | {"tracer.rcnn", "tracer.stepper"}
+    | {"tracer.views.figures", "tracer.views.kit", "tracer.views.page", "tracer.views.reports"},
+    "tracer.views": set(),
     "tracer.debugger": {
         *("tracer.capture", "tracer.errors", "tracer.record", "tracer.recording"),
-        *("tracer.stepper", "tracer.views"),
+        *("tracer.stepper", "tracer.views.screen"),
     },
     "tracer.commands": BASE
     | {"tracer", "tracer.capture", "tracer.rcnn", "tracer.recording", "tracer.stepper"}
-    | {"tracer.views"},
+    | VIEWS,
     "tracer.cli": {"tracer", "tracer.commands", "tracer.errors", "tracer.foreign"},
     "tracer.__main__": {"tracer.cli"},
     "tracer": {"tracer.capture", "tracer.record", "tracer.recording"},
@@ -52,10 +66,10 @@ HEAVY: dict[str, set[str]] = {
     "tracer.rcnn.onnx": TORCH | {"onnx", "onnxruntime"},
     "tracer.rcnn.demo": TORCH,
     "tracer.views.figures": {"matplotlib"},
-    "tracer.views.fonts": {"matplotlib"},
-    "tracer.views.widgets": {"matplotlib"},
+    "tracer.views.kit.fonts": {"matplotlib"},
+    "tracer.views.explorers": {"matplotlib"},
     "tracer.views.slides.interactive": {"matplotlib"},
-    "tracer.views.slides.pictures": {"matplotlib"},
+    "tracer.views.slides.illustrations": {"matplotlib"},
 }
 
 

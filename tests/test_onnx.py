@@ -11,7 +11,7 @@ from torch import nn
 import tracer
 from tracer.errors import InputError, MissingError
 from tracer.rcnn import models, onnx
-from tracer.views.exported import detections_beside, graph
+from tracer.views.reports.onnx_graph import detections_beside, graph
 
 pytestmark = pytest.mark.slow
 

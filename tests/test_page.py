@@ -183,7 +183,7 @@ def test_every_text_that_the_script_names_is_there_and_every_text_is_named():
     # Keys that are put together at run time begin with a word and an underscore.
     drawings = "".join(
         (FOLDER / f"{name}.py").read_text("utf-8")
-        for name in ("boxes", "scenes", "labels", "beside")
+        for name in ("boxes", "drawings", "labels", "beside")
     )
     stems = set(re.findall(r"say\(`(\w+_)\$", script))
     stems |= set(re.findall(r'said\(f"(\w+_)\{', drawings))

@@ -8,8 +8,8 @@ import pytest
 
 from tracer.errors import InputError, MissingError
 from tracer.record import query
-from tracer.views.quiz import outputs, predict
-from tracer.views.reasons import shape_of
+from tracer.views.kit.questions import outputs, predict
+from tracer.views.kit.reasons import shape_of
 
 
 def recorded_shape(trace, path, *keys):

@@ -19,16 +19,16 @@ import tracer
 from tracer import recording
 from tracer.record import Trace, store
 from tracer.recording import Recording
-from tracer.views.widgets import EXPLORERS
+from tracer.views.explorers import EXPLORERS
 
 # method → the function that it is, and the options that only the method has
 VIEWS = {
-    "table": ("tracer.views.table.table", {}),
-    "tree": ("tracer.views.tree.tree", {}),
-    "board": ("tracer.views.stages.stages", {}),
-    "architecture": ("tracer.views.architecture.architecture", {}),
-    "to_json": ("tracer.views.contract.to_json", {}),
-    "dataframe": ("tracer.views.table.dataframe", {}),
+    "table": ("tracer.views.reports.table.table", {}),
+    "tree": ("tracer.views.reports.tree.tree", {}),
+    "board": ("tracer.views.reports.board.stages", {}),
+    "architecture": ("tracer.views.reports.architecture.architecture", {}),
+    "to_json": ("tracer.views.reports.contract.to_json", {}),
+    "dataframe": ("tracer.views.reports.table.dataframe", {}),
     "page": ("tracer.views.page.page", {"height"}),
     "slides": ("tracer.views.slides.deck", {"path", "overwrite"}),
 }
@@ -72,7 +72,7 @@ def test_saved_and_loaded(tmp_path):
 
 
 def test_a_view_takes_the_data_alone():
-    from tracer.views.table import table
+    from tracer.views.reports.table import table
 
     assert table(plain()) == Recording.of(plain()).table()
     assert not {*METHODS} & {*vars(Trace)}
@@ -111,7 +111,7 @@ def test_every_explorer_has_its_overload():
     taken = explorers()
     assert set(taken) == set(EXPLORERS)
     for name, mine in taken.items():
-        theirs = options(found(f"tracer.views.widgets.{name}.explorer"))
+        theirs = options(found(f"tracer.views.explorers.{name}.explorer"))
         del theirs["lang"]
         if name == "compare":  # which cannot do without a second recording, and says so
             assert (mine.pop("other"), theirs.pop("other")) == (NEEDED, None)
@@ -125,8 +125,8 @@ from torch import nn
 
 import tracer
 from tracer.views.page import Page
-from tracer.views.report import Table
-from tracer.views.widgets.explorer import Explorer
+from tracer.views.reports.report import Table
+from tracer.views.explorers.explorer import Explorer
 
 model, x = nn.Linear(2, 2), torch.ones(1, 2)
 recording: tracer.Recording = tracer.trace(model, x, keep=True)

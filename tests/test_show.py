@@ -15,8 +15,8 @@ from handmade import failed_pass, hostile_pass, repeated_pass, tiny_construction
 
 from tracer import cli
 from tracer.commands import show
-from tracer.views.formats import FORMATS
-from tracer.views.words import LANGUAGES
+from tracer.views.kit.words import LANGUAGES
+from tracer.views.reports.formats import FORMATS
 
 STORIES = {
     "tiny": tiny_pass,

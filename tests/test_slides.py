@@ -19,10 +19,12 @@ from tracer.rcnn import facts, texts
 from tracer.record.query import find_call
 from tracer.views.figures import FIGURES
 from tracer.views.page.address import read, tick_at
-from tracer.views.slides import build, catalogue, deck, outline, pictures, subject
+from tracer.views.slides import assembly as build
+from tracer.views.slides import catalogue, deck, outline, subject
+from tracer.views.slides import illustrations as pictures
+from tracer.views.slides.deck import Cells, Code, Pictures, Points
 from tracer.views.slides.design import STAGES
-from tracer.views.slides.model import Cells, Code, Pictures, Points
-from tracer.views.slides.source import code, find_function
+from tracer.views.slides.excerpts import code, find_function
 from tracer.views.slides.tables import TABLES
 
 pytestmark = pytest.mark.slow

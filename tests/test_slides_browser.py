@@ -12,10 +12,11 @@ from browsers import Opened, chromium
 from matplotlib.figure import Figure
 
 from tracer.views.figures.sheet import SMALLEST
-from tracer.views.slides import catalogue, deck, pictures
+from tracer.views.slides import catalogue, deck
+from tracer.views.slides import illustrations as pictures
+from tracer.views.slides.deck import Pictures, unstepped
 from tracer.views.slides.design import FIGURE
 from tracer.views.slides.html import write_html
-from tracer.views.slides.model import Pictures, unstepped
 
 pytestmark = pytest.mark.slow
 

@@ -14,8 +14,8 @@ from browsers import Opened, chromium
 from tracer.errors import MissingError
 from tracer.rcnn.anatomy import anatomy
 from tracer.views.slides import deck
+from tracer.views.slides.deck import Deck, Interactive, Pictures, Points, Slide, stilled
 from tracer.views.slides.interactive import INTERACTIVES, interactive
-from tracer.views.slides.model import Deck, Interactive, Pictures, Points, Slide, stilled
 from tracer.views.slides.subject import Subject
 
 pytestmark = pytest.mark.slow

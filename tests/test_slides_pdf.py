@@ -14,9 +14,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from tracer.errors import InputError, MissingError
-from tracer.views import fonts
+from tracer.views.kit import fonts
 from tracer.views.slides import browser, pages, placing
-from tracer.views.slides.model import Deck, Interactive, Pictures, Points, Slide
+from tracer.views.slides.deck import Deck, Interactive, Pictures, Points, Slide
 from tracer.views.slides.pdf import set_pdf, write_pdf
 
 pytestmark = pytest.mark.slow

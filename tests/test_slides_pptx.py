@@ -16,7 +16,7 @@ from our_fonts import with_our_fonts
 
 from tracer.errors import InputError, MissingError
 from tracer.views.slides import measure
-from tracer.views.slides.model import (
+from tracer.views.slides.deck import (
     Cells,
     Code,
     CodeStep,

@@ -17,7 +17,7 @@ from matplotlib.transforms import Bbox
 
 from tracer.views.figures.sheet import FINE
 from tracer.views.slides import catalogue, deck, pages
-from tracer.views.slides.model import Deck, Pictures, Slide
+from tracer.views.slides.deck import Deck, Pictures, Slide
 from tracer.views.slides.pages import Pictured
 
 pytestmark = pytest.mark.slow

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer.views.figures.palette import THEMES
+from tracer.views.kit.palette import THEMES
 from tracer.views.slides import pages, syntax
+from tracer.views.slides.deck import Deck, Slide
 from tracer.views.slides.listing import Listing
 from tracer.views.slides.markup import style
 from tracer.views.slides.measure import Style, breaks
-from tracer.views.slides.model import Deck, Slide
 
 
 def luminance(colour: str) -> float:

@@ -13,7 +13,7 @@ from tracer.cli import main
 from tracer.errors import InputError
 from tracer.record.store import load
 from tracer.stepper import Stepper
-from tracer.views import plain
+from tracer.views.screen import prompt as plain
 
 
 @pytest.fixture(scope="module")

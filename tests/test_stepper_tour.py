@@ -9,7 +9,7 @@ import pytest
 from golden_files import check_golden
 
 from tracer.stepper import Stepper
-from tracer.views import plain
+from tracer.views.screen import prompt as plain
 
 TOUR = Path(__file__).parent.parent / "docs" / "tour"
 

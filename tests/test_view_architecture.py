@@ -10,7 +10,7 @@ from handmade import tiny_pass
 
 from tracer.record import Module, Settings, Trace
 from tracer.record.query import find_call
-from tracer.views.architecture import architecture
+from tracer.views.reports.architecture import architecture
 
 
 def printed(model) -> str:

@@ -28,7 +28,7 @@ from handmade import (
 
 from tracer.errors import MissingError
 from tracer.record import Settings, TensorSummary, Trace, Value
-from tracer.views.contract import leaf, to_json, tree
+from tracer.views.reports.contract import leaf, to_json, tree
 
 DOCS = Path(__file__).parent.parent / "docs"
 FIELDS = [

@@ -16,11 +16,11 @@ from handmade import HOSTILE_NAMES, hostile_pass
 
 from tracer.errors import InputError, MissingError
 from tracer.foreign import clean
-from tracer.views import cells
-from tracer.views.cells import shown
-from tracer.views.formats import FORMATS
-from tracer.views.layout import guides, width, wrap
-from tracer.views.report import NUMERIC, Column, Row, Table
+from tracer.views.kit import numbers as cells
+from tracer.views.kit.numbers import shown
+from tracer.views.reports.formats import FORMATS
+from tracer.views.reports.report import NUMERIC, Column, Row, Table
+from tracer.views.reports.text_layout import guides, width, wrap
 
 
 def small(layout: str = "grid") -> Table:

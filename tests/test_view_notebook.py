@@ -10,9 +10,9 @@ import pytest
 from handmade import HOSTILE_NAMES, failed_pass, hostile_pass, tiny_construction, tiny_pass
 
 from tracer.foreign import clean
-from tracer.views.formats import cell_html
-from tracer.views.notebook import trace_html
-from tracer.views.report import Column, Row, Table
+from tracer.views.reports.formats import cell_html
+from tracer.views.reports.notebook_html import trace_html
+from tracer.views.reports.report import Column, Row, Table
 
 
 def glance(trace) -> str:

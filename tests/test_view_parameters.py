@@ -6,7 +6,7 @@ import pytest
 from handmade import WEIGHTS, hostile_pass, tiny_pass
 
 from tracer.errors import MissingError
-from tracer.views.parameters import gradients, parameters
+from tracer.views.reports.parameters import gradients, parameters
 
 
 def test_one_line_per_parameter():

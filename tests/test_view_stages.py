@@ -7,7 +7,7 @@ from handmade import failed_pass, hostile_pass, tiny_construction, tiny_pass
 
 from tracer.errors import MissingError
 from tracer.rcnn.board import read_board, stride_of
-from tracer.views.stages import stages
+from tracer.views.reports.board import stages
 
 
 @pytest.fixture(scope="module")

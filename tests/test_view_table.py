@@ -17,10 +17,10 @@ from handmade import (
 
 from tracer.errors import InputError, MissingError
 from tracer.record import Module, Settings, query
-from tracer.views.fields import FIELDS
-from tracer.views.table import table
-from tracer.views.values import shape_text
-from tracer.views.words import LANGUAGES, WORDS, word
+from tracer.views.kit.shapes import shape_text
+from tracer.views.kit.words import LANGUAGES, WORDS, word
+from tracer.views.reports.columns import FIELDS
+from tracer.views.reports.table import table
 
 
 def rows(found):

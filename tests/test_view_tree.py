@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from handmade import failed_pass, repeated_pass, tiny_construction, tiny_pass
 
-from tracer.views.calls import choose, handling_tensors
-from tracer.views.tree import tree
+from tracer.views.reports.rows import choose, handling_tensors
+from tracer.views.reports.tree import tree
 
 
 def test_a_whole_tree():

@@ -3,8 +3,8 @@
     python tools/subset_font.py NotoSansSC_400Regular.ttf NotoSansSC_700Bold.ttf
 
 takes the regular and the bold weight as TrueType files (the npm package
-``@expo-google-fonts/noto-sans-sc`` holds them) and writes both into ``tracer/views/fonts/``. To be
-run again when ``tests/test_fonts.py`` names a character that the font lacks.
+``@expo-google-fonts/noto-sans-sc`` holds them) and writes both into ``tracer/views/kit/fonts/``. To
+be run again when ``tests/test_fonts.py`` names a character that the font lacks.
 
 The two thousand commonest characters in ``common_characters.txt`` are those of the word counts in
 jieba's dictionary, the commonest first.
@@ -21,7 +21,7 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 
 ROOT = Path(__file__).resolve().parents[1]
-FONTS = ROOT / "tracer" / "views" / "fonts"
+FONTS = ROOT / "tracer" / "views" / "kit" / "fonts"
 FAMILY = "Tracer Sans SC"
 """A name of its own: no program takes it for the whole font."""
 

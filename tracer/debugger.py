@@ -18,7 +18,7 @@ from tracer.stepper.breakpoints import read_location
 from tracer.stepper.evaluate import parse
 from tracer.stepper.live import Known, LiveStepper, Present, Watcher
 from tracer.stepper.text import clean
-from tracer.views import plain
+from tracer.views.screen import prompt as plain
 
 if TYPE_CHECKING:
     from torch import nn

@@ -19,9 +19,9 @@ from tracer.record import Trace
 if TYPE_CHECKING:
     import pandas
 
+    from tracer.views.explorers.explorer import Explorer
     from tracer.views.page import Page
-    from tracer.views.report import Table
-    from tracer.views.widgets.explorer import Explorer
+    from tracer.views.reports.report import Table
 
 Names = str | Iterable[str]
 
@@ -79,14 +79,15 @@ class Recording(Trace):
             stage: only calls of this stage, or of these.
             path: only calls of this path, label or pattern, or of these, and what ran in them.
             depth: how many levels beneath the outermost of them; all, if not given.
-            columns: keys of `tracer.views.fields.FIELDS`, in order; a usual choice, if not given.
+            columns: keys of `tracer.views.reports.columns.FIELDS`, in order; if not given, a usual
+                choice.
             fold: whether neighbours that are alike share a line.
             lang: of the headings, ``"en"`` or ``"zh"``.
 
         Raises:
             InputError, MissingError: an unknown grain, stage, path, column or language.
         """
-        from tracer.views.table import table
+        from tracer.views.reports.table import table
 
         return table(
             self, grain=grain, stage=stage, path=path, depth=depth, columns=columns, fold=fold,
@@ -111,14 +112,15 @@ class Recording(Trace):
             stage: only calls of this stage, or of these.
             path: only calls of this path, label or pattern, or of these, and what ran in them.
             depth: how many levels beneath the outermost of them; all, if not given.
-            columns: keys of `tracer.views.fields.FIELDS`, in order; a usual choice, if not given.
+            columns: keys of `tracer.views.reports.columns.FIELDS`, in order; if not given, a usual
+                choice.
             fold: whether neighbours that are alike share a line.
             lang: of the headings, ``"en"`` or ``"zh"``.
 
         Raises:
             InputError, MissingError: an unknown grain, stage, path, column or language.
         """
-        from tracer.views.tree import tree
+        from tracer.views.reports.tree import tree
 
         return tree(
             self, grain=grain, stage=stage, path=path, depth=depth, columns=columns, fold=fold,
@@ -132,7 +134,7 @@ class Recording(Trace):
             lang: ``"en"`` or ``"zh"``.
             nth: which of several passes, from 0.
         """
-        from tracer.views.stages import stages
+        from tracer.views.reports.board import stages
 
         return stages(self, lang=lang, nth=nth)
 
@@ -147,7 +149,7 @@ class Recording(Trace):
                 so; annotated lines must then have equal shapes, too.
             lang: ``"en"`` or ``"zh"``, for the headings of the annotations.
         """
-        from tracer.views.architecture import architecture
+        from tracer.views.reports.architecture import architecture
 
         return architecture(self, annotated=annotated, fold=fold, lang=lang)
 
@@ -170,7 +172,7 @@ class Recording(Trace):
         Raises:
             InputError, MissingError: an unknown grain, stage or path.
         """
-        from tracer.views.contract import to_json
+        from tracer.views.reports.contract import to_json
 
         return to_json(self, grain=grain, stage=stage, path=path, depth=depth)
 
@@ -192,8 +194,9 @@ class Recording(Trace):
             stage: only calls of this stage, or of these.
             path: only calls of this path, label or pattern, or of these, and what ran in them.
             depth: how many levels beneath the outermost of them; all, if not given.
-            columns: keys of `tracer.views.fields.FIELDS`, in order; if not given, of a pass
-                `tracer.views.table.DATA`: a call's name in parts, to select and group by.
+            columns: keys of `tracer.views.reports.columns.FIELDS`, in order; if not given, of a
+                pass `tracer.views.reports.table.DATA`: a call's name in parts, to select and
+                group by.
             fold: whether neighbours that are alike share a row.
             lang: of the table's totals and notes, which a DataFrame does not have.
 
@@ -201,7 +204,7 @@ class Recording(Trace):
             InputError: pandas is not installed.
             MissingError: an unknown grain, stage, path or column.
         """
-        from tracer.views.table import dataframe
+        from tracer.views.reports.table import dataframe
 
         return dataframe(
             self, grain=grain, stage=stage, path=path, depth=depth, columns=columns, fold=fold,
@@ -381,7 +384,7 @@ class Recording(Trace):
 
         Args:
             name: ``"steps"``, ``"pyramid"``, ``"anchors"``, ``"proposals"``, ``"roi_align"``,
-                ``"quiz"``, ``"compare"`` or ``"keep"``; see `tracer.views.widgets.EXPLORERS`.
+                ``"quiz"``, ``"compare"`` or ``"keep"``; see `tracer.views.explorers.EXPLORERS`.
             lang: of its texts, ``"en"`` or ``"zh"``.
             height: of the frame of ``"steps"``, in pixels.
             at: the step that ``"steps"`` opens at, as `page` takes it.
@@ -400,7 +403,8 @@ class Recording(Trace):
                 good detection.
             sampling_ratio: points per bin and side, where it starts; as recorded, if not given.
             output_size: bins per side, where it starts; as recorded, if not given.
-            asked: the question that the quiz starts with, as `tracer.views.quiz.predict` takes it.
+            asked: the question that the quiz starts with, as
+                `tracer.views.kit.questions.predict` takes it.
             other: the second recording.
             grain: of the comparison: ``"module"``, ``"function"`` or ``"op"``.
             differing: only these: ``"shape"``, ``"values"``, ``"missing"``; ``""`` for all.
@@ -414,13 +418,13 @@ class Recording(Trace):
             InputError: there is no such explorer or option.
             MissingError: the recording lacks what it shows; says how to record it.
         """
-        from tracer.views.widgets import explore
+        from tracer.views.explorers import explore
 
         return explore(self, name, lang=lang, **options)
 
     def _repr_html_(self) -> str:
         """What a notebook shows of the recording."""
-        from tracer.views.notebook import trace_html
+        from tracer.views.reports.notebook_html import trace_html
 
         return trace_html(self)
 

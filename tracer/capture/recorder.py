@@ -24,7 +24,7 @@ from tracer.capture.only import OnlyRule
 from tracer.capture.sources import Sources
 from tracer.capture.summaries import Reading
 from tracer.capture.tensors import TensorStates
-from tracer.capture.values import Describer, fingerprint
+from tracer.capture.value_trees import Describer, fingerprint
 from tracer.errors import InputError, RunLeft, near
 from tracer.rcnn import classes as class_names
 from tracer.rcnn.stages import assign_stages

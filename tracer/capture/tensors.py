@@ -19,7 +19,7 @@ import torch
 from tracer.capture import process
 from tracer.capture.keep import Store
 from tracer.capture.summaries import Reading, develop, read, settle, shape_only, unseen
-from tracer.capture.values import is_parameter
+from tracer.capture.value_trees import is_parameter
 from tracer.record import TensorState
 
 BATCH = 4096  # readings that may wait to be completed: tens of megabytes

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracer.commands.recording import progress, recorded, say, summary
+from tracer.commands.common import progress, recorded, say, summary
 from tracer.files import output_folder, put
 from tracer.foreign import write_lines
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from tracer.record import Trace
-    from tracer.views.report import Table
+    from tracer.views.reports.report import Table
 
 HELP = "record a pass and a construction, and write every report of them into a folder"
 
@@ -165,11 +165,11 @@ class Report:
 
 
 def _reports(trace: Trace, lang: str) -> Iterator[Report]:
-    from tracer.views.architecture import architecture
-    from tracer.views.contract import to_json
-    from tracer.views.stages import stages
-    from tracer.views.table import table
-    from tracer.views.tree import tree
+    from tracer.views.reports.architecture import architecture
+    from tracer.views.reports.board import stages
+    from tracer.views.reports.contract import to_json
+    from tracer.views.reports.table import table
+    from tracer.views.reports.tree import tree
 
     shapes = architecture(trace, annotated=True, fold=True, lang=lang)
     yield _report("stages", "the lines that go on the board", stages(trace, lang=lang), "csv")

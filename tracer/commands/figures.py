@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tracer.commands.recording import add_overwrite, counting
+from tracer.commands.common import add_overwrite, counting
 from tracer.foreign import write_lines
 
 HELP = "write the figures of a recorded pass, with an index"

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 
-from tracer.commands.recording import add_overwrite, beside, report
+from tracer.commands.common import add_overwrite, beside, report
 from tracer.errors import InputError
 from tracer.files import output
 

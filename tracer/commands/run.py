@@ -21,7 +21,7 @@ import ast
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tracer.commands.recording import add_overwrite, progress, recorded, say, summary
+from tracer.commands.common import add_overwrite, progress, recorded, say, summary
 from tracer.errors import InputError
 from tracer.files import output
 

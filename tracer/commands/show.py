@@ -23,7 +23,7 @@ from tracer.foreign import write_lines
 
 if TYPE_CHECKING:
     from tracer.record import Trace
-    from tracer.views.report import Table
+    from tracer.views.reports.report import Table
 
 HELP = "print a recording as a table, tree, stages, architecture or parameters"
 
@@ -115,7 +115,7 @@ def _is_contract(args: argparse.Namespace) -> bool:
 
 
 def _contract(trace: Trace, args: argparse.Namespace) -> str:
-    from tracer.views.contract import to_json
+    from tracer.views.reports.contract import to_json
 
     return to_json(trace, grain=args.grain, stage=args.stage, path=args.path, depth=args.depth)
 
@@ -124,15 +124,15 @@ def _report(trace: Trace, args: argparse.Namespace) -> Table:
     if args.report in ("table", "tree"):
         return _calls(trace, args)
     if args.report == "stages":
-        from tracer.views.stages import stages
+        from tracer.views.reports.board import stages
 
         report = stages(trace, lang=args.lang)
     elif args.report == "parameters":
-        from tracer.views.parameters import parameters
+        from tracer.views.reports.parameters import parameters
 
         report = parameters(trace, path=args.path, lang=args.lang)
     else:
-        from tracer.views.architecture import architecture
+        from tracer.views.reports.architecture import architecture
 
         annotated, fold = bool(args.annotated), bool(args.fold)
         report = architecture(trace, annotated=annotated, fold=fold, lang=args.lang)
@@ -140,8 +140,8 @@ def _report(trace: Trace, args: argparse.Namespace) -> Table:
 
 
 def _calls(trace: Trace, args: argparse.Namespace) -> Table:
-    from tracer.views.table import table
-    from tracer.views.tree import tree
+    from tracer.views.reports.table import table
+    from tracer.views.reports.tree import tree
 
     return (table if args.report == "table" else tree)(
         trace,

@@ -17,7 +17,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracer.commands.recording import add_overwrite, beside
+from tracer.commands.common import add_overwrite, beside
 from tracer.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the slides, and say how many there are."""
-    from tracer.commands.recording import counting, report, say
+    from tracer.commands.common import counting, report, say
     from tracer.files import output
     from tracer.recording import load
     from tracer.views.slides import deck, writer
@@ -96,7 +96,7 @@ def _page(args: argparse.Namespace, trace: Trace, deck: Path) -> Path | None:
     if not page.is_file():
         if args.page is None:
             return None
-        from tracer.commands.recording import say
+        from tracer.commands.common import say
         from tracer.views.page import write_page
 
         write_page(trace, args.page, lang="zh" if args.lang == "zh" else "en")

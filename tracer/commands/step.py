@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracer.commands.recording import add_overwrite
+from tracer.commands.common import add_overwrite
 from tracer.errors import InputError
 from tracer.foreign import write_lines
 
@@ -155,7 +155,7 @@ def _recorded(args: argparse.Namespace) -> Recording:
 
 def _construction(args: argparse.Namespace) -> Recording:
     import tracer
-    from tracer.commands.recording import progress
+    from tracer.commands.common import progress
     from tracer.commands.run import model_options
     from tracer.rcnn import models
 
@@ -169,7 +169,7 @@ def _pass(args: argparse.Namespace) -> Recording:
     import torch
 
     import tracer
-    from tracer.commands.recording import progress
+    from tracer.commands.common import progress
     from tracer.commands.run import model_options
     from tracer.rcnn import models
     from tracer.rcnn.pictures import load_pictures
@@ -195,14 +195,14 @@ def _print(texts: Iterable[str]) -> None:
 
 
 def _transcript(stepper: Stepper, script: str, name: str) -> Iterator[str]:
-    from tracer.views import plain
+    from tracer.views.screen import prompt as plain
 
     yield plain.opening(stepper)
     yield from plain.scripted(stepper, script, "standard input" if name == "-" else name)
 
 
 def _conversation(stepper: Stepper) -> Iterator[str]:
-    from tracer.views import plain
+    from tracer.views.screen import prompt as plain
 
     yield plain.opening(stepper)
     yield from plain.session(stepper, _typed(plain.PROMPT))

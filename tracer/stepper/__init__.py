@@ -6,7 +6,7 @@ from tracer.stepper import flow, looking, moving, stopping  # noqa: F401 (they r
 from tracer.stepper.breakpoints import Breakpoint, Location
 from tracer.stepper.evaluate import EvaluationError
 from tracer.stepper.language import COMMANDS, Reply, Stepper
-from tracer.stepper.timeline import Position, Timeline
+from tracer.stepper.positions import Position, Timeline
 
 __all__ = [
     "COMMANDS",

@@ -13,8 +13,8 @@ from tracer.errors import InputError, MissingError, TracerError, near
 from tracer.record import Call, Trace
 from tracer.record.statements import first_line
 from tracer.stepper.evaluate import Expression, parse, truth
+from tracer.stepper.positions import Position, Timeline
 from tracer.stepper.scope import COUNTER_NAMES, RESULT_NAMES, Scope
-from tracer.stepper.timeline import Position, Timeline
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,9 @@ from tracer.stepper.breakpoints import (
     ticks_of,
 )
 from tracer.stepper.evaluate import Expression, parse
+from tracer.stepper.positions import Position, Timeline
 from tracer.stepper.scope import Scope
 from tracer.stepper.text import source_line
-from tracer.stepper.timeline import Position, Timeline
 
 Goal = Callable[[Position], bool]
 """Whether a movement ends at a position."""

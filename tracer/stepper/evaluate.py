@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from tracer.errors import InputError, MissingError, TracerError, near
+from tracer.stepper.readable import TORCH, Namespace, TensorView, TreeView, tensors_of
 from tracer.stepper.scope import NEW
-from tracer.stepper.values import TORCH, Namespace, TensorView, TreeView, tensors_of
 
 MAX_SOURCE = 1000
 """Characters in an expression."""

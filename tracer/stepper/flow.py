@@ -6,7 +6,7 @@ from tracer.errors import MissingError
 from tracer.record import Call, query
 from tracer.stepper import text
 from tracer.stepper.language import Reply, Stepper, command, expression
-from tracer.stepper.values import TensorView, tensors_of
+from tracer.stepper.readable import TensorView, tensors_of
 
 
 @command("origin")

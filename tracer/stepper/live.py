@@ -23,9 +23,9 @@ from tracer.stepper.breakpoints import Breakpoint, Location, find_file, is_side,
 from tracer.stepper.cursor import Goal
 from tracer.stepper.evaluate import parse, truth
 from tracer.stepper.language import Stepper
+from tracer.stepper.positions import Position, Timeline
+from tracer.stepper.readable import Reader
 from tracer.stepper.scope import Scope
-from tracer.stepper.timeline import Position, Timeline
-from tracer.stepper.values import Reader
 
 
 class LiveStepper(Stepper):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tracer.record import Call, Trace, Value
-from tracer.stepper.timeline import Position, Timeline
+from tracer.stepper.positions import Position, Timeline
 
 RESULT_NAMES = ("__return__", "result")
 """What an expression calls the result of a call that ends."""

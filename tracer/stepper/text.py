@@ -11,8 +11,8 @@ import numpy as np
 
 from tracer import foreign
 from tracer.record import Call, Source, TensorSummary, Value
-from tracer.stepper.timeline import Position, Timeline
-from tracer.stepper.values import Namespace, Reader, TensorView, TreeView
+from tracer.stepper.positions import Position, Timeline
+from tracer.stepper.readable import Namespace, Reader, TensorView, TreeView
 
 WIDTH = 160
 """Characters of one value on one line."""

@@ -12,7 +12,7 @@ from rich.progress import track
 
 from tracer.rcnn.demo.evaluation import default_scene_table, detections, measure
 from tracer.rcnn.demo.scenes import DEMO_SIZE, scene
-from tracer.rcnn.demo.training import TrainConfig, train
+from tracer.rcnn.demo.train import TrainConfig, train
 from tracer.rcnn.demo.weights import demo_model
 
 

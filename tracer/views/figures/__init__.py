@@ -26,9 +26,9 @@ from tracer.views.figures.backbone import (
     fig_frozen_layers,
     fig_receptive_field,
 )
-from tracer.views.figures.cells import fig_boxes_in_cells
 from tracer.views.figures.detections import fig_detection_funnel, fig_detections
 from tracer.views.figures.fpn import fig_merges, fig_pyramid, fig_same_point
+from tracer.views.figures.level_cells import fig_boxes_in_cells
 from tracer.views.figures.overview import fig_pipeline
 from tracer.views.figures.roi import fig_head, fig_level_assignment, fig_roi_align
 from tracer.views.figures.rpn import (

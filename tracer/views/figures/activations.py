@@ -10,8 +10,8 @@ from tracer.errors import MissingError
 from tracer.rcnn.anatomy import Anatomy, FeatureMap
 from tracer.record import Call, TensorSummary
 from tracer.views.figures.common import over_picture
-from tracer.views.figures.palette import CYCLE, level_colour
 from tracer.views.figures.sheet import Sheet, figure, times
+from tracer.views.kit.palette import CYCLE, level_colour
 
 
 @figure(height=5.8)

@@ -10,8 +10,8 @@ from tracer.errors import MissingError
 from tracer.rcnn.anatomy import Anatomy, FeatureMap, Picture
 from tracer.rcnn.anatomy.backbone import Block
 from tracer.views.figures.common import focus, over_picture
-from tracer.views.figures.palette import DIVERGING, level_colour
 from tracer.views.figures.sheet import Sheet, figure, frame, limits, times
+from tracer.views.kit.palette import DIVERGING, level_colour
 
 
 @figure(height=3.9)

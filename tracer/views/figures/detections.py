@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from tracer.errors import MissingError
 from tracer.rcnn.anatomy import Anatomy, Detections
 from tracer.views.figures.common import names_of_classes, tag_boxes
-from tracer.views.figures.palette import SEQUENTIAL, class_colour
 from tracer.views.figures.rpn import funnel_bars
 from tracer.views.figures.sheet import Sheet, figure
+from tracer.views.kit.palette import SEQUENTIAL, class_colour
 
 Naming = Callable[[int], str]
 

@@ -15,7 +15,7 @@ from tracer.files import output_folder, put
 from tracer.rcnn.anatomy import Anatomy, anatomy, fitting
 from tracer.record import Trace
 from tracer.views.figures import FIGURES, STAGES, Entry
-from tracer.views.page.shell import policy_of
+from tracer.views.kit.html_text import content_policy
 
 FORMATS = ("png", "svg", "pdf")
 DPI = (20, 1200)
@@ -150,7 +150,7 @@ def _titles(written: list[Written], lang: str) -> list[tuple[str, str, list[tupl
 def _index_html(folder: Path, written: list[Written], asked: Options) -> None:
     groups = _titles(written, asked.lang)
     heading = "图集" if asked.lang == "zh" else "Figures"
-    policy = html.escape(policy_of("", _STYLE, images="'self' file:"))
+    policy = html.escape(content_policy(_STYLE, images="'self' file:"))
     name = html.escape(asked.title)
     links = "".join(f'<a href="#{stage}">{html.escape(title)}</a>' for stage, title, _ in groups)
     parts = [

@@ -9,8 +9,8 @@ from matplotlib.patches import ConnectionPatch, Rectangle
 from tracer.errors import MissingError
 from tracer.rcnn.anatomy import Anatomy, FeatureMap, Level, Merge, Picture, Plane
 from tracer.views.figures.common import focus, grey, over_picture
-from tracer.views.figures.palette import level_colour
 from tracer.views.figures.sheet import Sheet, bare, figure, frame, limits, times, without_border
+from tracer.views.kit.palette import level_colour
 
 
 @figure(height=5.6)

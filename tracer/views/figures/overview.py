@@ -11,8 +11,8 @@ from matplotlib.patches import FancyBboxPatch
 from tracer.errors import MissingError
 from tracer.rcnn.anatomy import Anatomy
 from tracer.views.figures.common import arrow
-from tracer.views.figures.palette import level_colour
 from tracer.views.figures.sheet import Sheet, bare, figure, times
+from tracer.views.kit.palette import level_colour
 
 
 @dataclass(frozen=True)

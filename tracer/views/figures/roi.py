@@ -11,8 +11,8 @@ from matplotlib.patches import Rectangle
 from tracer.errors import InputError, MissingError
 from tracer.rcnn.anatomy import Anatomy, Grid, Pooling
 from tracer.views.figures.common import leading_proposals, names_of_classes, tag_boxes
-from tracer.views.figures.palette import class_colour, level_colour
 from tracer.views.figures.sheet import Sheet, bare, figure, frame, limits, times, wrap
+from tracer.views.kit.palette import class_colour, level_colour
 
 # --- level assignment -----------------------------------------------------------------------------
 

@@ -10,8 +10,8 @@ from tracer.errors import MissingError
 from tracer.rcnn.anatomy import Anatomy, Anchors, Plane, Proposals
 from tracer.rcnn.anatomy.geometry import RESIZED, Boxes, area
 from tracer.views.figures.common import arrow, focus, grey, over_picture, tag_boxes
-from tracer.views.figures.palette import level_colour
 from tracer.views.figures.sheet import Sheet, bare, figure, frame
+from tracer.views.kit.palette import level_colour
 
 # --- anchors --------------------------------------------------------------------------------------
 

@@ -25,8 +25,8 @@ from matplotlib.text import Text
 from tracer.errors import InputError, near
 from tracer.rcnn.anatomy import Anatomy, Picture, Plane, anatomy, fitting
 from tracer.record import Trace
-from tracer.views.figures.palette import SEQUENTIAL, THEMES, Theme, light, written_on
-from tracer.views.fonts import families, tell
+from tracer.views.kit.fonts import families, tell
+from tracer.views.kit.palette import SEQUENTIAL, THEMES, Theme, light, written_on
 
 LANGUAGES = ("en", "zh")
 SIZES = {"notebook": (9.2, 9.0), "slide": (13.333, 19.7)}  # width in inches, text in points

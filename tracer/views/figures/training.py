@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 
 from tracer.rcnn.anatomy import Anatomy, Loss, Matching, Samples
 from tracer.views.figures.common import grey, names_of_classes
-from tracer.views.figures.palette import SEQUENTIAL
 from tracer.views.figures.sheet import Sheet, figure
+from tracer.views.kit.palette import SEQUENTIAL
 
 
 @figure(height=5.4)

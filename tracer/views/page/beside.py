@@ -11,10 +11,10 @@ from functools import cache
 from typing import Any
 
 from tracer.record import Call, TensorState, TensorSummary, Trace
-from tracer.stepper.timeline import Timeline
-from tracer.stepper.values import successors
+from tracer.stepper.positions import Timeline
+from tracer.stepper.readable import successors
+from tracer.views.kit.shapes import dims
 from tracer.views.page.parts import big, number
-from tracer.views.values import dims
 
 ROOM = 60
 """Characters of a value in a few words, about."""

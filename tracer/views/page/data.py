@@ -14,10 +14,10 @@ import tracer.record as record
 from tracer.record import Call, Line, Source, TensorState, Trace, Value
 from tracer.record.codec import encode
 from tracer.views.page.beside import beside
+from tracer.views.page.commentary import told
+from tracer.views.page.drawings import scenes
 from tracer.views.page.labels import files, labels
-from tracer.views.page.scenes import scenes
 from tracer.views.page.shell import static
-from tracer.views.page.told import told
 
 MOST_VALUES = 16_384
 """Kept tensors of more values than this are not in the page."""
@@ -31,7 +31,7 @@ class Contents:
         trace: the recording, or what is left of it.
         arrays: by name, as in `Trace.blobs` and for the drawings.
         scenes: what can be drawn on the picture, see `scenes.scenes`.
-        told: the commentary, see `told.told`.
+        told: the commentary, see `commentary.told`.
         left_out: what was left out, keys of the page's own texts.
         at: the tick that the page opens at, None for the first.
     """

@@ -10,7 +10,7 @@ from typing import Any
 from tracer.record import Source, Trace, Value
 from tracer.record.statements import inner_lines
 from tracer.stepper.cursor import Cursor
-from tracer.stepper.timeline import Timeline
+from tracer.stepper.positions import Timeline
 from tracer.views.page.beside import shape
 from tracer.views.page.highlight import tokens
 from tracer.views.page.parts import big, indent, number, said

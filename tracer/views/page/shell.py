@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import html
 import re
-from base64 import b64encode
 from functools import cache
 from importlib import resources
+
+from tracer.views.kit.html_text import content_policy
 
 _IMPORT = re.compile(
     r'^import (?:\* as )?(?P<names>\w+|\{[^}]*\}) from "\./(?P<file>[\w-]+\.js)";\n', re.MULTILINE
@@ -27,27 +27,13 @@ def document(recording: str, title: str, lang: str) -> str:
     script, style = bundle(), static("page.css")
     parts = {
         "lang": "zh-Hans" if lang == "zh" else lang,
-        "policy": policy_of(script, style),
+        "policy": content_policy(style, script),
         "title": html.escape(title),
         "style": style,
         "recording": recording,
         "script": script,
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], static("page.html"))
-
-
-def policy_of(script: str, style: str, images: str = "") -> str:
-    """Return the content security policy of a document: its own script and style, nothing else.
-
-    Args:
-        script: the whole text of the one inline script; ``""`` where none may run.
-        style: the whole text of the one inline style.
-        images: where pictures may come from besides, as a source list of the policy.
-    """
-    allowed = {"script-src": script and _digest(script), "style-src": _digest(style)}
-    allowed |= {"img-src": images}
-    given = "".join(f"{what} {source}; " for what, source in allowed.items() if source)
-    return f"default-src 'none'; {given}base-uri 'none'; form-action 'none'"
 
 
 @cache
@@ -96,7 +82,3 @@ def modules() -> list[str]:
 
     visit(MAIN)
     return ordered
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -14,7 +14,7 @@ from textual.widgets.tree import TreeNode
 
 from tracer.record import Call, Value
 from tracer.stepper import Stepper, text
-from tracer.stepper.values import Reader, TensorView, TreeView, tensors_of
+from tracer.stepper.readable import Reader, TensorView, TreeView, tensors_of
 from tracer.views.screen.colours import stage_colour
 
 CHANGED = Style(color="#e0af68", bold=True)

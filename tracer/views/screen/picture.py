@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from tracer.record import Preview
 from tracer.stepper import Stepper, text
-from tracer.stepper.values import TensorView, tensors_of
+from tracer.stepper.readable import TensorView, tensors_of
 from tracer.views.screen.colours import coloured, fitted
 from tracer.views.screen.panels import CHANGED, DIM
 from tracer.views.screen.words import word

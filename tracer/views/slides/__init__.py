@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tracer.errors import InputError, near
-from tracer.views.slides.build import deck
-from tracer.views.slides.model import Deck, Slide
+from tracer.views.slides.assembly import deck
+from tracer.views.slides.deck import Deck, Slide
 from tracer.views.slides.outline import catalogue
 
 FORMATS = (".html", ".pptx", ".pdf")

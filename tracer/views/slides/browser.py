@@ -98,7 +98,7 @@ def _with_our_fonts(folder: Path) -> Path:
     does not lay out all texts of a figure again. Systems without fontconfig have Chinese of their
     own.
     """
-    from tracer.views.fonts import FOLDER
+    from tracer.views.kit.fonts import FOLDER
 
     configuration = folder / "fonts.conf"
     usual = os.environ.get("FONTCONFIG_FILE", "/etc/fonts/fonts.conf")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from tracer.foreign import clean
+from tracer.views.slides.deck import Cells
 from tracer.views.slides.measure import Style, breaks, lead, roomy
-from tracer.views.slides.model import Cells
 from tracer.views.slides.placing import PAD, SLACK, SMALLEST, Box, Paragraph, Text, set_text
 
 SIZES = (24, 22, 20, 18, 17, 16, 15, 14, 13, 12, 11)

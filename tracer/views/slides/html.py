@@ -6,15 +6,14 @@ but the pictures that it holds.
 
 from __future__ import annotations
 
-import hashlib
 import re
-from base64 import b64encode
 from pathlib import Path
 
 from tracer.files import put
+from tracer.views.kit.html_text import content_policy
 from tracer.views.slides import reveal
+from tracer.views.slides.deck import Deck
 from tracer.views.slides.markup import LANGUAGES, escaped, sections, static, style
-from tracer.views.slides.model import Deck
 
 
 def write_html(deck: Deck, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -31,15 +30,11 @@ def document(deck: Deck) -> str:
     script, library = static("interactive.js") + static("deck.js"), reveal.file("reveal.js")
     sheets = (reveal.file("reset.css"), reveal.file("reveal.css"), style(deck.theme))
     sheet = "\n".join(sheets)
-    policy = (
-        f"default-src 'none'; script-src {_digest(library)} {_digest(script)}; "
-        f"style-src {_digest(sheet)}; img-src data:; base-uri 'none'; form-action 'none'"
-    )
     licence = "\n".join(map(escaped, reveal.file("LICENSE").splitlines()))
     parts = {
         "lang": LANGUAGES[deck.lang],
         "theme": deck.theme,
-        "policy": policy,
+        "policy": content_policy(sheet, library, script, images="data:"),
         "title": escaped(deck.title),
         "style": sheet,
         "slides": "\n".join(sections(deck, reveal.version())),
@@ -48,7 +43,3 @@ def document(deck: Deck) -> str:
         "script": script,
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], static("deck.html"))
-
-
-def _digest(text: str) -> str:
-    return f"'sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -16,12 +16,12 @@ from tracer.errors import MissingError, near
 from tracer.foreign import clean
 from tracer.rcnn.anatomy import Anatomy
 from tracer.rcnn.classes import class_name
-from tracer.views.cells import count
 from tracer.views.figures.common import tag_boxes
-from tracer.views.figures.palette import class_colour, level_colour
 from tracer.views.figures.sheet import Sheet, figure
-from tracer.views.slides.model import Interactive, Pictures, Slider
-from tracer.views.slides.pictures import sized
+from tracer.views.kit.numbers import count
+from tracer.views.kit.palette import class_colour, level_colour
+from tracer.views.slides.deck import Interactive, Pictures, Slider
+from tracer.views.slides.illustrations import sized
 from tracer.views.slides.subject import Subject
 
 RANKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)

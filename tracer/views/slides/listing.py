@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from tracer.foreign import clean
+from tracer.views.slides.deck import Code, CodeStep
 from tracer.views.slides.measure import Style, breaks, lead, roomy, width
-from tracer.views.slides.model import Code, CodeStep
 from tracer.views.slides.placing import (
     INSET,
     SLACK,

@@ -17,8 +17,7 @@ from urllib.parse import quote
 
 from tracer.foreign import clean
 from tracer.views.slides import syntax
-from tracer.views.slides.design import FIGURE, STAGES, stage_colour, stage_title
-from tracer.views.slides.model import (
+from tracer.views.slides.deck import (
     Cells,
     Code,
     CodeStep,
@@ -30,6 +29,7 @@ from tracer.views.slides.model import (
     Slide,
     Slider,
 )
+from tracer.views.slides.design import FIGURE, STAGES, stage_colour, stage_title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,7 +69,7 @@ def escaped(text: str) -> str:
 
 def style(theme: str) -> str:
     """Return the deck's own style, with the colours of its theme, of code and of the stages."""
-    from tracer.views.figures.palette import THEMES
+    from tracer.views.kit.palette import THEMES
 
     colours = THEMES[theme]
     named = {name: getattr(colours, name) for name in ("paper", "ink", "muted", "faint", "panel")}
@@ -223,7 +223,7 @@ def _slider(slider: Slider) -> str:
 
 def _data(part: Interactive) -> dict[str, Any]:
     """What the script draws from; its texts are cleaned, and set as text."""
-    from tracer.views.figures.palette import written_on
+    from tracer.views.kit.palette import written_on
 
     height, width = part.picture.shape[:2]
     return {

@@ -160,7 +160,7 @@ def _font_of(letter: str, style: Style) -> Font | None:
 
 def _rare(letter: str, bold: bool) -> Font | None:
     """Return a font of the machine for a letter that ours do not have."""
-    from tracer.views.fonts import families
+    from tracer.views.kit.fonts import families
 
     font = _find(families(letter)[-1], bold)
     return font if font and ord(letter) in font.advances else None
@@ -169,7 +169,7 @@ def _rare(letter: str, bold: bool) -> Font | None:
 @cache
 def fonts(mono: bool, bold: bool) -> tuple[Font, Font, Font]:
     """Return the fonts of Latin text, of Chinese, and of the signs that others lack."""
-    from tracer.views.fonts import families
+    from tracer.views.kit.fonts import families
 
     spare, chinese = (_find(family, bold) for family in families())
     assert spare is not None, "it comes with matplotlib"

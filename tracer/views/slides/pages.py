@@ -14,11 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tracer.foreign import clean
-from tracer.views.slides.design import STAGES, stage_colour
-from tracer.views.slides.grid import Tabled, tabled
-from tracer.views.slides.listing import Listing, listings
-from tracer.views.slides.measure import Style, shortened
-from tracer.views.slides.model import (
+from tracer.views.slides.deck import (
     Cells,
     Code,
     Deck,
@@ -28,6 +24,10 @@ from tracer.views.slides.model import (
     Slide,
     stilled,
 )
+from tracer.views.slides.design import STAGES, stage_colour
+from tracer.views.slides.grid import Tabled, tabled
+from tracer.views.slides.listing import Listing, listings
+from tracer.views.slides.measure import Style, shortened
 from tracer.views.slides.placing import (
     BODY,
     BULLET,

@@ -18,11 +18,11 @@ from tracer.errors import MissingError
 from tracer.files import put
 from tracer.foreign import clean
 from tracer.views.slides import pages, placing
+from tracer.views.slides.deck import Deck
 from tracer.views.slides.grid import Tabled
 from tracer.views.slides.libraries import library
 from tracer.views.slides.listing import CodeLine, Listing
 from tracer.views.slides.measure import Font, Style, fonts, pieces, width
-from tracer.views.slides.model import Deck
 from tracer.views.slides.pages import Listed, Page, Pane, Pictured
 from tracer.views.slides.placing import INSET, PAD, Box, Paragraph, Text
 from tracer.views.slides.syntax import HERE, broken
@@ -30,7 +30,7 @@ from tracer.views.slides.syntax import HERE, broken
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from tracer.views.figures.palette import Theme
+    from tracer.views.kit.palette import Theme
 
 DPI = 150
 """Of the pictures within figures; all else in them is drawn by lines."""
@@ -104,7 +104,7 @@ class _Paper:
     def __init__(self, deck: Deck) -> None:
         from fpdf import FPDF
 
-        from tracer.views.figures.palette import THEMES
+        from tracer.views.kit.palette import THEMES
 
         self.theme: Theme = THEMES[deck.theme]
         self.name = deck.theme
@@ -175,7 +175,7 @@ class _Paper:
 
         Letters that no font has are named once.
         """
-        from tracer.views.fonts import tell
+        from tracer.views.kit.fonts import tell
 
         tell(self._unwritten)
         logger = logging.getLogger("fontTools")

@@ -13,12 +13,13 @@ from typing import Any
 
 from tracer.files import put
 from tracer.foreign import clean
-from tracer.views.slides import builds, pages, placing, template
+from tracer.views.slides import pages, placing, template
+from tracer.views.slides import pptx_animation as builds
+from tracer.views.slides.deck import Deck
 from tracer.views.slides.grid import Tabled
 from tracer.views.slides.libraries import library
 from tracer.views.slides.listing import Listing
 from tracer.views.slides.measure import has_chinese
-from tracer.views.slides.model import Deck
 from tracer.views.slides.pages import Listed, Page, Pane, Pictured
 from tracer.views.slides.placing import INSET, PAD, Box, Text
 from tracer.views.slides.syntax import HERE, Run

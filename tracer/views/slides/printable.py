@@ -10,9 +10,9 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from tracer.views.slides.deck import Code, Deck, Part, Pictures, Slide, stilled
 from tracer.views.slides.markup import LANGUAGES, escaped, sections, style
 from tracer.views.slides.measure import has_chinese
-from tracer.views.slides.model import Code, Deck, Part, Pictures, Slide, stilled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -135,7 +135,7 @@ def _face(letters: str, bold: bool) -> str:
     from fontTools.subset import Subsetter
     from fontTools.ttLib import TTFont
 
-    from tracer.views.fonts import CHINESE, file_of
+    from tracer.views.kit.fonts import CHINESE, file_of
 
     made, chosen = io.BytesIO(), Subsetter()
     chosen.populate(text=letters)

@@ -13,7 +13,7 @@ from tracer.rcnn.anatomy import Anatomy, anatomy, fitting
 from tracer.rcnn.narration import commentary, questions
 from tracer.record import Trace
 from tracer.record.query import find_call
-from tracer.views.cells import count
+from tracer.views.kit.numbers import count
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,10 +9,10 @@ from tracer.rcnn.board import Board, Map, read_board
 from tracer.rcnn.classes import class_name
 from tracer.rcnn.narration import stage_title
 from tracer.record import Call, Module, Stage, TensorSummary, Trace, Value
-from tracer.views.cells import count, fraction, macs, number
-from tracer.views.slides.model import Cells
+from tracer.views.kit.numbers import count, fraction, macs, number
+from tracer.views.kit.shapes import dims
+from tracer.views.slides.deck import Cells
 from tracer.views.slides.subject import Subject
-from tracer.views.values import dims
 
 MOST_ROWS = 11
 """What a slide has room for."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tracer.views.slides import listing, pages, placing
-from tracer.views.slides.model import Cells, Code, Deck, Part, Pictures, Points
+from tracer.views.slides.deck import Cells, Code, Deck, Part, Pictures, Points
 from tracer.views.slides.placing import INSET, SMALLEST, Box
 
 LATIN, CHINESE, MONO = "Arial", "Microsoft YaHei", "Consolas"
@@ -110,7 +110,7 @@ def _set_theme(master: Any, theme: str) -> None:
 
 def _colours(theme: str) -> str:
     """Return the colour scheme: dark is what a dark deck has as its ground, see `_mapping`."""
-    from tracer.views.figures.palette import CYCLE, THEMES
+    from tracer.views.kit.palette import CYCLE, THEMES
 
     it = THEMES[theme]
     light = theme == "light"

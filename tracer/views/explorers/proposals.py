@@ -1,0 +1,279 @@
+"""The proposal explorer: the filters again, with other thresholds, on the recorded tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from tracer.errors import MissingError
+from tracer.rcnn.anatomy import Anatomy, Picture, anatomy
+from tracer.rcnn.anatomy.filtering import (
+    DetectionFilter,
+    DetectionSettings,
+    Filtered,
+    ProposalFilter,
+    ProposalSettings,
+    detection_filter,
+    proposal_filter,
+)
+from tracer.rcnn.classes import class_name
+from tracer.record import Trace
+from tracer.views.explorers import drawing
+from tracer.views.explorers import side_notes as told
+from tracer.views.explorers.controls import Choice, Control, Shown, Slider
+from tracer.views.explorers.explorer import Explorer
+from tracer.views.kit.palette import CYCLE, level_colour
+
+BAR = 90
+"""Pixels of the longest bar."""
+
+STEPS = {
+    "all": ("all anchors", "全部锚框"),
+    "top_k": ("best per level", "每层取最高分"),
+    "small": ("large enough", "去掉过小的"),
+    "score": ("score", "得分"),
+    "nms": ("NMS", "NMS"),
+    "top_n": ("best of all", "总数上限"),
+}
+PAIRS = ("pairs of box and class", "框与类别的组合")
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What is looked at.
+
+    Attributes:
+        picture: one image of the batch.
+        rpn: its first filter.
+        box: its second one; None in training and where it was not recorded.
+        levels: names of the levels.
+        names: of the classes, by label; empty where they are not known.
+        photo: the picture, as wide as it is drawn.
+        lang: of the texts.
+        recorded: what the recorded settings leave, of the first and of the second filter.
+    """
+
+    picture: Picture
+    rpn: ProposalFilter
+    box: DetectionFilter | None
+    levels: tuple[str, ...]
+    names: Sequence[str]
+    photo: Image.Image
+    lang: str
+    recorded: tuple[Filtered, Filtered | None]
+
+
+def refilter(
+    scene: Scene, first: ProposalSettings, second: DetectionSettings | None
+) -> tuple[Filtered, Filtered | None, int]:
+    """Run both filters.
+
+    A proposal that the pass did not have was never seen by the RoI heads: it has no class scores,
+    and gives no detection here.
+
+    Returns:
+        The proposals, the detections (None without a second filter), and how many of the
+        proposals the recorded pass had too.
+    """
+    proposals = scene.rpn(first)
+    known = scene.rpn.proposals.funnel.steps[-1].kept
+    shared = np.flatnonzero(np.isin(known, proposals.kept))
+    if scene.box is None or second is None:
+        return proposals, None, len(shared)
+    return proposals, scene.box(second, shared), len(shared)
+
+
+def draw(scene: Scene, *, show: str, boxes: int, **values: Any) -> Shown:
+    """Show the funnel of both filters and the boxes that are left."""
+    first, second = settings(values)
+    proposals, detections, shared = refilter(scene, first, second)
+    image = scene.photo.copy()
+    canvas = drawing.Canvas(image, drawing.scale_of(scene.picture))
+    if show == "detections" and detections is not None:
+        _draw_detections(scene, canvas, detections, boxes)
+    else:
+        _draw_proposals(scene, canvas, proposals, boxes)
+    words = [_funnel(scene, proposals, scene.recorded[0], first)]
+    if detections is not None and scene.recorded[1] is not None and second is not None:
+        words.append(_second(scene, detections, second))
+    unseen = len(proposals.kept) - shared
+    if unseen and scene.box is not None:
+        words.append(told.note(_unseen(scene.lang, unseen), muted=True))
+    return Shown(told.block(*words), canvas.jpeg(), image.width)
+
+
+def settings(values: Mapping[str, Any]) -> tuple[ProposalSettings, DetectionSettings | None]:
+    """Return the settings that the controls stand for, by the names of ``FasterRCNN``'s options."""
+    first = ProposalSettings(*(values[f"rpn_{f.name}"] for f in fields(ProposalSettings)))
+    if "box_score_thresh" not in values:
+        return first, None
+    return first, DetectionSettings(*(values[f"box_{f.name}"] for f in fields(DetectionSettings)))
+
+
+# --- boxes ----------------------------------------------------------------------------------------
+
+
+def _draw_proposals(scene: Scene, canvas: drawing.Canvas, left: Filtered, most: int) -> None:
+    """The best proposals in their levels' colours, the best on top."""
+    best = slice(None, most)
+    levels = left.group[left.kept[best]]
+    colours = [level_colour(scene.levels[level]) for level in levels.tolist()]
+    canvas.boxes(left.boxes.xyxy[best][::-1], colours[::-1], 2 if most <= 60 else 1)
+
+
+def _draw_detections(scene: Scene, canvas: drawing.Canvas, left: Filtered, most: int) -> None:
+    for rank in reversed(range(min(most, len(left.kept)))):
+        label, box = int(left.group[left.kept[rank]]), left.boxes.xyxy[rank]
+        colour = CYCLE[(label - 1) % len(CYCLE)]
+        canvas.boxes(box[None], colour, 3)
+        text = f"{class_name(scene.names, label, scene.lang)} {left.scores[rank]:.2f}"
+        canvas.tag(float(box[0]), float(box[1]), text, colour)
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+def _funnel(scene: Scene, left: Filtered, recorded: Filtered, chosen: ProposalSettings) -> str:
+    """A row per step of the RPN's filter: limit, how many are left, how many were, per level."""
+    counts = left.counts(len(scene.levels))
+    colours = [level_colour(name) for name in scene.levels]
+    limits = {
+        "top_k": f"≤ {chosen.pre_nms_top_n:,}",
+        "small": f"≥ {scene.rpn.smallest:g} px",
+        "score": f"≥ {chosen.score_thresh:g}",
+        "nms": f"IoU ≤ {chosen.nms_thresh:g}",
+        "top_n": f"≤ {chosen.post_nms_top_n:,}",
+    }
+    title = told.say(scene.lang, "proposals", "候选框")
+    return _table(scene, title, left, recorded, limits, counts, colours, STEPS["all"]) + _legend(
+        scene
+    )
+
+
+def _second(scene: Scene, left: Filtered, chosen: DetectionSettings) -> str:
+    """The same of the post-processing, by class."""
+    assert scene.box is not None
+    assert scene.recorded[1] is not None
+    counts = left.counts(scene.box.classes + 1)[:, 1:]
+    colours = [CYCLE[i % len(CYCLE)] for i in range(scene.box.classes)]
+    limits = {
+        "score": f"> {chosen.score_thresh:g}",
+        "small": f"≥ {scene.box.smallest:g} px",
+        "nms": f"IoU ≤ {chosen.nms_thresh:g}",
+        "top_n": f"≤ {chosen.detections_per_img:,}",
+    }
+    title = told.say(scene.lang, "detections", "检测结果")
+    return _table(scene, title, left, scene.recorded[1], limits, counts, colours, PAIRS)
+
+
+def _table(
+    scene: Scene,
+    title: str,
+    left: Filtered,
+    recorded: Filtered,
+    limits: Mapping[str, str],
+    counts: np.ndarray,
+    colours: Sequence[str],
+    every: tuple[str, str],
+) -> str:
+    lang = scene.lang
+    longest = max(1, int(counts[1:].sum(1).max()))
+    rows = []
+    for i, step in enumerate(left.steps):
+        name = told.say(lang, *(every if step.name == "all" else STEPS[step.name]))
+        parts = zip((counts[i] * BAR / longest).tolist(), colours, strict=True)
+        drawn = "" if i == 0 else told.bar(parts)
+        was = len(recorded.steps[i].kept)
+        limit = limits.get(step.name, "")
+        rows.append((name, limit, f"{len(step.kept):,}", f"{was:,}", drawn))
+    heads = (title, "", told.say(lang, "now", "现在"), told.say(lang, "recorded", "记录"), "")
+    return told.table(heads, rows, raw=(4,))
+
+
+def _legend(scene: Scene) -> str:
+    named = [told.swatch(name, level_colour(name)) for name in scene.levels]
+    return f'<p style="margin:.2em 0 .8em">{" &nbsp; ".join(named)}</p>'
+
+
+def _unseen(lang: str, count: int) -> str:
+    return told.say(
+        lang,
+        f"{count:,} of these proposals were not among the recorded ones: the RoI heads never saw "
+        "them, so that they have no class scores and give no detection here.",
+        f"其中 {count:,} 个候选框不在记录里：RoI heads 没有见过它们，没有类别得分，"
+        "所以这里不会产生检测结果。",
+    )
+
+
+# --- the explorer ---------------------------------------------------------------------------------
+
+
+def explorer(
+    trace: Trace, lang: str, *, image: int = 0, show: str = "proposals", boxes: int = 100
+) -> Explorer:
+    """Return the proposal explorer.
+
+    Args:
+        trace: a recording of a two-stage detector, made with ``keep="anatomy"``.
+        lang: of the texts.
+        image: which one of the batch.
+        show: what is drawn at the start, ``"proposals"`` or ``"detections"``.
+        boxes: how many of them at most.
+    """
+    parts = anatomy(trace)
+    scene = scene_of(parts, lang, image)
+
+    def still(values: Mapping[str, Any]) -> dict[str, str | bytes]:
+        from tracer.views.figures.rpn import fig_funnel
+
+        return {"image/png": fig_funnel(parts, lang=lang, image=image)._repr_png_()}  # type: ignore[attr-defined]
+
+    def drawn(**values: Any) -> Shown:
+        return draw(scene, **values)
+
+    return Explorer("proposals", lang, _controls(scene, show, boxes), drawn, still)
+
+
+def _controls(scene: Scene, show: str, boxes: int) -> tuple[Control, ...]:
+    say = [("proposals", told.say(scene.lang, "proposals", "候选框"))]
+    if scene.box is not None:
+        say.append(("detections", told.say(scene.lang, "detections", "检测结果")))
+    options = tuple((text, value) for value, text in say)
+    return (
+        Choice("show", "draw", "画出", options, show, buttons=True),
+        Slider("boxes", "boxes at most", "最多画几个", 1, 1000, boxes),
+        *_sliders("rpn", scene.rpn.recorded),
+        *(_sliders("box", scene.box.recorded) if scene.box is not None else ()),
+    )
+
+
+def _sliders(prefix: str, recorded: ProposalSettings | DetectionSettings) -> list[Slider]:
+    """A slider for each setting, standing where it was recorded."""
+    sliders = []
+    for each in fields(recorded):
+        name, value = f"{prefix}_{each.name}", getattr(recorded, each.name)
+        if isinstance(value, int):
+            most = max(value, 100 if prefix == "box" else 1000)
+            sliders.append(Slider(name, name, name, 1, most, value))
+        else:
+            sliders.append(Slider(name, name, name, 0.0, 1.0, value, 0.01))
+    return sliders
+
+
+def scene_of(parts: Anatomy, lang: str, image: int = 0) -> Scene:
+    """Prepare an image of a pass."""
+    first = proposal_filter(parts.rpn, image)
+    try:
+        second = detection_filter(parts.detections[image])
+    except MissingError:
+        second = None
+    left = None if second is None else second(second.recorded)
+    levels = tuple(level.name for level in parts.rpn.levels)
+    picture = parts.pictures[image]
+    photo = drawing.photo(picture)
+    classes, recorded = parts.trace.classes, (first(first.recorded), left)
+    return Scene(picture, first, second, levels, classes, photo, lang, recorded)

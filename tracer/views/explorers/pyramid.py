@@ -1,0 +1,231 @@
+"""The pyramid explorer: a level's channel over the picture, and one point in every level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from tracer.errors import MissingError
+from tracer.rcnn.anatomy import Anatomy, Level, Picture, Plane, anatomy
+from tracer.record import Trace
+from tracer.views.explorers import drawing
+from tracer.views.explorers import side_notes as told
+from tracer.views.explorers.controls import Choice, Shown, Slider
+from tracer.views.explorers.explorer import Explorer
+from tracer.views.figures.common import focus
+from tracer.views.figures.sheet import limits
+from tracer.views.kit.palette import level_colour
+
+MEAN = -1
+"""The channel number that stands for the mean over all."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What is looked at.
+
+    Attributes:
+        picture: one image of the batch.
+        levels: of the pyramid, finest first.
+        grey: the picture without colour, as wide as it is drawn.
+        lang: of the texts.
+    """
+
+    picture: Picture
+    levels: tuple[Level, ...]
+    grey: Image.Image
+    lang: str
+    _planes: dict[tuple[int, int], Plane | None] = field(default_factory=dict, repr=False)
+
+    def level(self, name: str) -> Level:
+        """Return a level by its name."""
+        return next(level for level in self.levels if level.name == name)
+
+    def plane(self, level: Level, channel: int) -> Plane | None:
+        """Return one channel of a level, None where there is none; the last few stay."""
+        if channel >= level.map.shape[1]:
+            return None
+        key = (level.index, channel)
+        if key not in self._planes:
+            while len(self._planes) >= 4 * len(self.levels):
+                del self._planes[next(iter(self._planes))]
+            try:
+                self._planes[key] = level.map.channel(channel, self.picture.index)
+            except MissingError:
+                self._planes[key] = None
+        return self._planes[key]
+
+
+def cell_at(level: Level, x: float, y: float) -> tuple[int, int]:
+    """Return (row, column) of the cell of a level that a resized pixel lies in."""
+    rows, columns = level.map.shape[-2:]
+    row = min(max(int(y / level.map.stride[0]), 0), rows - 1)
+    return row, min(max(int(x / level.map.stride[1]), 0), columns - 1)
+
+
+def value_at(plane: Plane, cell: tuple[int, int]) -> float:
+    """Return the value of a cell; of a preview, that of the nearest cell it shows."""
+    rows, columns = plane.values.shape
+    row, column = cell[0] // plane.step, cell[1] // plane.step
+    return float(plane.values[min(row, rows - 1), min(column, columns - 1)])
+
+
+def draw(scene: Scene, level: str, channel: int, blend: float, x: int, y: int) -> Shown:
+    """Show a level over the picture, with the point, its cell, and the point in every level."""
+    chosen = scene.level(level)
+    plane = scene.plane(chosen, channel)
+    image = scene.grey.copy()
+    if plane is not None:
+        over = drawing.heat(plane, chosen.map, scene.picture)
+        image = Image.blend(image, over, blend)
+    canvas = drawing.Canvas(image, drawing.scale_of(scene.picture))
+    for each in reversed(scene.levels):
+        width = 4 if each is chosen else 2
+        canvas.boxes(_square(each, x, y)[None], level_colour(each.name), width)
+    canvas.cross(x, y)
+    canvas.tag(2, scene.picture.resized_size[0] - 2, level, level_colour(level))
+    return Shown(_words(scene, chosen, plane, channel, x, y), canvas.jpeg(), image.width)
+
+
+def _square(level: Level, x: float, y: float) -> np.ndarray:
+    """The pixels that the point's cell stands for, float32 [4]."""
+    row, column = cell_at(level, x, y)
+    down, right = level.map.stride
+    corners = [column * right, row * down, (column + 1) * right, (row + 1) * down]
+    return np.asarray(corners, np.float32)
+
+
+def _words(
+    scene: Scene, level: Level, plane: Plane | None, channel: int, x: float, y: float
+) -> str:
+    lang, shape, stride = scene.lang, level.map.shape, level.map.stride[0]
+    size = f"{shape[1]}×{shape[2]}×{shape[3]}"
+    first = told.say(
+        lang,
+        f"{level.name}: {size}, stride {stride:g}: a cell stands for {stride:g}×{stride:g} pixels.",
+        f"{level.name}：{size}，步幅 {stride:g}：一个单元对应 {stride:g}×{stride:g} 个像素。",
+    )
+    return told.block(
+        told.note(first),
+        *_missing(scene, level, plane, channel),
+        *_range(lang, plane),
+        told.note(_point(lang, x, y)),
+        _levels(scene, channel, x, y),
+    )
+
+
+def _range(lang: str, plane: Plane | None) -> list[str]:
+    """What the colours stand for: the extremes, half a percent at either end, are left out."""
+    if plane is None:
+        return []
+    low, high = limits(plane.values)
+    text = told.say(
+        lang, f"Dark to bright: {low:.3g} to {high:.3g}.", f"由暗到亮：{low:.3g} 到 {high:.3g}。"
+    )
+    return [told.note(text, muted=True)]
+
+
+def _point(lang: str, x: float, y: float) -> str:
+    return told.say(
+        lang, f"The point ({x:g}, {y:g}) in every level:", f"点 ({x:g}, {y:g}) 在各层里："
+    )
+
+
+def _missing(scene: Scene, level: Level, plane: Plane | None, channel: int) -> list[str]:
+    """Say where the picture is not made of the values themselves."""
+    lang, option = scene.lang, f'keep=["anatomy", "{level.map.keep}"]'
+    if channel >= level.map.shape[1]:
+        text = told.say(
+            lang,
+            f"{level.name} has only {level.map.shape[1]} channels.",
+            f"{level.name} 只有 {level.map.shape[1]} 个通道。",
+        )
+    elif plane is None:
+        text = told.say(
+            lang,
+            f"Channel {channel} of {level.name} is not in this recording: record with {option}.",
+            f"这份记录里没有 {level.name} 的第 {channel} 通道：记录时用 {option}。",
+        )
+    elif not plane.exact:
+        text = told.say(
+            lang,
+            f"Shown from the small picture in the recording (every {plane.step}. cell, 8 bits); "
+            f"for the values record with {option}.",
+            f"取自记录里的预览图（每 {plane.step} 个单元一个，8 位）；要看原值，"
+            f"记录时用 {option}。",
+        )
+    else:
+        return []
+    return [told.note(text, muted=True)]
+
+
+def _levels(scene: Scene, channel: int, x: float, y: float) -> str:
+    """A row per level: which cell the point is in, and that cell's value."""
+    lang = scene.lang
+    name = told.say(lang, "mean", "均值") if channel == MEAN else f"[{channel}]"
+    heads = [
+        told.say(lang, *pair) for pair in (("level", "层"), ("map", "特征图"), ("cell", "单元"))
+    ]
+    rows = []
+    for level in scene.levels:
+        plane, cell = scene.plane(level, channel), cell_at(level, x, y)
+        value = "–" if plane is None else f"{value_at(plane, cell):.3g}"
+        if plane is not None and not plane.exact:
+            value = f"≈ {value}"
+        size = "×".join(str(n) for n in level.map.shape[-2:])
+        label = told.swatch(level.name, level_colour(level.name))
+        rows.append((label, size, f"{cell[0]}, {cell[1]}", value))
+    return told.table([*heads, name], rows, raw=(0,))
+
+
+def explorer(
+    trace: Trace, lang: str, *, image: int = 0, level: str = "", channel: int = MEAN,
+    blend: float = 0.6, x: int | None = None, y: int | None = None,
+) -> Explorer:  # fmt: skip
+    """Return the pyramid explorer.
+
+    Args:
+        trace: a recording of a detector.
+        lang: of the texts.
+        image: which one of the batch.
+        level: where it starts, ``"P4"``.
+        channel: where it starts; -1 is the mean over all.
+        blend: how much of the map is seen, 0–1.
+        x: the point, in resized pixels; without it, the middle of the best detection.
+        y: likewise.
+    """
+    parts = anatomy(trace)
+    scene = scene_of(parts, lang, image)
+    height, width = scene.picture.resized_size
+    point = focus(parts, image)
+    names = tuple((each.name, each.name) for each in scene.levels)
+    start = level or names[min(2, len(names) - 1)][0]
+    controls = (
+        Choice("level", "level", "层", names, start, buttons=True),
+        Slider("channel", "channel (−1: mean)", "通道（−1：均值）", MEAN,
+               max(each.map.shape[1] for each in scene.levels) - 1, channel),
+        Slider("blend", "map over picture", "特征图的不透明度", 0.0, 1.0, blend, 0.05),
+        Slider("x", "x", "x", 0, width - 1, _start(x, point[0], width)),
+        Slider("y", "y", "y", 0, height - 1, _start(y, point[1], height)),
+    )  # fmt: skip
+
+    def still(values: Mapping[str, Any]) -> dict[str, str | bytes]:
+        from tracer.views.figures.fpn import fig_pyramid
+
+        return {"image/png": fig_pyramid(parts, lang=lang, image=image)._repr_png_()}  # type: ignore[attr-defined]
+
+    return Explorer("pyramid", lang, controls, lambda **at: draw(scene, **at), still)
+
+
+def scene_of(parts: Anatomy, lang: str, image: int = 0) -> Scene:
+    """Prepare an image of a pass."""
+    picture = parts.pictures[image]
+    return Scene(picture, parts.pyramid.levels, drawing.photo(picture, grey=True), lang)
+
+
+def _start(given: int | None, usual: float, size: int) -> int:
+    return min(max(round(usual if given is None else given), 0), size - 1)

@@ -1,0 +1,292 @@
+"""The RoIAlign explorer: a box on its level's map, its bins and sampling points, the pooled map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from tracer.errors import MissingError
+from tracer.rcnn.anatomy import Anatomy, Grid, Level, Picture, Pooling, anatomy, lay_grid
+from tracer.record import Trace
+from tracer.views.explorers import drawing
+from tracer.views.explorers import side_notes as told
+from tracer.views.explorers.controls import Shown, Slider
+from tracer.views.explorers.explorer import Explorer
+from tracer.views.figures.roi import choose_box
+from tracer.views.figures.sheet import limits
+from tracer.views.kit.palette import level_colour
+
+HEIGHT = 330
+"""Pixels of each of the three panels."""
+MARGIN = 2
+"""Cells around the box that are shown too."""
+DOTS = 1500
+"""More sampling points than this are single pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What is looked at.
+
+    Attributes:
+        picture: one image of the batch.
+        pooling: the recorded RoIAlign of the box head.
+        photo: the picture, small.
+        lang: of the texts.
+    """
+
+    picture: Picture
+    pooling: Pooling
+    photo: Image.Image
+    lang: str
+    _maps: dict[int, np.ndarray | None] = field(default_factory=dict, repr=False)
+
+    def maps(self, level: Level) -> np.ndarray | None:
+        """Return a level's values [C, H, W] of this image, None where they were not kept."""
+        if level.index not in self._maps:
+            try:
+                self._maps[level.index] = level.map.data()[self.picture.index]
+            except MissingError:
+                self._maps[level.index] = None
+        return self._maps[level.index]
+
+
+def grid_of(scene: Scene, box: int, sampling_ratio: int, output_size: int) -> Grid:
+    """Lay another grid over a recorded box's map."""
+    pooling, image = scene.pooling, scene.picture.index
+    place = int(pooling.assigned[image][box])
+    size = pooling.levels[place].map.shape[-2:]
+    bins = (output_size, output_size)
+    return lay_grid(
+        pooling.boxes[image].xyxy[box], pooling.scales[place], bins, sampling_ratio, size
+    )
+
+
+def draw(scene: Scene, box: int, sampling_ratio: int, output_size: int, channel: int) -> Shown:
+    """Show the box on the picture, its grid on the map, and the pooled map."""
+    level = scene.pooling.level_of(box, scene.picture.index)
+    grid = grid_of(scene, box, sampling_ratio, output_size)
+    maps = scene.maps(level)
+    values = None if maps is None else maps[channel : channel + 1]
+    pooled = None if values is None else grid.pool(values)[0]
+    whole = _whole(scene, box, level)
+    crop, (low, high) = _crop(scene, grid, level, values)
+    panels = [whole, crop]
+    if pooled is not None:
+        panels.append(_enlarged(pooled, low, high))
+    sheet = drawing.beside(panels)
+    words = _words(scene, box, level, grid, channel, pooled)
+    return Shown(words, drawing.Canvas(sheet, 1).jpeg(), sheet.width)
+
+
+def _whole(scene: Scene, box: int, level: Level) -> Image.Image:
+    image = scene.photo.copy()
+    canvas = drawing.Canvas(image, image.width / scene.picture.resized_size[1])
+    xyxy = scene.pooling.boxes[scene.picture.index].xyxy[box]
+    canvas.boxes(xyxy[None], level_colour(level.name), 3)
+    canvas.tag(float(xyxy[0]), float(xyxy[1]), level.name, level_colour(level.name))
+    return image
+
+
+def _crop(
+    scene: Scene, grid: Grid, level: Level, values: np.ndarray | None
+) -> tuple[Image.Image, tuple[float, float]]:
+    """The map around the box, or the picture where the map was not kept, with the grid on it."""
+    rows, columns = level.map.shape[-2:]
+    x1, y1, x2, y2 = grid.roi.tolist()
+    left, top = (max(int(np.floor(v)) - MARGIN, 0) for v in (x1, y1))
+    right, bottom = (
+        min(int(np.ceil(v)) + MARGIN + 1, most) for v, most in ((x2, columns), (y2, rows))
+    )
+    right, bottom = max(right, left + 1), max(bottom, top + 1)
+    if values is not None:
+        cells = values[0, top:bottom, left:right]
+        span = limits(cells)
+        image = drawing.coloured(cells, *span)
+    else:
+        span = (0.0, 1.0)
+        image = _picture_part(scene, level, (left, top, right, bottom))
+    scale = min(HEIGHT / (bottom - top), 1.5 * HEIGHT / (right - left))
+    size = round((right - left) * scale), round((bottom - top) * scale)
+    image = image.resize(size, Image.Resampling.NEAREST)
+    # A cell's value stands at its integer coordinate, so that its square begins half a cell before.
+    canvas = drawing.Canvas(image, scale, (left - 0.5, top - 0.5))
+    _grid_lines(canvas, grid, level)
+    return image, span
+
+
+def _picture_part(scene: Scene, level: Level, cells: tuple[int, int, int, int]) -> Image.Image:
+    scale = scene.photo.width / scene.picture.resized_size[1]
+    down, right = (stride * scale for stride in level.map.stride)
+    corners = (cells[0] * right, cells[1] * down, cells[2] * right, cells[3] * down)
+    x1, y1, x2, y2 = (round(value) for value in corners)
+    return scene.photo.crop((x1, y1, max(x2, x1 + 1), max(y2, y1 + 1)))
+
+
+def _grid_lines(canvas: drawing.Canvas, grid: Grid, level: Level) -> None:
+    """The bins, then the box, then the sampling points."""
+    x1, y1 = grid.roi[:2].tolist()
+    height, width = grid.bin_size
+    rows, columns = grid.bins
+    ends = (x1, y1, x1 + columns * width, y1 + rows * height)
+    xs = [x1 + i * width for i in range(columns + 1)]
+    ys = [y1 + i * height for i in range(rows + 1)]
+    canvas.lines(xs, ys, ends)
+    canvas.boxes(np.asarray([ends], np.float32), level_colour(level.name), 3)
+    points = grid.samples.reshape(-1, 2)
+    if len(points) <= DOTS:
+        canvas.dots(map(tuple, points.tolist()), "#F0E442", 3 if len(points) < 400 else 1.5)
+    else:
+        canvas.points(points)
+
+
+def _enlarged(pooled: np.ndarray, low: float, high: float) -> Image.Image:
+    image = drawing.coloured(pooled, low, high)
+    return image.resize((HEIGHT, HEIGHT), Image.Resampling.NEAREST)
+
+
+# --- words ----------------------------------------------------------------------------------------
+
+
+def _words(
+    scene: Scene, box: int, level: Level, grid: Grid, channel: int, pooled: np.ndarray | None
+) -> str:
+    lang, pooling, image = scene.lang, scene.pooling, scene.picture.index
+    exact, side = pooling.exact_level(image)[box], pooling.sides(image)[box]
+    points = grid.samples.shape[2]
+    lines = [
+        _assignment(lang, level, float(side), float(exact)),
+        told.say(
+            lang,
+            f"Divided by the stride the box is {_numbers(grid.roi)} in cells: no rounding. "
+            f"{grid.bins[0]}×{grid.bins[1]} bins, each {grid.bin_size[1]:.2f} wide and "
+            f"{grid.bin_size[0]:.2f} high.",
+            f"框除以步幅后，以单元计是 {_numbers(grid.roi)}，不取整。分成 "
+            f"{grid.bins[0]}×{grid.bins[1]} 个格子，每格宽 {grid.bin_size[1]:.2f}，高 "
+            f"{grid.bin_size[0]:.2f}。",
+        ),
+        told.say(
+            lang,
+            f"{points} sampling points per bin, {points * grid.bins[0] * grid.bins[1]:,} in all; "
+            "each reads the four cells around it (bilinear), a bin is their mean.",
+            f"每格 {points} 个采样点，共 {points * grid.bins[0] * grid.bins[1]:,} 个；每个点由周围"
+            "四个单元双线性插值，一格取其平均。",
+        ),
+        _result(scene, level, channel, pooled),
+    ]
+    return told.block(*(told.note(line) for line in lines))
+
+
+def _assignment(lang: str, level: Level, side: float, exact: float) -> str:
+    return told.say(
+        lang,
+        f"√(w·h) = {side:.1f} pixels gives level {exact:.2f}, rounded down and kept within the "
+        f"pooled levels: {level.name}.",
+        f"√(w·h) = {side:.1f} 像素，算得层级 {exact:.2f}，向下取整并限制在可用各层之内："
+        f"{level.name}。",
+    )
+
+
+def _numbers(values: np.ndarray) -> str:
+    return ", ".join(f"{value:.2f}" for value in values.tolist())
+
+
+def _result(scene: Scene, level: Level, channel: int, pooled: np.ndarray | None) -> str:
+    lang = scene.lang
+    if pooled is None:
+        option = f'keep=["anatomy", "{level.map.keep}"]'
+        return told.say(
+            lang,
+            f"The values of {level.name} are not in this recording, so the picture stands in for "
+            f"the map and nothing is pooled: record with {option}.",
+            f"这份记录里没有 {level.name} 的数值，所以用原图代替特征图，也算不出池化结果：记录时用 "
+            f"{option}。",
+        )
+    low, high = float(np.nanmin(pooled)), float(np.nanmax(pooled))
+    return told.say(
+        lang,
+        f"Middle: channel {channel} of {level.name} around the box. Right: its pooled map, from "
+        f"{low:.3g} to {high:.3g}, in the same colours.",
+        f"中：框周围 {level.name} 的第 {channel} 通道。右：池化的结果，取值 {low:.3g} 到 "
+        f"{high:.3g}，用同一色标。",
+    )
+
+
+def explorer(
+    trace: Trace, lang: str, *, image: int = 0, box: int | None = None,
+    sampling_ratio: int | None = None, output_size: int | None = None, channel: int | None = None,
+) -> Explorer:  # fmt: skip
+    """Return the RoIAlign explorer.
+
+    Args:
+        trace: a recording of a two-stage detector.
+        lang: of the texts.
+        image: which one of the batch.
+        box: where it starts, an index of the boxes that are pooled, best objectness first; without
+            it, the one behind a good detection whose level was kept.
+        sampling_ratio: where it starts; as recorded, if not given. 0 takes as many points per bin
+            and side as a bin has cells.
+        output_size: where it starts, bins per side; as recorded, if not given.
+        channel: where it starts; without it, the one that varies most within the box.
+
+    Raises:
+        MissingError: there are no boxes.
+    """
+    parts = anatomy(trace)
+    scene = scene_of(parts, lang, image)
+    pooling = scene.pooling
+    count = len(pooling.boxes[image])
+    if count == 0:
+        raise MissingError(f"image {image} has no boxes to be pooled")
+    start = _start(parts, image) if box is None else box
+    ratio = pooling.sampling_ratio if sampling_ratio is None else sampling_ratio
+    size = pooling.output_size[0] if output_size is None else output_size
+    first = _lively(scene, start) if channel is None else channel
+    channels = pooling.levels[0].map.shape[1]
+    controls = (
+        Slider("box", "box", "框", 0, count - 1, start),
+        Slider("sampling_ratio", "sampling_ratio", "sampling_ratio", 0, 8, max(ratio, 0)),
+        Slider("output_size", "output_size", "output_size", 1, 28, size),
+        Slider("channel", "channel", "通道", 0, channels - 1, first),
+    )
+
+    def still(values: Mapping[str, Any]) -> dict[str, str | bytes]:
+        from tracer.views.figures.roi import fig_roi_align
+
+        try:
+            figure = fig_roi_align(parts, lang=lang, image=image, box=values["box"])
+        except MissingError:  # the map that the box is pooled from was not kept
+            return {"image/jpeg": draw(scene, **values).picture}
+        return {"image/png": figure._repr_png_()}  # type: ignore[attr-defined]
+
+    return Explorer("roi_align", lang, controls, lambda **at: draw(scene, **at), still)
+
+
+def _start(parts: Anatomy, image: int) -> int:
+    """The box behind a good detection; the first one where no map was kept."""
+    try:
+        return choose_box(parts, image)
+    except MissingError:
+        return 0
+
+
+def scene_of(parts: Anatomy, lang: str, image: int = 0) -> Scene:
+    """Prepare an image of a pass."""
+    picture = parts.pictures[image]
+    height, width = picture.resized_size
+    photo = drawing.photo(picture, width=max(1, round(HEIGHT * width / height)))
+    return Scene(picture, parts.roi_heads.box, photo, lang)
+
+
+def _lively(scene: Scene, box: int) -> int:
+    """The channel that varies most within a box; 0 where the values were not kept."""
+    level = scene.pooling.level_of(box, scene.picture.index)
+    maps = scene.maps(level)
+    if maps is None:
+        return 0
+    pooled = scene.pooling.grid(box, scene.picture.index).pool(maps)
+    return int(np.nan_to_num(pooled).std(axis=(1, 2)).argmax())

@@ -1,0 +1,1 @@
+"""What all views share: texts, numbers, shapes, colours, fonts."""

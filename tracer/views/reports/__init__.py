@@ -1,0 +1,1 @@
+"""Reports: tables of plain values, with a writer per format."""

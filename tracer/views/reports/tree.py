@@ -1,0 +1,55 @@
+"""The call tree: who called whom, with which shapes, and what was overwritten in place."""
+
+from __future__ import annotations
+
+from tracer.record import Trace
+from tracer.views.kit.words import word
+from tracer.views.reports.columns import pick
+from tracer.views.reports.ledger import Ledger
+from tracer.views.reports.report import Table
+from tracer.views.reports.rows import Names, choose, groups, handling_tensors, several
+from tracer.views.reports.table import assemble
+
+PASS = ("call", "type", "input", "output", "note")
+CONSTRUCTION = ("call", "built_type", "built", "added", "note")
+
+
+def tree(
+    trace: Trace,
+    *,
+    grain: Names | None = None,
+    stage: Names | None = None,
+    path: Names | None = None,
+    depth: int | None = None,
+    columns: Names | None = None,
+    fold: bool = True,
+    lang: str = "en",
+) -> Table:
+    """Return the calls as a tree.
+
+    A module's name is written relative to the module around it; `table` has the full paths. If no
+    grain is asked for, functions of a pass that handle no tensor are left out.
+
+    Args:
+        trace: a pass or a construction.
+        grain: kinds of call; modules and functions, if not given.
+        stage: only calls of this stage, or of these.
+        path: only calls of this path, label or pattern, or of these, and what ran in them.
+        depth: how many levels beneath the outermost of them; all, if not given.
+        columns: keys of `tracer.views.reports.columns.FIELDS`.
+        fold: whether neighbours that are alike share a line.
+        lang: of the headings, ``"en"`` or ``"zh"``.
+
+    Raises:
+        InputError, MissingError: an unknown grain, stage, path, column or language.
+    """
+    default = PASS if trace.kind == "pass" else CONSTRUCTION
+    fields = pick(several(columns) if columns is not None else default)
+    calls = choose(trace, grain, stage, path, default=("module", "function"))
+    notes: tuple[str, ...] = ()
+    if trace.kind == "pass" and grain is None:
+        kept = handling_tensors(trace, calls)
+        notes = (word("note_tensorless", lang),) if len(kept) < len(calls) else ()
+        calls = kept
+    ledger = Ledger(trace, groups(trace, calls, depth, fold), tree=True, lang=lang)
+    return assemble(ledger, fields, "tree", notes)

@@ -1,0 +1,268 @@
+"""From a recording to a deck: each entry of an outline becomes a slide in a language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tracer.errors import InputError, MissingError, near
+from tracer.rcnn.anatomy import fitting
+from tracer.record import Trace
+from tracer.views.slides.deck import (
+    Cells,
+    Deck,
+    Interactive,
+    Part,
+    Pictures,
+    Points,
+    Slide,
+    unstepped,
+)
+from tracer.views.slides.design import BESIDE, FIGURE, stage_title
+from tracer.views.slides.excerpts import code
+from tracer.views.slides.outline import ENDS, Entry, Grid, Outline, chosen, read_outline
+from tracer.views.slides.subject import Subject, credits_of
+from tracer.views.slides.tables import table
+
+LANGUAGES = {"en": ("en",), "zh": ("zh",), "both": ("en", "zh")}
+THEMES = ("light", "dark")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How slides are made.
+
+    Attributes:
+        subjects: the recording, once for each language of the deck.
+        theme: of the figures.
+        folder: that an outline's pictures and notebooks are looked for in.
+    """
+
+    subjects: tuple[Subject, ...]
+    theme: str
+    folder: Path
+
+
+def deck(
+    trace: Trace,
+    *,
+    lang: str = "en",
+    theme: str = "light",
+    stages: Iterable[str] = (),
+    outline: str | Path | None = None,
+    strict: bool = False,
+    steps: bool = True,
+    page: str | Path | None = None,
+    image: int = 0,
+    progress: Callable[[str], None] = lambda key: None,
+) -> Deck:
+    """Make a deck from a recording.
+
+    Args:
+        trace: the recording; figures need a pass recorded with ``keep="anatomy"``.
+        lang: ``"en"``, ``"zh"`` or ``"both"``.
+        theme: ``"light"`` or ``"dark"``.
+        stages: only these parts of the walkthrough (`design.STAGES`).
+        outline: a file that chooses, orders and adds slides.
+        strict: whether a slide that the recording cannot fill is an error.
+        steps: whether figures, points and code come step by step; in PowerPoint and PDF each step
+            of a figure or of code is a page.
+        page: the page that slides link into, relative to the deck.
+        image: which one of the batch is shown.
+        progress: called with the name of each slide before it is made.
+
+    Returns:
+        The deck; `Deck.left_out` says which slides it lacks, and why.
+
+    Raises:
+        InputError: an unknown language or theme, or an outline that cannot be used.
+        MissingError: there is no such stage; nothing could be shown; with `strict`, a slide lacks
+            something.
+    """
+    _one_of("language", lang, LANGUAGES)
+    _one_of("theme", theme, THEMES)
+    stages = tuple(stages)
+    asked = _asked(outline, stages)
+    named = ((one, _title(asked, stages, trace, one)) for one in LANGUAGES[lang])
+    subjects = tuple(Subject(trace, one, title, image) for one, title in named)
+    plan = Plan(subjects, theme, asked.folder)
+    entries = asked.entries if outline else _fitting(asked.entries, subjects[0])
+    slides, left_out = _slides(plan, entries, strict, progress)
+    if not any(slide.key not in ENDS for slide in slides):
+        raise MissingError(f"there is nothing to make a deck of: {_why(left_out, asked, stages)}")
+    made = Deck(
+        subjects[0].title, tuple(slides), lang, theme,
+        Path(page) if page is not None else None, credits_of(trace), left_out,
+    )  # fmt: skip
+    return made if steps else unstepped(made)
+
+
+def _one_of(what: str, chosen: str, known: Iterable[str]) -> None:
+    if chosen not in known:
+        raise InputError(
+            f"there is no {what} {chosen!r}{near(chosen, known)} (one of {', '.join(known)})"
+        )
+
+
+def _asked(outline: str | Path | None, stages: tuple[str, ...]) -> Outline:
+    there = chosen(stages)
+    if outline is None:
+        return Outline(there)
+    read = read_outline(outline)
+    if not stages:
+        return read
+    kept = tuple(e for e in read.entries if e.stage in stages or e.layout == "title")
+    return replace(read, entries=kept)
+
+
+def _fitting(entries: Iterable[Entry], subject: Subject) -> tuple[Entry, ...]:
+    """The slides that go with a recording of this kind: no losses for a pass in eval mode."""
+    return tuple(e for e in entries if all(subject.has(need) for need in e.needs))
+
+
+def _why(left_out: tuple[str, ...], asked: Outline, stages: tuple[str, ...]) -> str:
+    """Say why a deck has no slides of its own."""
+    if left_out:
+        return left_out[0]
+    needs = {need for entry in asked.entries for need in entry.needs} - {"pass"}
+    which = f"the slides of {', '.join(stages)}" if stages else "its slides"
+    return f"{which} are for other recordings ({', '.join(sorted(needs))})"
+
+
+def _slides(
+    plan: Plan, entries: Iterable[Entry], strict: bool, progress: Callable[[str], None]
+) -> tuple[list[Slide], tuple[str, ...]]:
+    slides: list[Slide] = []
+    left_out: list[str] = []
+    for entry in entries:
+        progress(entry.key)
+        try:
+            for subject in plan.subjects:
+                with fitting("what it shows"):
+                    slides += list(_made(plan, entry, subject))
+        except MissingError as error:
+            where = f" ({entry.place})" if entry.place else ""
+            reason = f"slide {entry.key!r}{where}: {error}"
+            if strict:
+                raise MissingError(reason) from error
+            left_out.append(reason)
+    return slides, tuple(left_out)
+
+
+def _title(asked: Outline, stages: tuple[str, ...], trace: Trace, lang: str) -> str:
+    """Of the outline, of the lecture's stages, or of the whole walkthrough."""
+    which = lang == "zh"
+    if any(asked.title):
+        return asked.title[which]
+    if stages:
+        return (", ", "、")[which].join(stage_title(stage, lang) for stage in stages)
+    return ("{} step by step", "逐步读懂 {}")[which].format(trace.subject)
+
+
+# --- one slide ------------------------------------------------------------------------------------
+
+
+def _made(plan: Plan, entry: Entry, subject: Subject) -> Iterator[Slide]:
+    if any(entry.notebook):
+        yield from _of_notebook(plan, entry, subject)
+        return
+    parts, said, step = _parts(plan, entry, subject)
+    notes = [told for text in entry.notes if (told := subject.told(text)) is not None]
+    for name in entry.about:
+        notes += _about(entry, subject, name)
+    yield Slide(
+        key=entry.key,
+        title=_filled(entry.title, subject),
+        parts=parts,
+        notes=tuple(_plain(note) for note in [*notes, *said] if note),
+        stage=entry.stage or None,
+        lang=subject.lang,
+        layout=entry.layout,
+        step=(subject.address(entry.link) if entry.link else "") or step,
+    )
+
+
+def _of_notebook(plan: Plan, entry: Entry, subject: Subject) -> Iterator[Slide]:
+    """The tagged cells; of one notebook for both languages, once."""
+    from tracer.views.slides.from_notebook import slides_of
+
+    if subject is plan.subjects[0] or entry.notebook[0] != entry.notebook[1]:
+        path = plan.folder / subject.choose(entry.notebook)
+        yield from slides_of(path, entry, subject, plan.theme)
+
+
+def _about(entry: Entry, subject: Subject, name: str) -> tuple[str, ...]:
+    try:
+        return subject.about(name)
+    except KeyError as error:
+        raise InputError(f"{entry.place}: the commentary has nothing about {name!r}") from error
+
+
+def _filled(text: tuple[str, str], subject: Subject) -> str:
+    """Text with its numbers; as it stands where one of them is not known.
+
+    Raises:
+        MissingError: a number of the catalogue's own text is not in the recording.
+    """
+    told = subject.told(text)
+    return subject.choose(text) if told is None else told
+
+
+def _plain(text: str) -> str:
+    """Without the backquotes that mark code in the commentary."""
+    return text.replace("`", "")
+
+
+def _parts(plan: Plan, entry: Entry, subject: Subject) -> tuple[tuple[Part, ...], list[str], str]:
+    """Return the parts, what is to be said of them, and the step that they show."""
+    points = tuple(told for text in entry.points if (told := subject.told(text)) is not None)
+    shown: list[Part] = []
+    said: list[str] = []
+    step = ""
+    if entry.figure or any(entry.picture):
+        shown.append(_pictures(plan, entry, subject, BESIDE if points else FIGURE))
+        said.append(shown[-1].alt if isinstance(shown[-1], Pictures) and entry.figure else "")
+    if entry.interactive:
+        shown.append(_interactive(plan, entry, subject, BESIDE if points else FIGURE))
+    if entry.table:
+        shown.append(_table(entry, subject))
+    if entry.code:
+        piece = code(subject, entry.code, entry.at)
+        shown.append(piece.code)
+        said += piece.said
+        step = piece.step
+    if points:
+        shown.append(Points(points, entry.stepwise))
+    return tuple(shown), said, step
+
+
+def _pictures(plan: Plan, entry: Entry, subject: Subject, size: tuple[float, float]) -> Pictures:
+    from tracer.views.slides import illustrations as pictures
+
+    caption = subject.told(entry.caption) or ""
+    if any(entry.picture):
+        file = plan.folder / subject.choose(entry.picture)
+        figure = pictures.from_file(file, theme=plan.theme, size=size, place=entry.place)
+        return Pictures(
+            (figure,), subject.choose(entry.alt) or _filled(entry.title, subject), caption
+        )
+    found = pictures.drawn(
+        subject, entry.figure, theme=plan.theme, size=size, zoom=entry.zoom, options=entry.options
+    )
+    return replace(found, caption=caption, alt=subject.choose(entry.alt) or found.alt)
+
+
+def _interactive(
+    plan: Plan, entry: Entry, subject: Subject, size: tuple[float, float]
+) -> Interactive:
+    from tracer.views.slides.interactive import interactive
+
+    return interactive(subject, entry.interactive, theme=plan.theme, size=size)
+
+
+def _table(entry: Entry, subject: Subject) -> Cells:
+    if not isinstance(entry.table, Grid):
+        return table(subject, entry.table)
+    rows = tuple(tuple(_filled(cell, subject) for cell in row) for row in entry.table.rows)
+    return Cells(tuple(map(subject.choose, entry.table.head)), rows)
