@@ -63,6 +63,7 @@ HEAVY: dict[str, set[str]] = {
     "tracer.rcnn.models": TORCH,
     "tracer.rcnn.checkpoint": TORCH,
     "tracer.rcnn.pictures": TORCH,
+    "tracer.rcnn.targets": TORCH,
     "tracer.rcnn.onnx": TORCH | {"onnx", "onnxruntime"},
     "tracer.rcnn.demo": TORCH,
     "tracer.views.figures": {"matplotlib"},

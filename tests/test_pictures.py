@@ -1,8 +1,6 @@
-"""Pictures of every kind, and targets that match them or do not."""
+"""Pictures of every kind."""
 
 from __future__ import annotations
-
-import json
 
 import numpy as np
 import pytest
@@ -10,7 +8,7 @@ import torch
 from PIL import Image
 
 from tracer.errors import InputError
-from tracer.rcnn.pictures import load_picture, load_pictures, load_targets, sample_photo
+from tracer.rcnn.pictures import load_picture, load_pictures, sample_photo
 
 RED = torch.tensor([1.0, 0.0, 0.0])
 
@@ -199,119 +197,3 @@ def test_a_picture_without_permission_says_so(tmp_path, monkeypatch):
 def test_several_pictures_keep_their_order_and_sizes(tmp_path):
     paths = [save(tmp_path, Image.new("RGB", (w, 2)), f"{w}.png") for w in (5, 3)]
     assert [tuple(p.shape) for p in load_pictures(paths)] == [(3, 2, 5), (3, 2, 3)]
-
-
-# Targets
-
-NAMES = ["photos/a.jpg", "photos/b.jpg"]
-SIZES = [(100, 200), (50, 60)]
-
-
-def coco(**changes):
-    """Two images, three boxes; `changes` replace whole keys."""
-    images = [
-        {"id": 7, "file_name": "b.jpg", "height": 50, "width": 60},
-        {"id": 9, "file_name": "train/a.jpg", "height": 100, "width": 200},
-    ]
-    annotations = [
-        {"image_id": 9, "category_id": 3, "bbox": [10, 20, 30, 40]},
-        {"image_id": 7, "category_id": 1, "bbox": [0, 0, 60, 50]},
-        {"image_id": 9, "category_id": 90, "bbox": [0.5, 0, 1, 1]},
-        {"image_id": 9, "category_id": 2, "bbox": [0, 0, 99, 99], "iscrowd": 1},
-    ]
-    return {"images": images, "annotations": annotations, "categories": []} | changes
-
-
-def targets(folder, content, names=NAMES, sizes=SIZES):
-    path = folder / "targets.json"
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return load_targets(path, names, sizes)
-
-
-def test_coco_boxes_become_corners_in_the_order_of_the_pictures(tmp_path):
-    a, b = targets(tmp_path, coco())
-    assert a["boxes"].tolist() == [[10, 20, 40, 60], [0.5, 0, 1.5, 1]]
-    assert a["labels"].tolist() == [3, 90]
-    assert b["boxes"].tolist() == [[0, 0, 60, 50]]
-    assert (a["boxes"].dtype, a["labels"].dtype) == (torch.float32, torch.int64)
-    assert a.keys() == {"boxes", "labels"}
-
-
-def test_an_image_without_annotations_has_no_boxes(tmp_path):
-    a, b = targets(tmp_path, coco(annotations=[]))
-    assert a["boxes"].shape == b["boxes"].shape == (0, 4)
-    assert a["labels"].shape == (0,)
-
-
-def test_polygons_and_keypoints_come_along(tmp_path):
-    annotation = {
-        "image_id": 7,
-        "category_id": 1,
-        "bbox": [10, 10, 20, 10],
-        "segmentation": [[10, 10, 29, 10, 29, 19, 10, 19]],
-        "keypoints": [11, 12, 2, 13, 14, 1],
-    }
-    _, b = targets(tmp_path, coco(annotations=[annotation]))
-    assert b["masks"].shape == (1, 50, 60)
-    assert b["masks"].dtype == torch.uint8
-    assert b["masks"].sum() == 200
-    assert b["masks"][0, 10:20, 10:30].all()
-    assert b["keypoints"].tolist() == [[[11, 12, 2], [13, 14, 1]]]
-
-
-def test_a_plain_list_is_taken_in_order(tmp_path):
-    plain = [{"boxes": [[1, 2, 3, 4]], "labels": [5]}, {"boxes": [], "labels": []}]
-    a, b = targets(tmp_path, plain)
-    assert a["boxes"].tolist() == [[1, 2, 3, 4]]
-    assert b["boxes"].shape == (0, 4)
-
-
-BOX = {"image_id": 9, "category_id": 3}
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (coco(annotations=[BOX | {"bbox": [1, 2, 0, 4]}]), r"box 0 of 'a\.jpg'.* has no area"),
-        (coco(annotations=[BOX | {"bbox": [1, 2, -3, 4]}]), "has no area"),
-        (coco(annotations=[BOX | {"bbox": [1, 2, float("nan"), 4]}]), "has no area"),
-        (coco(annotations=[BOX | {"bbox": [190, 2, 20, 4]}]), "in the picture of 200×100"),
-        (coco(annotations=[BOX | {"bbox": [1, 2, 3, 4], "category_id": 0}]), "label 0: they"),
-        (coco(annotations=[BOX | {"bbox": [1, 2, 3, 4], "category_id": 1.5}]), r"label 1\.5"),
-        (coco(annotations=[BOX | {"bbox": [1, 2, 3]}]), "are not COCO-style JSON"),
-        (coco(annotations=[{"bbox": [1, 2, 3, 4]}]), "are not COCO-style JSON .*image_id"),
-        (coco(images=[{"id": 1, "file_name": "aa.jpg"}]), r"no image is called 'a\.jpg'; did you"),
-        (coco(images=[{"id": i, "file_name": "a.jpg"} for i in (1, 2)]), "2 images are called"),
-        (coco(images=[{"id": 9, "file_name": "a.jpg", "height": 9, "width": 8}]), "is 8×9 there"),
-        ({"boxes": []}, "are not COCO-style JSON"),
-        ([{"boxes": [], "labels": []}], "a list of 1 targets does not match 2 pictures"),
-        ([{"boxes": [[1, 2, 3, 4]], "labels": []}] * 2, "1 boxes and 0 labels"),
-        ([{"boxes": [[1, 2, 3]], "labels": [1]}] * 2, "are not COCO-style JSON"),
-        ([{"boxes": "many", "labels": [1]}] * 2, "are not COCO-style JSON"),
-        ("3", "are not COCO-style JSON"),
-        ("", "are not JSON"),
-        ("{", "are not JSON"),
-        ("[" * 100_000, "are not JSON"),
-    ],
-)
-def test_targets_that_do_not_match_are_one_sentence(tmp_path, content, message):
-    with pytest.raises(InputError, match=message) as caught:
-        targets(tmp_path, content)
-    assert "targets.json" in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_label_that_the_model_does_not_know_is_named(tmp_path):
-    path = tmp_path / "targets.json"
-    path.write_text(json.dumps(coco()))
-    assert len(load_targets(path, NAMES, SIZES, classes=91)) == 2
-    with pytest.raises(InputError, match=r"'a\.jpg' has label 90, and the model knows 1 to 4"):
-        load_targets(path, NAMES, SIZES, classes=5)
-
-
-def test_missing_targets_suggest_near_names(tmp_path):
-    (tmp_path / "targets.json").write_text("[]")
-    with pytest.raises(InputError, match=r"did you mean 'targets\.json'"):
-        load_targets(tmp_path / "target.json", [], [])
-    with pytest.raises(InputError, match="cannot be read"):
-        load_targets(tmp_path, [], [])

@@ -181,7 +181,8 @@ def _pass(args: argparse.Namespace) -> Trace:
 
     from tracer.rcnn import models
     from tracer.rcnn.classes import classes_of
-    from tracer.rcnn.pictures import load_pictures, load_targets
+    from tracer.rcnn.pictures import load_pictures
+    from tracer.rcnn.targets import load_targets
 
     device = _device(args.device)
     pictures = load_pictures(args.images)
