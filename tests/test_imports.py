@@ -14,7 +14,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "tracer"
 
-BASE = {"tracer.record", "tracer.errors", "tracer.files", "tracer.foreign"}
+BASE = {"tracer.record", "tracer.errors", "tracer.files", "tracer.foreign", "tracer.languages"}
 
 ROOMS = ("kit", "reports", "figures", "page", "screen", "slides", "explorers")
 VIEWS = {f"tracer.views.{room}" for room in ROOMS}
@@ -27,7 +27,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tracer.errors": {"tracer.foreign"},
     "tracer.foreign": set(),
     "tracer.files": {"tracer.errors"},
-    "tracer.capture": BASE | {"tracer.rcnn", "tracer.recording"},
+    "tracer.languages": {"tracer.errors"},
+    "tracer.capture": BASE - {"tracer.languages"} | {"tracer.rcnn", "tracer.recording"},
     "tracer.rcnn": BASE,
     "tracer.stepper": BASE | {"tracer.rcnn"},
     "tracer.views.kit": BASE | {"tracer.rcnn"},

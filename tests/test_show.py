@@ -15,7 +15,6 @@ from handmade import failed_pass, hostile_pass, repeated_pass, tiny_construction
 
 from tracer import cli
 from tracer.commands import show
-from tracer.views.kit.words import LANGUAGES
 from tracer.views.reports.formats import FORMATS
 
 STORIES = {
@@ -128,7 +127,6 @@ def test_a_file_that_is_not_there(capsys, tmp_path):
 
 def test_options_are_those_of_the_writers():
     assert tuple(FORMATS) == show.FORMATS
-    assert LANGUAGES == show.LANGUAGES
 
 
 SCRIPT = """

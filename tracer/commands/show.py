@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from tracer.errors import InputError, near
 from tracer.foreign import write_lines
+from tracer.languages import languages
 
 if TYPE_CHECKING:
     from tracer.record import Trace
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 HELP = "print a recording as a table, tree, stages, architecture or parameters"
 
 FORMATS = ("text", "markdown", "csv", "html", "json", "latex")
-LANGUAGES = ("en", "zh")
 REPORTS = ("table", "tree", "stages", "architecture", "parameters")
 
 # Options that say nothing about a report: given all the same, they are a mistake worth a word.
@@ -48,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--as", dest="report", metavar="REPORT", default="table", help=f"{', '.join(REPORTS)}"
     )
     parser.add_argument("--format", metavar="F", default="text", help=f"{', '.join(FORMATS)}")
-    parser.add_argument("--lang", default="en", help="of headings and notes: en or zh")
+    parser.add_argument(
+        "--lang", default="en", help=f"of headings and notes: {', '.join(languages())}"
+    )
     _add_selection(parser.add_argument_group("what of it"))
 
 
@@ -91,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     """Refuse what can be seen to be wrong before the recording is read."""
-    for option, known in (("report", REPORTS), ("format", FORMATS), ("lang", LANGUAGES)):
+    for option, known in (("report", REPORTS), ("format", FORMATS), ("lang", languages())):
         given = getattr(args, option)
         if given not in known:
             option = "as" if option == "report" else option

@@ -17,11 +17,11 @@ from types import EllipsisType
 from typing import Any
 
 from tracer.errors import InputError, MissingError, near
+from tracer.languages import checked, listed
 from tracer.record import Call, Trace, Value, query
 from tracer.views.kit.html_text import escape, lang_attribute
-from tracer.views.kit.reasons import reasons, shape_of, times
+from tracer.views.kit.reasons import reasons, say, shape_of, times
 
-LANGUAGES = ("en", "zh")
 Shape = tuple[int, ...]
 
 __all__ = ["Answer", "outputs", "predict"]
@@ -88,8 +88,7 @@ def predict(trace: Trace, call: str, guess: Any, lang: str = "en") -> Answer:
             is near or there.
         InputError: a guess that is no shape, or an unknown language.
     """
-    if lang not in LANGUAGES:
-        raise InputError(f"no language {lang!r}{near(lang, LANGUAGES)} (there are: en, zh)")
+    checked(lang)
     found, value = _find(trace, call)
     given = tuple(shape_of(trace, state) for state in dict.fromkeys(_inputs(trace, found)))
     if isinstance(guess, EllipsisType):
@@ -199,55 +198,33 @@ def _size(size: Any) -> int:
 # --- words ----------------------------------------------------------------------------------------
 
 
-def _say(lang: str, en: str, zh: str) -> str:
-    return zh if lang == "zh" else en
-
-
 def _waiting(call: str, given: tuple[Shape, ...], lang: str) -> str:
     """Ask for a guess; what goes in is no secret."""
     shown = [times(shape) for shape in given[:5]] + ["…"] * (len(given) > 5)
-    goes_in_en = f" In goes {', '.join(shown)}." if shown else ""
-    goes_in_zh = f"输入是 {'、'.join(shown)}。" if shown else ""
-    return _say(
-        lang,
-        f"What shape comes out of {call}?{goes_in_en} Put your guess in the place of the ... and "
-        "run the cell again.",
-        f"{call} 的输出是什么形状？{goes_in_zh}请把 ... 换成你的猜测，再运行一次。",
-    )
+    going_in = say("given", lang, shapes=listed(shown, lang)) if shown else ""
+    return say("asked", lang, call=call) + going_in + say("answer", lang)
 
 
 def _right(call: str, shape: Shape, lang: str) -> str:
-    return _say(
-        lang, f"Right: {call} gives {times(shape)}.", f"正确：{call} 的输出是 {times(shape)}。"
-    )
+    return say("right", lang, call=call, shape=times(shape))
 
 
 def _wrong(call: str, shape: Shape, guess: Shape, lang: str) -> str:
     where = _differing(shape, guess, lang)
-    return _say(
-        lang,
-        f"Not quite: you said {times(guess)}, {call} gives {times(shape)}{where}.",
-        f"还差一点：你猜的是 {times(guess)}，{call} 的输出是 {times(shape)}{where}。",
-    )
+    return say("wrong", lang, guess=times(guess), call=call, shape=times(shape), where=where)
 
 
-_AXES = {
-    "en": ("batch", "channels", "height", "width"),
-    "zh": ("批量", "通道", "高", "宽"),
-}
+_AXES = ("batch", "channels", "height", "width")
 
 
 def _differing(shape: Shape, guess: Shape, lang: str) -> str:
     """Name what differs in a map, where the guess has the right number of axes."""
     if len(shape) != 4 or len(guess) not in (3, 4):
         return ""
-    axes = list(zip(_AXES[lang], shape, strict=True))[4 - len(guess) :]
+    names = (say(f"axis.{name}", lang) for name in _AXES)
+    axes = list(zip(names, shape, strict=True))[4 - len(guess) :]
     wrong = [name for (name, size), said in zip(axes, guess, strict=True) if size != said]
     good = [name for (name, size), said in zip(axes, guess, strict=True) if size == said]
     if not good:
         return ""
-    return _say(
-        lang,
-        f" (right: {', '.join(good)}; not yet: {', '.join(wrong)})",
-        f"（对的：{'、'.join(good)}；不对的：{'、'.join(wrong)}）",
-    )
+    return say("axes", lang, good=listed(good, lang), wrong=listed(wrong, lang))

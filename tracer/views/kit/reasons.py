@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from tracer.languages import Texts, listed
 from tracer.record import Call, Trace, Value, query
 
 Shape = tuple[int, ...]
+say = Texts("shapes")
 SHOWN = 6
 """So many steps are told in full; of a longer way only those that change height or width, and the
 last that changes the channels."""
@@ -63,10 +65,6 @@ def shape_of(trace: Trace, value: Value | int) -> Shape:
 def times(shape: Shape) -> str:
     """Write a shape: ``"1×256×16×20"``; of a single number, ``"()"``."""
     return "×".join(str(n) for n in shape) if shape else "()"
-
-
-def _say(lang: str, en: str, zh: str) -> str:
-    return zh if lang == "zh" else en
 
 
 # --- the way back ---------------------------------------------------------------------------------
@@ -133,7 +131,7 @@ def _told(trace: Trace, way: list[Step], lang: str) -> list[str]:
     told = [(step, _of_step(trace, step, lang)) for step in reversed(way)]
     known = [(step, text) for step, text in told if text]
     if not way:
-        return [_say(lang, "handed on as it came in.", "原样传出，与输入相同。")]
+        return [say("handed_on", lang)]
     if not known or way[0].after == ():
         return [_plainly(way, lang)]
     return [text for step, text in known if len(known) <= SHOWN or step in _decisive(known)]
@@ -150,20 +148,12 @@ def _decisive(known: list[tuple[Step, str]]) -> list[Step]:
 def _plainly(way: list[Step], lang: str) -> str:
     """Nothing is known of the steps but their names and what they did to the shape."""
     if way[0].after == ():
-        return _say(
-            lang,
-            "a single number: all values were added up or averaged.",
-            "单个数：所有取值已求和或取平均。",
-        )
-    names = list(dict.fromkeys(step.name for step in reversed(way)))[:4]
+        return say("single_number", lang)
+    all_names = listed(list(dict.fromkeys(step.name for step in reversed(way)))[:4], lang)
     if way[0].after == way[-1].before:
-        return _say(
-            lang,
-            f"{', '.join(names)}: value by value, so the shape stays as it came in.",
-            f"{'、'.join(names)}：逐个取值计算，所以形状与输入相同。",
-        )
+        return say("value_by_value", lang, names=all_names)
     went = " → ".join(times(s) for s in (way[-1].before, way[0].after))
-    return _say(lang, f"{', '.join(names)}: {went}.", f"{'、'.join(names)}：{went}。")
+    return say("step", lang, names=all_names, went=went)
 
 
 def _of_step(trace: Trace, step: Step, lang: str) -> str:
@@ -252,21 +242,16 @@ def _sizes(window: Window, step: Step, lang: str) -> str:
         (window.kernel[i], window.stride[i], window.padding[i]) == (1, 1, 0) for i in range(2)
     )
     if same:
-        return _say(lang, f"each cell by itself, {h}×{w} stays", f"逐单元计算，{h}×{w} 不变")
+        return say("each_cell", lang, h=h, w=w)
     down, across = _axis(window, 0, h, new_h), _axis(window, 1, w, new_w)
-    return _say(lang, f"height {down}, width {across}", f"高 {down}，宽 {across}")
+    return say("both_sides", lang, down=down, across=across)
 
 
 def _named(window: Window, step: Step, lang: str) -> str:
     """``layer2.0.conv2 (3×3, stride 2, padding 1)``."""
     kernel = times(window.kernel)
     stride, padding = (_one(pair) for pair in (window.stride, window.padding))
-    settings = _say(
-        lang,
-        f"({kernel}, stride {stride}, padding {padding})",
-        f"（{kernel}，步幅 {stride}，填充 {padding}）",
-    )
-    return f"{step.name}{' ' if lang == 'en' else ''}{settings}"
+    return say("kernel", lang, name=step.name, kernel=kernel, stride=stride, padding=padding)
 
 
 def _one(pair: Shape) -> str:
@@ -279,11 +264,7 @@ def _convolution(trace: Trace, step: Step, lang: str) -> str:
         return ""
     channels, name = step.after[1], _named(window, step, lang)
     sizes = _sizes(window, step, lang)
-    return _say(
-        lang,
-        f"{name}: {sizes}; {channels} filters give {channels} channels (from {step.before[1]}).",
-        f"{name}：{sizes}；{channels} 个卷积核给出 {channels} 个通道（输入 {step.before[1]} 个）。",
-    )
+    return say("convolution", lang, name=name, sizes=sizes, channels=channels, given=step.before[1])
 
 
 def _pooling(trace: Trace, step: Step, lang: str) -> str:
@@ -291,53 +272,31 @@ def _pooling(trace: Trace, step: Step, lang: str) -> str:
     if window is None or len(step.after) != 4:
         return ""
     name, sizes = _named(window, step, lang), _sizes(window, step, lang)
-    return _say(
-        lang,
-        f"{name}: {sizes}; pooling looks at each channel by itself, {step.after[1]} stay.",
-        f"{name}：{sizes}；池化逐通道进行，通道数 {step.after[1]} 不变。",
-    )
+    return say("pooling", lang, name=name, sizes=sizes, channels=step.after[1])
 
 
 def _linear(trace: Trace, step: Step, lang: str) -> str:
     ins, outs, rows = step.before[-1], step.after[-1], step.after[0]
-    return _say(
-        lang,
-        f"{step.name}: a matrix of {outs}×{ins} turns each of the {rows:,} rows of {ins:,} "
-        f"numbers into {outs:,}.",
-        f"{step.name}：{outs}×{ins} 的矩阵把 {rows:,} 行各 {ins:,} 个数变成 {outs:,} 个。",
-    )
+    return say("linear", lang, name=step.name, outs=outs, ins=ins, rows=rows)
 
 
 def _flattening(trace: Trace, step: Step, lang: str) -> str:
     if len(step.after) != 2 or step.after[0] != step.before[0] or len(step.before) < 3:
         return ""
     product = "·".join(str(n) for n in step.before[1:])
-    return _say(
-        lang,
-        f"{step.name}: all but the first axis in one row, {product} = {step.after[-1]:,}.",
-        f"{step.name}：第一维以外全部排成一行，{product} = {step.after[-1]:,}。",
-    )
+    return say("flattened", lang, name=step.name, product=product, all=step.after[-1])
 
 
 def _resizing(trace: Trace, step: Step, lang: str) -> str:
     before, after = times(step.before[-2:]), times(step.after[-2:])
-    return _say(
-        lang,
-        f"{step.name}: resized from {before} to {after}; the {step.after[1]} channels stay.",
-        f"{step.name}：由 {before} 缩放到 {after}；{step.after[1]} 个通道不变。",
-    )
+    return say("resized", lang, name=step.name, before=before, after=after, channels=step.after[1])
 
 
 def _summing(trace: Trace, step: Step, lang: str) -> str:
     if step.added is None:
         return ""
     before, after = times(step.added[-2:]), times(step.after[-2:])
-    return _say(
-        lang,
-        f"the map of the level above is upsampled from {before} to {after} and added: a sum has "
-        "the shape of its terms.",
-        f"上一层由 {before} 上采样到 {after} 后相加：和的形状与各项相同。",
-    )
+    return say("summed", lang, before=before, after=after)
 
 
 _EXPLAINED: dict[tuple[str, ...], Callable[[Trace, Step, str], str]] = {
@@ -377,28 +336,16 @@ def _batch(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
 
 
 def _resized(i: str, old: str, new: str, scale: float, lang: str) -> str:
-    return _say(
-        lang,
-        f"image {i}: {old}, times {scale:.3g}, is {new}: the shorter side goes to min_size, unless "
-        "the longer one would pass max_size.",
-        f"图片 {i}：{old} 乘以 {scale:.3g} 得 {new}：短边缩放到 min_size，"
-        "除非长边会超过 max_size。",
-    )
+    return say("image", lang, i=i, old=old, scale=scale, new=new)
 
 
 def _padded(trace: Trace, call: Call, state: int, lang: str) -> str:
     shape = shape_of(trace, state)
     batching = _function(trace, call, "GeneralizedRCNNTransform.batch_images")
     value = None if batching is None else batching.args.get("size_divisible")
-    by = f" {value.scalar}" if value is not None and value.scalar else ""
+    by = (value is not None and value.scalar) or "size_divisible"
     rows, columns = shape[-2:]
-    return _say(
-        lang,
-        f"the batch takes the largest height and the largest width, each rounded up to a multiple "
-        f"of{by or ' size_divisible'}: {rows} and {columns}; smaller images are padded with zeros.",
-        f"批量取最大的高和最大的宽，各自向上取整到{by or ' size_divisible'} 的倍数：{rows} 和 "
-        f"{columns}；较小的图片用零填充。",
-    )
+    return say("batch", lang, by=by, rows=rows, columns=columns)
 
 
 def _anchors(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
@@ -413,16 +360,8 @@ def _anchors(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
         for (h, w), count in zip(grids, counts, strict=False)
         if h * w
     ]
-    each = ", ".join(parts) if lang == "en" else "，".join(parts)
-    return [
-        _say(
-            lang,
-            f"each cell of each level has its anchors (height · width · per cell): {each}; in all "
-            f"{sum(counts):,}, four numbers each.",
-            f"每层每个单元都有自己的锚框（高·宽·每单元个数）：{each}；共 {sum(counts):,} 个，"
-            "每个四个数。",
-        )
-    ]
+    each = listed(parts, lang, clauses=True)
+    return [say("anchors", lang, each=each, total=sum(counts))]
 
 
 def _pooled(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
@@ -435,17 +374,8 @@ def _pooled(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
     total = total if len(counts) == 1 else f"{total} = {sum(counts):,}"
     bins, channels = times(shape[-2:]), shape[1]
     return [
-        _say(
-            lang,
-            f"one row per box, of all images in the batch: {total}.",
-            f"每个框一行，整个批量的框排在一起：{total}。",
-        ),
-        _say(
-            lang,
-            f"each box becomes {bins} bins (output_size), however large it is, of the level's "
-            f"{channels} channels.",
-            f"不论框多大，都划成 {bins} 个格子（output_size），取所在层的 {channels} 个通道。",
-        ),
+        say("rows", lang, total=total),
+        say("bins", lang, bins=bins, channels=channels),
     ]
 
 
@@ -482,13 +412,7 @@ def _proposals(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
         return []
     left, most = shape_of(trace, state)[0], limit.result.scalar
     return [
-        _say(
-            lang,
-            f"no kernel decides here: {left:,} boxes of this image are left after NMS at IoU "
-            f"{own['nms_thresh']:g} and the limit post_nms_top_n = {most}.",
-            f"这里不由卷积核决定：这张图片经 IoU 阈值 {own['nms_thresh']:g} 的 NMS 和上限 "
-            f"post_nms_top_n = {most} 之后，剩下 {left:,} 个框。",
-        ),
+        say("proposals", lang, left=left, iou=own["nms_thresh"], most=most),
         *_columns(trace, state, lang),
     ]
 
@@ -498,15 +422,8 @@ def _detections(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
     if not own:
         return []
     left = shape_of(trace, state)[0]
-    score, iou = f"{own['score_thresh']:g}", f"{own['nms_thresh']:g}"
-    limits = _say(lang, f"score > {score}, NMS {iou}, ", f"得分 > {score}，NMS 阈值 {iou}，")
-    limits += f"detections_per_img = {own['detections_per_img']}"
     return [
-        _say(
-            lang,
-            f"no kernel decides here: {left:,} detections of this image come through ({limits}).",
-            f"这里不由卷积核决定：这张图片有 {left:,} 个检测结果通过了筛选（{limits}）。",
-        ),
+        say("detections", lang, left=left, **own),
         *_columns(trace, state, lang),
     ]
 
@@ -514,4 +431,4 @@ def _detections(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
 def _columns(trace: Trace, state: int, lang: str) -> list[str]:
     if shape_of(trace, state)[1:] != (4,):
         return []
-    return [_say(lang, "four columns: x1, y1, x2, y2.", "四列：x1、y1、x2、y2。")]
+    return [say("corners", lang)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from tracer.record import Call, Module, Trace
 from tracer.views.kit.numbers import Cell
 from tracer.views.kit.shapes import shape_text
-from tracer.views.kit.words import word
+from tracer.views.reports import word
 from tracer.views.reports.report import Column, Row, Table
 
 INDENT = 2  # spaces that `nn.Module.__repr__` puts before each nested line

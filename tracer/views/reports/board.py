@@ -9,7 +9,7 @@ from tracer.rcnn.board import Board, Map, Step, passes, read_board
 from tracer.record import Stage, Trace
 from tracer.views.kit.numbers import Cell, count, number, shown
 from tracer.views.kit.shapes import dims, shape_text
-from tracer.views.kit.words import WORDS, word
+from tracer.views.reports import word
 from tracer.views.reports.columns import columns_of, pick
 from tracer.views.reports.names import failure, title
 from tracer.views.reports.report import Column, Row, Table
@@ -122,7 +122,7 @@ def _step(step: Step, lang: str) -> Record:
     limit = number(step.limit) if step.limit is not None else ""
     return {
         "step": word(f"step_{step.name}", lang),
-        "what": word(what, lang, limit=limit) if what in WORDS else None,
+        "what": word(what, lang, limit=limit) if what in word else None,
         "shape": " ".join(f"{level}:{count(n)}" for level, n in step.levels) or None,
         **_per_image(step.images),
     }

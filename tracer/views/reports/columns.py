@@ -10,8 +10,7 @@ from tracer.record import Source
 from tracer.record.query import Node
 from tracer.views.kit.numbers import Cell
 from tracer.views.kit.shapes import shape_text
-from tracer.views.kit.words import word
-from tracer.views.reports import names
+from tracer.views.reports import names, word
 from tracer.views.reports.construction import built
 from tracer.views.reports.ledger import Ledger
 from tracer.views.reports.report import Column

@@ -17,7 +17,7 @@ from tracer.errors import InputError, near
 from tracer.foreign import clean, spelt
 from tracer.views.kit.html_text import escape, lang_attribute
 from tracer.views.kit.numbers import shown
-from tracer.views.kit.words import word
+from tracer.views.reports import word
 from tracer.views.reports.text_layout import grid, pad, rule
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tracer.record import Call, Trace, query
-from tracer.views.kit.words import word
+from tracer.views.reports import word
 from tracer.views.reports.ledger import Ledger
 from tracer.views.reports.rows import Group
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tracer.record import Trace
 from tracer.views.kit.html_text import escape, lang_attribute
-from tracer.views.kit.words import word
+from tracer.views.reports import word
 from tracer.views.reports.board import stages
 from tracer.views.reports.formats import STYLE, html_fragment
 from tracer.views.reports.names import title

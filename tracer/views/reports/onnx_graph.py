@@ -11,7 +11,7 @@ from tracer.rcnn.classes import class_name
 from tracer.record import Trace
 from tracer.views.kit.numbers import Cell
 from tracer.views.kit.shapes import shape_text
-from tracer.views.kit.words import word
+from tracer.views.reports import word
 from tracer.views.reports.report import Column, Row, Table
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from tracer.errors import MissingError, near
 from tracer.record import ParameterRecord, TensorSummary, Trace
 from tracer.views.kit.numbers import Cell
 from tracer.views.kit.shapes import dims
-from tracer.views.kit.words import word
+from tracer.views.reports import word
 from tracer.views.reports.names import title
 from tracer.views.reports.report import Column, Row, Table
 from tracer.views.reports.rows import Names, several

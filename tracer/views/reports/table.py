@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tracer.record import Trace
 from tracer.views.kit.numbers import Cell
-from tracer.views.kit.words import word
+from tracer.views.reports import word
 from tracer.views.reports.columns import Field, columns_of, pick
 from tracer.views.reports.ledger import Ledger
 from tracer.views.reports.names import failure, overwriters, title

@@ -9,7 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from tracer.foreign import clean
-from tracer.views.kit.words import word
+from tracer.views.reports import word
 from tracer.views.reports.text_layout import Grid, fit, grid, pad, rule, wrap
 
 if TYPE_CHECKING:

@@ -1,0 +1,131 @@
+"""What is said to readers, as data: a folder for each language, in it a file for each room.
+
+>>> say = Texts("figures")
+>>> say("funnel.title", "zh", anchors=16368, proposals=1000)
+'从 16,368 个锚框到 1,000 个候选框'
+
+A language is added by a folder beside ``en``, named by its code. Its ``language.toml`` gives its
+name in its own script and its tag (BCP 47); the other files are those of English, and what they
+lack is said in English. Tables nest: ``title`` in ``[funnel]`` is ``"funnel.title"``. Numbers
+stand in texts as ``{names}`` with `str.format`'s formats. A text that ends with a line end is a
+paragraph, whose other line ends are there for whoever edits it.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from tracer.errors import InputError, near
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FOLDERS: list[Any] = [resources.files(__name__)]
+"""Where languages are looked for."""
+
+_CJK = "[\u2014\u2018-\u201d\u2026\u3000-\u303f\u3400-\u9fff\uff00-\uffef]"
+_BETWEEN_CJK = re.compile(rf"({_CJK})\n({_CJK})")
+_BESIDE_PUNCTUATION = re.compile("(?<=[，。；：？！、（）《》]) | (?=[，。；：？！、（）《》])")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The texts of one room, in every language.
+
+    Attributes:
+        room: the files' name.
+    """
+
+    room: str
+
+    def __call__(self, key: str, lang: str = "en", /, **values: object) -> str:
+        """Return a text, its ``{names}`` filled in.
+
+        Raises:
+            InputError: there is no such language.
+        """
+        text = self.all(lang)[key]
+        return text.format(**values) if values else text
+
+    def __contains__(self, key: str) -> bool:
+        """Whether there is such a text."""
+        return key in self.all("en")
+
+    def all(self, lang: str) -> Mapping[str, str]:
+        """Return every text by key: in English where the language lacks it."""
+        return _texts(self.room, checked(lang))
+
+    def each(self, key: str, /, **values: object) -> list[str]:
+        """Return a text in every language, in the order of `languages`."""
+        return [self(key, lang, **values) for lang in languages()]
+
+
+@functools.cache
+def languages() -> tuple[str, ...]:
+    """Return the codes of the languages that there are, English first."""
+    folders = (entry for folder in FOLDERS for entry in folder.iterdir())
+    codes = {entry.name for entry in folders if entry.joinpath("language.toml").is_file()}
+    return tuple(sorted(codes, key=lambda code: (code != "en", code)))
+
+
+def checked(lang: str) -> str:
+    """Return the language.
+
+    Raises:
+        InputError: there is no such language.
+    """
+    if lang not in languages():
+        there = ", ".join(languages())
+        raise InputError(f"no language {lang!r}{near(lang, languages())} (there are: {there})")
+    return lang
+
+
+def tag(lang: str) -> str:
+    """Return a language's tag, as browsers and documents know it: ``"zh-CN"``."""
+    return Texts("language")("tag", lang)
+
+
+def name(lang: str) -> str:
+    """Return what a language is called by those who read it."""
+    return Texts("language")("name", lang)
+
+
+def listed(parts: Iterable[str], lang: str, *, clauses: bool = False) -> str:
+    """Put words, or longer parts of a sentence, one after the other with the language's sign."""
+    return Texts("language")("clauses" if clauses else "list", lang).join(parts)
+
+
+def joined(paragraph: str) -> str:
+    """Put the lines of a paragraph into one: spaces between them, none within Chinese."""
+    lines = "\n".join(line.strip() for line in paragraph.strip().splitlines())
+    text = _BETWEEN_CJK.sub(r"\1\2", lines).replace("\n", " ")
+    return _BESIDE_PUNCTUATION.sub("", text)
+
+
+def own(room: str, lang: str) -> dict[str, Any]:
+    """Return a language's own file of a room as it was read; empty where it has none."""
+    files = (folder.joinpath(lang, f"{room}.toml") for folder in FOLDERS)
+    found = next((file for file in files if file.is_file()), None)
+    return {} if found is None else tomllib.loads(found.read_text("utf-8"))
+
+
+@functools.cache
+def _texts(room: str, lang: str) -> dict[str, str]:
+    english = {} if lang == "en" else _texts(room, "en")
+    return {**english, **dict(_flat(own(room, lang)))}
+
+
+def _flat(table: Mapping[str, Any], start: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{start}{key}.")
+        else:
+            yield f"{start}{key}", joined(value) if value.endswith("\n") else value
