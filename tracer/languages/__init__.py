@@ -5,7 +5,7 @@
 '从 16,368 个锚框到 1,000 个候选框'
 
 A language is added by a folder beside ``en``, named by its code. Its ``language.toml`` gives its
-name in its own script and its tag (BCP 47); the other files are those of English, and what they
+name in its own script and what it is in signs; the other files are those of English, and what they
 lack is said in English. Tables nest: ``title`` in ``[funnel]`` is ``"funnel.title"``. Numbers
 stand in texts as ``{names}`` with `str.format`'s formats. A text that ends with a line end is a
 paragraph, whose other line ends are there for whoever edits it.
@@ -63,9 +63,19 @@ class Texts:
         """Return every text by key: in English where the language lacks it."""
         return _texts(self.room, checked(lang))
 
+    def table(self, name: str, lang: str) -> dict[str, str]:
+        """Return the texts of one table, by their keys in it."""
+        start = f"{name}."
+        whole = self.all(lang).items()
+        return {key.removeprefix(start): text for key, text in whole if key.startswith(start)}
+
     def each(self, key: str, /, **values: object) -> list[str]:
         """Return a text in every language, in the order of `languages`."""
         return [self(key, lang, **values) for lang in languages()]
+
+
+about = Texts("language")
+"""The languages themselves: ``name``, ``tag`` (as documents know it), ``html`` (as browsers do)."""
 
 
 @functools.cache
@@ -88,19 +98,9 @@ def checked(lang: str) -> str:
     return lang
 
 
-def tag(lang: str) -> str:
-    """Return a language's tag, as browsers and documents know it: ``"zh-CN"``."""
-    return Texts("language")("tag", lang)
-
-
-def name(lang: str) -> str:
-    """Return what a language is called by those who read it."""
-    return Texts("language")("name", lang)
-
-
 def listed(parts: Iterable[str], lang: str, *, clauses: bool = False) -> str:
     """Put words, or longer parts of a sentence, one after the other with the language's sign."""
-    return Texts("language")("clauses" if clauses else "list", lang).join(parts)
+    return about("clauses" if clauses else "list", lang).join(parts)
 
 
 def joined(paragraph: str) -> str:

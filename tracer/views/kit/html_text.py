@@ -7,11 +7,12 @@ import html
 from base64 import b64encode
 
 from tracer.foreign import clean
+from tracer.languages import about
 
 
 def lang_attribute(lang: str) -> str:
-    """Return what tells a browser to take a Chinese font for Chinese texts; ``""`` for others."""
-    return ' lang="zh-CN"' if lang == "zh" else ""
+    """Return what tells a browser to take the language's font; ``""`` for English."""
+    return "" if lang == "en" else f' lang="{about("tag", lang)}"'
 
 
 def escape(body: str) -> str:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tracer.errors import InputError, TracerError, near
+from tracer.errors import InputError, TracerError
+from tracer.languages import checked
 from tracer.record import Trace
 from tracer.views.page.address import read, tick_at
 from tracer.views.page.data import REDUCTIONS, Contents, contents
@@ -14,7 +15,6 @@ from tracer.views.page.frame import HEIGHT, Page
 from tracer.views.page.pack import pack
 from tracer.views.page.shell import document
 
-LANGUAGES = ("en", "zh")
 BUDGET = 6_000_000
 """How many bytes a page may have, unless told otherwise."""
 
@@ -26,7 +26,7 @@ def page(trace: Trace, *, lang: str = "en", budget: int = BUDGET, at: str = "") 
 
     Args:
         trace: the recording.
-        lang: the language that it opens in, ``"en"`` or ``"zh"``; it holds both.
+        lang: the language that it opens in; it holds every one.
         budget: bytes that it may have. What does not fit is left out, the least important first,
             and the page says what. A recording too large even then gives a larger page.
         at: the step that it opens at, as in a link to it: ``"call=backbone.fpn&line=196"``. A line
@@ -40,9 +40,7 @@ def page(trace: Trace, *, lang: str = "en", budget: int = BUDGET, at: str = "") 
         TracerError: the recording holds no call.
     """
     address = read(at)
-    lang = address.get("lang", lang)
-    if lang not in LANGUAGES:
-        raise InputError(f"no language {lang!r}{near(lang, LANGUAGES)} (there are: en, zh)")
+    lang = checked(address.get("lang", lang))
     if budget <= 0:
         raise InputError(f"a page's budget is a number of bytes from 1; found {budget}")
     if not trace.calls:

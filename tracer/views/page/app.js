@@ -2,7 +2,7 @@
 import * as address from "./address.js";
 import { el, fill, put, terms } from "./dom.js";
 import * as map from "./map.js";
-import { cursor, drawNow, drawSoon, local, memory, message, obey, parts, rec, refresh, root, say, shown, go, toggleBreakpoint } from "./page.js";
+import { cursor, drawNow, drawSoon, LANGUAGES, local, memory, message, obey, parts, rec, refresh, root, say, shown, go, toggleBreakpoint } from "./page.js";
 import * as scene from "./scene.js";
 import * as source from "./source.js";
 import * as tensor from "./tensor.js";
@@ -18,7 +18,7 @@ let columns, help;
 let lower = "tensor"; // what is shown beneath the values
 
 function build() {
-  page.lang = shown.lang === "zh" ? "zh-Hans" : shown.lang;
+  page.lang = rec.data.languages[shown.lang][1];
   columns = el("main.columns", { "data-tab": "source" }, tree.build(), el("div.middle", source.build(), told.build()),
     el("div.right", values.build(), lowerPart()));
   help = helpDialog();
@@ -28,10 +28,11 @@ function build() {
 }
 
 function header() {
-  const tool = (text, key, onclick, names = "") => el(`button.tool${names}`, { hint: say(key), onclick }, text);
+  const tool = (text, hint, onclick, names = "") => el(`button.tool${names}`, { hint, onclick }, text);
+  const next = following();
   return el("header.top", el("h1", local(rec.data.labels.title)), el("p.facts.quiet", local(rec.data.labels.facts)),
-    tool(say("language"), "language_hint", switchLanguage, ".language"), tool("◐", "scheme", switchScheme),
-    tool("?", "help", () => help.showModal()));
+    tool(rec.data.languages[LANGUAGES[next]][0], rec.data.texts.language_hint[next], switchLanguage, ".language"),
+    tool("◐", say("scheme"), switchScheme), tool("?", say("help"), () => help.showModal()));
 }
 
 function lowerPart() {
@@ -82,8 +83,10 @@ function helpDialog() {
   return dialog;
 }
 
+const following = () => (LANGUAGES.indexOf(shown.lang) + 1) % LANGUAGES.length;
+
 function switchLanguage() {
-  shown.lang = memory["tracer-lang"] = shown.lang === "en" ? "zh" : "en";
+  shown.lang = memory["tracer-lang"] = LANGUAGES[following()];
   build();
   root.querySelector(".language").focus();
 }

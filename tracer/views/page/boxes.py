@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from tracer.errors import TracerError
+from tracer.languages import languages
 from tracer.rcnn.anatomy import Anatomy, Funnel, Samples
 from tracer.rcnn.classes import class_name
 from tracer.views.page.parts import Arrays, Group, coloured_group, level_group, number, put, said
@@ -130,26 +131,20 @@ def detections(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
         drawing |= {"facts": "detection_from", "columns": {"proposal": origin}}
     if found.funnel is not None:
         steps = _steps(found.funnel, first="pairs")
-        drawing["note"] = [
-            " → ".join(f"{step['name'][lang]}: {number(step['left'])}" for step in steps)
-            for lang in (0, 1)
-        ]
+        told = ([f"{name}: {number(step['left'])}" for name in step["name"]] for step in steps)
+        drawing["note"] = list(map(" → ".join, zip(*told, strict=True)))
     return drawing
 
 
 def _class_group(parts: Anatomy, label: int) -> Group:
-    english, chinese = (class_name(parts.run.trace.classes, label, lg) for lg in ("en", "zh"))
-    return coloured_group(english, chinese, 2 + label % 6)
+    names = [class_name(parts.run.trace.classes, label, lang) for lang in languages()]
+    return coloured_group(names, 2 + label % 6)
 
 
 # --- training -------------------------------------------------------------------------------------
 
-_MATCHES: tuple[Group, ...] = (
-    coloured_group("positive", "正样本", 4),
-    coloured_group("low-quality match", "低质量匹配", 5),
-    coloured_group("ignored", "忽略", 1),
-    coloured_group("negative", "负样本", 6),
-)
+_MATCHES = {"positive": 4, "low_quality": 5, "ignored": 1, "negative": 6}
+"""How a box fared, and in the colour of which level it is drawn."""
 
 
 def matches(parts: Anatomy, samples: Samples, name: str, arrays: Arrays) -> Drawing:
@@ -175,7 +170,7 @@ def matches(parts: Anatomy, samples: Samples, name: str, arrays: Arrays) -> Draw
         "note": thinned if len(chosen) < len(m.boxes) else None,
         "boxes": put(arrays, f"{name}/boxes", m.boxes.xyxy[chosen], np.float32),
         "group": put(arrays, f"{name}/group", group[chosen], np.uint8),
-        "groups": _MATCHES,
+        "groups": [coloured_group(said(f"match_{how}"), n) for how, n in _MATCHES.items()],
         "fate": put(arrays, f"{name}/fate", np.where(sampled[chosen], 0, 2), np.uint8),
         "steps": [
             _step("matched", len(group), counts[0]),

@@ -6,8 +6,8 @@ from collections import defaultdict
 from itertools import takewhile
 from typing import Any
 
+from tracer.languages import languages
 from tracer.rcnn.narration import Commentary, Question, commentary, stage_title
-from tracer.rcnn.texts import LANGUAGES
 from tracer.record import Trace
 from tracer.views.page.parts import indent
 
@@ -34,7 +34,7 @@ def told(trace: Trace) -> dict[str, Any]:
         lines, its first and last. ``calls``: for each call the number of its entry, -1 for none.
     """
     strings = _Strings()
-    found = {lang: _in_language(trace, lang, strings) for lang in LANGUAGES}
+    found = {lang: _in_language(trace, lang, strings) for lang in languages()}
     return {"strings": list(strings.number), "languages": found}
 
 

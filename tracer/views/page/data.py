@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,13 +10,14 @@ from typing import Any
 import numpy as np
 
 import tracer.record as record
+from tracer.languages import about, languages
 from tracer.record import Call, Line, Source, TensorState, Trace, Value
 from tracer.record.codec import encode
 from tracer.views.page.beside import beside
 from tracer.views.page.commentary import told
 from tracer.views.page.drawings import scenes
 from tracer.views.page.labels import files, labels
-from tracer.views.page.shell import static
+from tracer.views.page.shell import texts
 
 MOST_VALUES = 16_384
 """Kept tensors of more values than this are not in the page."""
@@ -49,7 +49,8 @@ class Contents:
         _tell_floats(encoded)
         return {
             "lang": lang,
-            "texts": json.loads(static("texts.json")),
+            "languages": {code: [about("name", code), about("html", code)] for code in languages()},
+            "texts": {key: texts.each(key) for key in texts.all("en") if "." not in key},
             "trace": encoded,
             "defaults": {
                 name: _defaults(name, fields) for name, fields in encoded["columns"].items()

@@ -44,14 +44,14 @@ export function slider(name, { min = 0, max, step = 1, show = String }) {
   return el("label.slider", el("span", say(name)), input, output);
 }
 
-// A group is its name in both languages and its colour; `all` offers them together.
+// A group is its name in every language and its colour; `all` offers them together.
 export function groupButtons(groups, all = true) {
   const make = (group, hint) => el("button", {
     hint, "aria-pressed": at.group === group, style: group < 0 ? {} : inkOf(groups[group]),
     onclick: () => rebuild({ group, box: -1 }),
   }, hint);
   return el("span.groups", { role: "group", label: say("groups") },
-    all && make(-1, say("all_groups")), groups.map((names, i) => make(i, local(names))));
+    all && make(-1, say("all_groups")), groups.map(([names], i) => make(i, local(names))));
 }
 
-export const inkOf = ([, , ink]) => ({ "--ink": ink });
+export const inkOf = ([, ink]) => ({ "--ink": ink });

@@ -7,16 +7,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tracer.languages import languages, listed
 from tracer.record import Source, Trace, Value
 from tracer.record.statements import inner_lines
 from tracer.stepper.cursor import Cursor
 from tracer.stepper.positions import Timeline
 from tracer.views.page.beside import shape
 from tracer.views.page.highlight import tokens
-from tracer.views.page.parts import big, indent, number, said
-
-Texts = list[str]
-"""A text in English and in Chinese."""
+from tracer.views.page.parts import alike, big, indent, number, said
+from tracer.views.page.shell import texts
 
 
 def labels(trace: Trace, left_out: Sequence[str]) -> dict[str, Any]:
@@ -33,27 +32,26 @@ def labels(trace: Trace, left_out: Sequence[str]) -> dict[str, Any]:
         failure = said("failed", type=trace.error.type, message=trace.error.message)
         notices.append([".error", failure])
     if left_out:
-        parts = _each([said(f"left_{name}") for name in left_out], (", ", "、"))
-        notices.append(["", [said("left_out", what=part)[i] for i, part in enumerate(parts)]])
+        notices.append(["", [_left_out(left_out, lang) for lang in languages()]])
     return {
         "stages": _stages(trace),
         "bars": _bars(trace),
         "starts": Cursor(trace).stage_starts(),
         "about": {**trace.environment, "seconds": f"{number(trace.seconds)} s"},
-        "title": [title, title] if title else said(f"title_{trace.kind}", subject=trace.subject),
-        "facts": _each(list(_facts(trace)), (" · ", " · ")),
+        "title": alike(title) if title else said(f"title_{trace.kind}", subject=trace.subject),
+        "facts": list(map(" · ".join, zip(*_facts(trace), strict=True))),
         "notices": notices,
     }
 
 
-def _facts(trace: Trace) -> Iterable[Texts]:
+def _facts(trace: Trace) -> Iterable[list[str]]:
     known = trace.environment
     if "torchvision" in known:
-        yield [f"torchvision {known['torchvision'].split('+')[0]}"] * 2
+        yield alike(f"torchvision {known['torchvision'].split('+')[0]}")
     if trace.kind == "pass" and known.get("mode") in ("eval", "train"):
         yield said(f"mode_{known['mode']}")
     if known.get("device"):
-        yield [known["device"]] * 2
+        yield alike(known["device"])
     yield said("calls", n=number(len(trace.calls)))
     weights = sum(math.prod(parameter.shape) for parameter in trace.parameters)
     if weights:
@@ -92,9 +90,8 @@ def _made(trace: Trace, value: Value | None) -> str:
     return "" if state is None else shape(trace.tensors[state].summary)
 
 
-def _each(texts: list[Texts], signs: tuple[str, str]) -> Texts:
-    """Join texts, in each language by its own sign."""
-    return [sign.join(text[i] for text in texts) for i, sign in enumerate(signs)]
+def _left_out(names: Iterable[str], lang: str) -> str:
+    return texts("left_out", lang, what=listed((texts(f"left_{n}", lang) for n in names), lang))
 
 
 def files(trace: Trace) -> dict[str, dict[str, Any]]:

@@ -7,7 +7,6 @@ import { attempt } from "./evaluate.js";
 import { unpack } from "./record.js";
 import { Cursor } from "./stepper.js";
 
-export const LANGUAGES = ["en", "zh"];
 export const root = document.getElementById("app");
 export const message = el("p.message", { role: "status" });
 
@@ -26,6 +25,7 @@ export const rec = await unpack(document.getElementById("recording").textContent
   reason.hidden = false;
   throw error;
 });
+export const LANGUAGES = Object.keys(rec.data.languages);
 export const cursor = new Cursor(rec);
 export const shown = {
   lang: LANGUAGES.find((lang) => lang === memory["tracer-lang"]) ?? rec.data.lang,
@@ -33,7 +33,7 @@ export const shown = {
   pinned: false, // whether it stays while stepping
 };
 
-// Of an English and a Chinese text the one to show.
+// Of a text in every language the one to show.
 export const local = (texts) => texts[LANGUAGES.indexOf(shown.lang)];
 
 // The page's text for a key, its {names} filled in.

@@ -37,7 +37,7 @@ export const boxes = {
   draw(data, context) {
     const { boxes: list, group, groups, scores, linked = [] } = data;
     const found = chosen(data);
-    const inks = groups.map(([, , ink]) => ink);
+    const inks = groups.map(([, ink]) => ink);
     const alpha = found.length > 60 ? 0.75 : 1;
     stroke(context, list, found, (i) => ({ ink: inks[group[i]], width: scores ? 2.2 : 1.5, alpha }));
     const { targets = [] } = at.scene;
@@ -62,15 +62,15 @@ export const boxes = {
     const [x1, y1, x2, y2] = boxOf(list, i);
     const filled = Object.entries(columns).map(([name, it]) => [name, num(ArrayBuffer.isView(it) ? it[i] : it)]);
     return say(facts, {
-      i, size: [x2 - x1, y2 - y1].map(num).join("×"), group: local(groups[group[i]]), score: num(scores?.[i]),
+      i, size: [x2 - x1, y2 - y1].map(num).join("×"), group: local(groups[group[i]][0]), score: num(scores?.[i]),
       end: fate && became(data, i), ...Object.fromEntries(filled),
     });
   },
 };
 
 function label(context, { boxes: list, group, groups, scores }, i) {
-  const [, , ink, onInk] = groups[group[i]];
-  const text = `${local(groups[group[i]])} ${scores[i].toFixed(2)}`;
+  const [, ink, onInk] = groups[group[i]];
+  const text = `${local(groups[group[i]][0])} ${scores[i].toFixed(2)}`;
   const size = 11 / at.scale;
   context.font = `600 ${size}px system-ui, sans-serif`;
   const [x, y] = [list[4 * i], Math.max(list[4 * i + 1], size * 1.4)];
@@ -89,7 +89,7 @@ function became({ fate, steps, columns: { by } }, i) {
 function funnel(steps, groups) {
   const most = Math.max(...steps.map(({ left }) => left), 1);
   const bar = ({ left, parts }) => el("span.funnel-bar", { style: { width: `${99 * Math.sqrt(left / most) + 1}%` } },
-    parts.map((part, i) => el("i", { style: { "flex-grow": part, background: groups[i][2] } })));
+    parts.map((part, i) => el("i", { style: { "flex-grow": part, background: groups[i][1] } })));
   return el("div", { role: "group", label: say("funnel") }, steps.map((it, step) => {
     const [name, left] = [local(it.name), count(it.left)];
     return el("button.funnel-row", { hint: `${name}: ${left}`, "aria-pressed": at.step === step,
@@ -117,13 +117,13 @@ function drawLevels(data, context, width, height) {
   const { group, groups, places, spans } = data;
   const row = (height - 20) / groups.length;
   const top = (k) => height - 20 - (k + 1) * row;
-  const inks = groups.map(([, , ink]) => ink);
+  const inks = groups.map(([, ink]) => ink);
   context.font = "11px ui-monospace, monospace";
   spans.forEach(([from, to, side], k) => {
     Object.assign(context, { fillStyle: inks[k], globalAlpha: 0.18 });
     context.fillRect(from * width, top(k), (to - from) * width, row - 2);
     context.globalAlpha = 1;
-    context.fillText(local(groups[k]), 4, top(k) + row / 2 + 4);
+    context.fillText(local(groups[k][0]), 4, top(k) + row / 2 + 4);
     context.fillStyle = colour("quiet");
     context.fillText(side, from * width - 10, height - 6);
   });

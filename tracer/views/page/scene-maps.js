@@ -75,7 +75,7 @@ export const align = {
     el("canvas", { role: "img", label: say(key) }), el("figcaption", say(key))))),
 
   draw({ boxes, group, groups }, context) {
-    strokeClearly(context, boxes, at.box, groups[group[at.box]][2]);
+    strokeClearly(context, boxes, at.box, groups[group[at.box]][1]);
   },
 
   point({ boxes, group }, x, y, clicked) {
@@ -93,7 +93,7 @@ export const align = {
     const { group, groups, planes, bins: [rows, columns] } = data;
     const [, , wide, high, across, down] = gridOf(data);
     const level = group[at.box];
-    return noted(say("align_facts", { i: at.box, group: local(groups[level]), rows, columns, across: num(wide), down: num(high),
+    return noted(say("align_facts", { i: at.box, group: local(groups[level][0]), rows, columns, across: num(wide), down: num(high),
       n: across * down }), planes[level].note);
   },
 };

@@ -11,7 +11,7 @@ export const anchors = {
   draw({ levels, groups }, context) {
     const { row, column, down, right, rows, columns, base } = cellOf(levels);
     const size = 2 / at.scale;
-    const ink = context.fillStyle = groups[at.group][2];
+    const ink = context.fillStyle = groups[at.group][1];
     for (let i = 0; i < rows * columns && right * at.scale > 5; i++) {
       context.fillRect((i % columns) * right - size / 2, Math.floor(i / columns) * down - size / 2, size, size);
     }
@@ -25,7 +25,7 @@ export const anchors = {
 
   told({ levels, groups }) {
     const { down: step, ...cell } = cellOf(levels);
-    return say("anchors_of", { ...cell, level: local(groups[at.group]), step });
+    return say("anchors_of", { ...cell, level: local(groups[at.group][0]), step });
   },
 
   move({ levels }, across, along) {

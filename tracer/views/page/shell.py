@@ -7,6 +7,7 @@ import re
 from functools import cache
 from importlib import resources
 
+from tracer.languages import Texts, about
 from tracer.views.kit.html_text import content_policy
 
 _IMPORT = re.compile(
@@ -14,6 +15,10 @@ _IMPORT = re.compile(
 )
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (?P<name>\w+))", re.MULTILINE)
 MAIN = "app.js"
+TROUBLE = ("no_script", "too_old", "damaged")
+"""What is said in every language at once, for no script runs that could choose."""
+
+texts = Texts("page")
 
 
 def document(recording: str, title: str, lang: str) -> str:
@@ -26,12 +31,13 @@ def document(recording: str, title: str, lang: str) -> str:
     """
     script, style = bundle(), static("page.css")
     parts = {
-        "lang": "zh-Hans" if lang == "zh" else lang,
+        "lang": about("html", lang),
         "policy": content_policy(style, script),
         "title": html.escape(title),
         "style": style,
         "recording": recording,
         "script": script,
+        **{name: html.escape(" ".join(texts.each(f"shell.{name}"))) for name in TROUBLE},
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], static("page.html"))
 

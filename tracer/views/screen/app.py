@@ -16,7 +16,8 @@ from textual.widgets import Input, OptionList, Static, Tree
 
 from tracer.errors import TracerError
 from tracer.stepper import Stepper, text
-from tracer.stepper.help import CONDITIONS, GROUPS
+from tracer.stepper.help import groups
+from tracer.stepper.help import texts as help_texts
 from tracer.views.screen.colours import stage_colour
 from tracer.views.screen.panels import (
     CHANGED,
@@ -26,11 +27,11 @@ from tracer.views.screen.panels import (
     Commentary,
     LocalsTable,
     StackList,
+    word,
 )
 from tracer.views.screen.picture import TensorPane
 from tracer.views.screen.source import SourceView
 from tracer.views.screen.timeline import TimelineBar
-from tracer.views.screen.words import KEYS, MOUSE, word
 
 PANES: tuple[type[Any], ...] = (
     *(SourceView, CallTree, LocalsTable, StackList, Commentary, TimelineBar),
@@ -289,9 +290,8 @@ def title(stepper: Stepper) -> Text:
 
 def too_small(size: Size, lang: str) -> str:
     """Return the sentence for a terminal that is too small."""
-    return word("small", lang).format(
-        width=size.width, height=size.height, least_width=LEAST[0], least_height=LEAST[1]
-    )
+    least = {"least_width": LEAST[0], "least_height": LEAST[1]}
+    return word("small", lang, width=size.width, height=size.height, **least)
 
 
 class TextScreen(ModalScreen[None]):
@@ -326,15 +326,14 @@ class TextScreen(ModalScreen[None]):
 
 def help_lines(lang: str) -> Iterator[Text]:
     """Yield the help, line by line."""
-    chinese = lang == "zh"
     yield Text.assemble((word("keys", lang), CHANGED), (f"  ({word('close', lang)})", DIM))
-    for keys, en, zh in KEYS:
-        yield Text.assemble((f"  {keys:<10}", NAME), zh if chinese else en)
+    for keys, what in word.table("of_keys", lang).items():
+        yield Text.assemble((f"  {keys:<10}", NAME), what)
     yield Text(word("mouse", lang), CHANGED)
-    for en, zh in MOUSE:
-        yield Text(f"  {zh if chinese else en}")
+    for what in word.table("of_mouse", lang).values():
+        yield Text(f"  {what}")
     yield Text(word("commands", lang), CHANGED)
-    for _, _, entries in GROUPS:
-        for entry in entries:
-            yield Text.assemble((f"  {entry.usage}  ", NAME), entry.text(lang))
-    yield Text(CONDITIONS["zh" if chinese else "en"], DIM)
+    for commands in groups(lang).values():
+        for usage, what in commands.items():
+            yield Text.assemble((f"  {usage}  ", NAME), what)
+    yield Text(help_texts("conditions", lang), DIM)

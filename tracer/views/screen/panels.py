@@ -12,10 +12,13 @@ from textual.widgets import DataTable, OptionList, Static, Tree
 from textual.widgets.option_list import Option
 from textual.widgets.tree import TreeNode
 
+from tracer.languages import Texts
 from tracer.record import Call, Value
 from tracer.stepper import Stepper, text
 from tracer.stepper.readable import Reader, TensorView, TreeView, tensors_of
 from tracer.views.screen.colours import stage_colour
+
+word = Texts("screen")
 
 CHANGED = Style(color="#e0af68", bold=True)
 NAME = Style(color="#7dcfff")

@@ -14,8 +14,7 @@ from tracer.record import Preview
 from tracer.stepper import Stepper, text
 from tracer.stepper.readable import TensorView, tensors_of
 from tracer.views.screen.colours import coloured, fitted
-from tracer.views.screen.panels import CHANGED, DIM
-from tracer.views.screen.words import word
+from tracer.views.screen.panels import CHANGED, DIM, word
 
 
 class TensorPane(Widget, can_focus=True):

@@ -16,7 +16,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tracer.stepper import Stepper, text
-from tracer.views.screen.words import word
+from tracer.views.screen.panels import word
 
 MARGIN = 8
 """Columns of the margin: breakpoint, line number, the current line's arrow."""
