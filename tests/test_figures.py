@@ -551,8 +551,8 @@ def test_the_registry_is_in_order_and_complete():
     for name, entry in FIGURES.items():
         assert entry.draw.__name__ == f"fig_{name}"
         assert entry.draw.__doc__
-        assert entry.title_en
-        assert entry.title_zh
+        assert entry.title("en")
+        assert entry.title("zh")
     assert [entry.name for entry in in_stage("fpn")] == ["pyramid", "merges", "same_point"]
     with pytest.raises(MissingError, match="did you mean 'losses'"):
         in_stage("loses")

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
 from tracer.errors import MissingError
+from tracer.languages import listed
 from tracer.rcnn.anatomy import Anatomy, FeatureMap
 from tracer.record import Call, TensorSummary
 from tracer.views.figures.common import over_picture
@@ -32,15 +33,9 @@ def fig_feature_grid(s: Sheet, parts: Anatomy, image: int, columns: int = 6) -> 
                 continue
             channel = channels[column]
             over_picture(s, ax, level.map, level.map.channel(channel, image), picture)
-            head = s.say("mean", "均值") if channel == -1 else f"{channel}"
+            head = s.say("mean") if channel == -1 else f"{channel}"
             s.heading(ax, head, s.theme.muted, pad=s.point * 0.15)
-    s.title(
-        "Feature maps: the mean and the strongest channels of each level",
-        "特征图：各层的均值和最强的通道",
-        "Numbers are channels. Levels whose values were not kept show the few channels of their "
-        "small picture.",
-        "数字为通道号。未保留数值的层，只有预览图里的几个通道。",
-    )
+    s.title("feature_grid")
 
 
 def _seen(feature: FeatureMap, image: int) -> bool:
@@ -64,14 +59,7 @@ def fig_histograms(s: Sheet, parts: Anatomy, image: int) -> None:
     _spread(s, top, [summary for _, summary in layers])
     _zero_share(s, below, layers)
     _stage_marks(s, (top, below), [call for call, _ in layers])
-    s.title(
-        "Activations through the depth: one column per layer",
-        "各层激活的分布：一列一层",
-        "Above: histogram of each module's result, by value (symmetric logarithm); the line is the "
-        "mean. Below: share of exact zeros, where a ReLU has been. All images of the batch.",
-        "上：各模块结果的取值直方图（对称对数刻度），线为均值。下：恰为零的比例，来自 ReLU。"
-        "统计整个批量。",
-    )
+    s.title("histograms")
 
 
 def _layers(parts: Anatomy) -> list[tuple[Call, TensorSummary]]:
@@ -119,8 +107,8 @@ def _spread(s: Sheet, ax: Axes, summaries: list[TensorSummary]) -> None:
     ticks = [v for v in (-100, -10, -1, 0, 1, 10, 100) if low <= _scaled(np.float64(v)) <= high]
     ax.set_yticks([float(_scaled(np.float64(v))) for v in ticks], [f"{v}" for v in ticks])
     ax.set_xticks([])
-    s.labels(ax, y=s.say("value", "取值"))
-    s.colour_bar(ax, shown, s.say("share", "比例"))
+    s.labels(ax, y=s.say("value"))
+    s.colour_bar(ax, shown, s.say("share"))
 
 
 def _zero_share(s: Sheet, ax: Axes, layers: list[tuple[Call, TensorSummary]]) -> None:
@@ -129,7 +117,7 @@ def _zero_share(s: Sheet, ax: Axes, layers: list[tuple[Call, TensorSummary]]) ->
     ax.set_xlim(-0.5, len(values) - 0.5)
     ax.set_ylim(0, 1)
     ax.set_xticks([])
-    s.labels(ax, y=s.say("zeros", "零的比例"))
+    s.labels(ax, y=s.say("zeros"))
 
 
 def _stage_marks(s: Sheet, axes: tuple[Axes, Axes], calls: list[Call]) -> None:
@@ -173,23 +161,17 @@ def fig_dead_channels(s: Sheet, parts: Anatomy, image: int) -> None:
     low, high = ax.get_ylim()
     depth = min(low, -0.1, -0.14 * high if s.slide else 0.0)
     ax.axhspan(depth, 0, color=s.theme.warn, alpha=0.10, lw=0)
-    dead_here = s.say("dead here: the ReLU gives 0 everywhere", "此处失活：ReLU 后处处为 0")
+    dead_here = s.say("dead_here")
     s.text(ax, 0.01, depth / 2, dead_here, va="center",
            size=0.85, colour=s.theme.warn)  # fmt: skip
     ax.set_xlim(0, 1)
     s.labels(
         ax,
-        s.say("channels, by falling peak", "通道，按峰值由大到小"),
-        s.say("largest value before the ReLU", "ReLU 之前的最大值"),
+        s.say("by_peak"),
+        s.say("peak"),
     )
     s.legend(ax, loc="upper right")
-    s.title(
-        f"Dead channels in this image: {', '.join(notes)}",
-        f"这张图片上失活的通道：{'，'.join(notes)}",
-        "A channel whose largest value is not above zero says nothing about this image. It may "
-        "well speak up for another one.",
-        "最大值不超过零的通道对这张图片没有任何反应；换一张也许就有。",
-    )
+    s.title("dead_channels", notes=listed(notes, s.lang, clauses=True))
 
 
 def _before_relu(parts: Anatomy) -> list[FeatureMap]:

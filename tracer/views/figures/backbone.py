@@ -21,23 +21,17 @@ def fig_backbone_stages(s: Sheet, parts: Anatomy, image: int) -> None:
     grid = s.grid(2, len(maps) + 1, height_ratios=[1, 1])
     first = s.panel(grid[0, 0])
     s.picture(first, picture.rgb())
-    s.heading(first, s.say("image", "图片"))
+    s.heading(first, s.say("image"))
     first.set_anchor("S")
     s.labels(first, times((3, *picture.resized_size)))
     s.panel(grid[1, 0]).set_axis_off()
     for i, feature in enumerate(maps, 1):
         _stage(s, s.panel(grid[0, i]), feature, picture, image, -1)
         _stage(s, s.panel(grid[1, i]), feature, picture, image, 0)
-    first_of = s.say("strongest\nchannel →", "最强的\n通道 →")
+    first_of = s.say("strongest_channel")
     s.text(s.figure.axes[1], 0.95, 0.5, first_of, ha="right", va="center", size=0.85,
            colour=s.theme.muted, transform=s.figure.axes[1].transAxes)  # fmt: skip
-    s.title(
-        "The backbone: fewer cells, more channels, stage by stage",
-        "主干网络：逐阶段减少单元、增加通道",
-        "Above the mean over the channels, below the strongest channel. Each stage halves both "
-        "sides; under it channels × height × width.",
-        "上：各通道的均值；下：最强的一个通道。每个阶段两边各减半；图下标的是通道 × 高 × 宽。",
-    )
+    s.title("backbone_stages")
 
 
 def _stage(
@@ -48,11 +42,11 @@ def _stage(
         channel = -1 if which == -1 else feature.strongest(1, image)[0]
         over_picture(s, ax, feature, feature.channel(channel, image), picture)
     except MissingError:
-        s.empty(ax, "not kept", "未保留")
+        s.empty(ax, "not_kept")
     frame(ax, colour)
     ax.set_anchor("S" if which == -1 else "N")
     if which == -1:
-        stride = s.say("stride", "步幅")
+        stride = s.say("stride")
         s.heading(ax, f"{feature.name}\n{stride} {feature.stride[0]:g}", colour)
     else:
         s.text(ax, 0.5, -0.06, times(feature.shape[1:]), transform=ax.transAxes, ha="center",
@@ -65,32 +59,26 @@ def fig_bottleneck(s: Sheet, parts: Anatomy, image: int, path: str = "") -> None
     block, picture = parts.backbone.block(path), parts.pictures[image]
     grid = s.grid(2, len(block.convolutions) + 3, wspace=0.2)
     entering = s.panel(grid[0, 0])
-    _block_map(s, entering, block.input, picture, image, s.say("input", "输入"))
+    _block_map(s, entering, block.input, picture, image, s.say("input"))
     for i, (size, feature) in enumerate(block.convolutions, 1):
-        norm = ("", "") if s.slide else (" + norm", " + 归一化")
-        head = s.say(f"{size} conv{norm[0]}", f"{size} 卷积{norm[1]}")
+        normed = s.say("conv_norm", size=size)
+        head = s.say("conv", size=size) if s.slide else normed
         _block_map(s, s.panel(grid[0, i]), feature, picture, image, head)
-    kind = s.say("1×1 conv", "1×1 卷积") if block.projected else s.say("unchanged", "原样")
+    kind = s.say("conv_1x1") if block.projected else s.say("unchanged")
     last = len(block.convolutions)
     shortcut = s.panel(grid[1, last])
-    space = "\n" if s.slide else ""
-    head = s.say(f"shortcut:{space or ' '}{kind}", f"快捷连接：{space}{kind}")
+    below = s.say("shortcut_below", kind=kind)
+    head = below if s.slide else s.say("shortcut", kind=kind)
     _block_map(s, shortcut, block.shortcut, picture, image, head)
     added, output = s.panel(grid[0, last + 1]), s.panel(grid[0, last + 2])
-    _block_map(s, added, block.added, picture, image, s.say("sum", "相加"))
+    _block_map(s, added, block.added, picture, image, s.say("sum"))
     _block_map(s, output, block.output, picture, image, "ReLU")
     for i, sign in enumerate(["→"] * last + ["+", "→"]):
         ax = s.figure.axes[1 + i] if i < last else (added if i == last else output)
         s.text(ax, -0.11, 0.5, sign, transform=ax.transAxes, ha="center", va="center", size=1.2,
                in_layout=False)  # fmt: skip
     _zeros(s, s.panel(grid[1, : max(last, 1)]), block)
-    s.title(
-        f"{block.kind} {block.path.removeprefix('backbone.body.')}, in real maps",
-        f"{block.kind} {block.path.removeprefix('backbone.body.')} 的真实特征图",
-        "Shown: the mean over all channels; violet is below zero, orange above. The ReLU "
-        "overwrites the sum in place: the recording took it before.",
-        "图为各通道的均值；紫色小于零，橙色大于零。ReLU 原地覆盖“相加”的结果，记录取在覆盖之前。",
-    )
+    s.title("bottleneck", kind=block.kind, path=block.path.removeprefix("backbone.body."))
 
 
 def _block_map(
@@ -99,7 +87,7 @@ def _block_map(
     try:
         plane = feature.mean(image)
     except MissingError:
-        s.empty(ax, "not kept", "未保留")
+        s.empty(ax, "not_kept")
     else:
         low, high = limits(plane.values)
         reach = max(abs(low), abs(high))
@@ -111,8 +99,8 @@ def _block_map(
 
 def _zeros(s: Sheet, ax: Axes, block: Block) -> None:
     """How much the ReLU sets to zero, and the range of values along the block."""
-    steps = [(s.say("input", "输入"), block.input), *block.convolutions]
-    steps += [(s.say("sum", "相加"), block.added), ("ReLU", block.output)]
+    steps = [(s.say("input"), block.input), *block.convolutions]
+    steps += [(s.say("sum"), block.added), ("ReLU", block.output)]
     for i, (_, feature) in enumerate(steps):
         summary = feature.summary
         if summary.min is None or summary.max is None or summary.mean is None:
@@ -120,7 +108,7 @@ def _zeros(s: Sheet, ax: Axes, block: Block) -> None:
         ax.plot([i, i], [summary.min, summary.max], color=s.theme.muted, lw=s.point / 4)
         ax.plot([i], [summary.mean], "o", color="#0072B2", ms=s.point / 2)
         if summary.zeros:
-            word = "" if s.slide else s.say(" zeros", " 为零")
+            word = "" if s.slide else s.say("at_zero")
             text = f"{summary.zeros:.0%}{word}"
             s.text(ax, i, summary.max, text, size=0.72, ha="center", va="bottom",
                    colour=s.theme.muted)  # fmt: skip
@@ -129,9 +117,9 @@ def _zeros(s: Sheet, ax: Axes, block: Block) -> None:
     ax.set_xlim(-0.9 if s.slide else -0.6, len(steps) - 0.4)
     ax.margins(y=0.25 if s.slide else 0.12)
     if s.slide:
-        s.heading(ax, s.say("range, mean, and share of zeros", "范围、均值和零的比例"))
+        s.heading(ax, s.say("range_mean_zeros"))
     else:
-        s.heading(ax, s.say("range and mean of all values", "全部取值的范围和均值"))
+        s.heading(ax, s.say("range_mean"))
 
 
 @figure(height=5.6)
@@ -147,13 +135,7 @@ def fig_channels(s: Sheet, parts: Anatomy, image: int, rows: int = 5, columns: i
         s.tag(ax, 0.02, 0.97, str(channel), "#14171f", transform=ax.transAxes, va="top", size=0.62,
               fine=True)  # fmt: skip
     total = feature.shape[1]
-    s.title(
-        f"Channels: the {len(channels)} strongest of {total} in {feature.name}",
-        f"通道：{feature.name} 的 {total} 个通道中最强的 {len(channels)} 个",
-        f"{feature.path}, each with its own colour scale, by falling root mean square; the number "
-        "is the channel's.",
-        f"{feature.path}，各用各的色标，按均方根由大到小；数字为通道号。",
-    )
+    s.title("channels", channels=len(channels), total=total, name=feature.name, path=feature.path)
 
 
 def _richest(parts: Anatomy) -> FeatureMap:
@@ -212,8 +194,8 @@ def fig_blocks_compared(s: Sheet, parts: Anatomy, image: int) -> None:
         ("BasicBlock", basic_block_cost, "#E69F00"),
     )
     heads = (
-        s.say("parameters", "参数"),
-        s.say("multiply-adds on this pass's maps", "本次特征图上的乘加"),
+        s.say("parameters"),
+        s.say("macs_here"),
     )
     for part, head in enumerate(heads):
         ax = s.panel(grid[0, part])
@@ -228,20 +210,14 @@ def fig_blocks_compared(s: Sheet, parts: Anatomy, image: int) -> None:
                        fine=True)  # fmt: skip
         ax.set_yscale("log")
         ax.set_xticks(range(len(WIDTHS)), [str(4 * width) for width in WIDTHS])
-        s.labels(ax, s.say("channels in and out", "输入输出通道数"))
+        s.labels(ax, s.say("channels_in_and_out"))
         s.heading(ax, head)
         ax.set_ylim(ax.get_ylim()[0] / 2.5, ax.get_ylim()[1] * 3)
         ax.minorticks_off()
         if part == 0:
             s.legend(ax, loc="upper left")
     ratio = basic_block_cost(256)[0] / bottleneck_cost(256)[0]
-    s.title(
-        f"Bottleneck or BasicBlock: at equal width {ratio:.1f} times fewer parameters",
-        f"Bottleneck 与 BasicBlock：宽度相同时，参数只有后者的 1/{ratio:.1f}",
-        "A Bottleneck squeezes to a quarter of the channels before its 3×3; a BasicBlock runs two "
-        "3×3 at full width. Logarithmic scales.",
-        "Bottleneck 先把通道压到四分之一再做 3×3；BasicBlock 以全宽做两次 3×3。对数刻度。",
-    )
+    s.title("blocks_compared", ratio=ratio)
 
 
 def _cells_per_stage(parts: Anatomy) -> list[int]:
@@ -296,7 +272,7 @@ def fig_receptive_field(s: Sheet, parts: Anatomy, image: int) -> None:
     height, width = picture.resized_size
     ax.set_xlim(*_around(width, x, fields[-1][1]))
     ax.set_ylim(*_around(height, y, fields[-1][1])[::-1])
-    s.heading(ax, s.say("what one cell can see", "一个单元能看到的范围"))
+    s.heading(ax, s.say("cell_sees"))
     places = np.arange(len(fields))
     colours = [level_colour(name) for name, _, _ in fields]
     right.bar(places, [field for _, field, _ in fields], 0.6, color=colours, alpha=0.55)
@@ -308,15 +284,9 @@ def fig_receptive_field(s: Sheet, parts: Anatomy, image: int) -> None:
     right.set_ylim(1, fields[-1][1] * 2.2)
     right.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     s.categories(right.xaxis, places.tolist(), (name for name, _, _ in fields))
-    s.labels(right, y=s.say("pixels", "像素"))
-    s.heading(right, s.say("light: receptive field, solid: stride", "浅色：感受野，深色：步幅"))
-    s.title(
-        "Receptive field and stride",
-        "感受野与步幅",
-        "The theoretical field: all pixels that can change a cell at all. What matters in effect "
-        "is smaller and strongest in the middle.",
-        "理论感受野：凡能影响该单元的像素都算在内。实际起作用的范围更小，且中间最强。",
-    )
+    s.labels(right, y=s.say("pixels"))
+    s.heading(right, s.say("field_and_stride"))
+    s.title("receptive_field")
 
 
 def _around(size: int, middle: float, field: float) -> tuple[float, float]:
@@ -369,19 +339,12 @@ def fig_frozen_layers(s: Sheet, parts: Anatomy, image: int) -> None:
     ax.set_ylim(7.0, -0.6)
     s.categories(ax.xaxis, [i + 0.5 for i in range(5)], PARTS)
     ax.xaxis.tick_top()
-    names = [f"trainable_layers={n}" for n in range(6)] + [s.say("this model", "当前模型")]
+    names = [f"trainable_layers={n}" for n in range(6)] + [s.say("this_model")]
     s.categories(ax.yaxis, [*range(6), 6.4], names)
     ax.tick_params(length=0, labelcolor=s.theme.ink)
     for spine in ax.spines.values():
         spine.set_visible(False)
-    s.title(
-        "Which layers train for trainable_layers = 0…5",
-        "trainable_layers 取 0～5 时，训练哪些层",
-        "Solid trains, pale is frozen; numbers are parameters in millions. At 5 everything trains, "
-        "bn1 too; the first layers see edges and colours that every task needs.",
-        "深色参与训练，浅色被冻结；数字为参数量（百万）。取 5 时全部训练，bn1 也在内；"
-        "最前面的层看的是边缘和颜色，各种任务都用得上。",
-    )
+    s.title("frozen_layers")
 
 
 def _frozen_cell(s: Sheet, ax: Axes, row: float, column: int, size: int, trains: bool) -> None:

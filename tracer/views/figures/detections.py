@@ -26,14 +26,7 @@ def fig_detections(
     grid = s.grid(1, 2, width_ratios=[1.2, 1])
     _on_original(s, s.panel(grid[0, 0]), parts, found, called, count)
     _class_scores(s, s.panel(grid[0, 1]), parts, found, called, count)
-    s.title(
-        f"Detections: {len(found)} in the original image",
-        f"检测结果：原图上 {len(found)} 个",
-        "Boxes in original pixels. Right: the softmax over all classes, background first, of the "
-        "proposal that each came from; each class has moved the box by deltas of its own.",
-        "框以原图的像素为准。右：各检测框所来自的候选框在全部类别上的 softmax，第一列是背景；"
-        "每一类都用自己的偏移量移动了框。",
-    )
+    s.title("detections", found=len(found))
 
 
 def _on_original(
@@ -52,21 +45,17 @@ def _on_original(
     tag_boxes(s, ax, boxes, texts, colours, (height, width))
     shown = len(boxes)
     total = len(found)
-    s.heading(ax, s.say(f"the best {shown} of {total}", f"{total} 个中最好的 {shown} 个"))
+    s.heading(ax, s.say("best_of", shown=shown, total=total))
 
 
 def _class_scores(
     s: Sheet, ax: Axes, parts: Anatomy, found: Detections, called: Naming, count: int
 ) -> None:
     if found.proposal is None:
-        s.empty(
-            ax,
-            "a one-stage detector scores\nanchors, not proposals",
-            "单阶段检测器给锚框打分，\n没有候选框",
-        )
+        s.empty(ax, "one_stage")
         return
     if len(found) == 0:
-        s.empty(ax, "no detections", "没有检测到物体")
+        s.empty(ax, "no_detections")
         return
     rows = found.proposal[:count]
     scores = parts.roi_heads.scores(found.image)[rows]
@@ -77,14 +66,14 @@ def _class_scores(
         if len(classes) <= 10:
             ink = "#14171f" if value > 0.6 else "white"
             s.text(ax, column, row, f"{value:.2f}", ha="center", va="center", size=0.68, colour=ink)
-    heads = [s.say("background", "背景") if c == 0 else called(c) for c in classes]
+    heads = [s.say("background") if c == 0 else called(c) for c in classes]
     ax.set_xticks(range(len(classes)), heads, rotation=35, ha="right", fontfamily=s.fonts)
     who = [called(label) for label in found.labels[:count].tolist()]
     s.categories(ax.yaxis, range(len(who)), who)
     ax.tick_params(length=0)
     for spine in ax.spines.values():
         spine.set_visible(False)
-    s.heading(ax, s.say("class scores of its proposal", "其候选框的各类得分"))
+    s.heading(ax, s.say("class_scores"))
 
 
 def _classes_to_show(scores: np.ndarray, count: int = 10) -> list[int]:
@@ -94,15 +83,6 @@ def _classes_to_show(scores: np.ndarray, count: int = 10) -> list[int]:
         return list(range(total))
     best = np.argsort(-scores[:, 1:].max(0), kind="stable")[: count - 1] + 1
     return [0, *sorted(best.tolist())]
-
-
-STEP_NAMES = {
-    "all": ("proposal × class", "候选框 × 类别"),
-    "score": ("low scores removed", "去掉低分的"),
-    "small": ("small ones removed", "去掉过小的"),
-    "nms": ("NMS per class", "逐类 NMS"),
-    "top_n": ("top-n of all", "总数取 top-n"),
-}
 
 
 @figure(height=4.2)
@@ -122,20 +102,14 @@ def fig_detection_funnel(
     rest = np.setdiff1d(np.arange(classes), order)
     grouped = np.concatenate([counts[:, order], counts[:, rest].sum(1, keepdims=True)], 1)
     called = names_of_classes(s, parts, names)
-    groups = [called(int(c) + 1) for c in order] + [s.say("others", "其余")]
+    groups = [called(int(c) + 1) for c in order] + [s.say("others")]
     colours = [class_colour(int(c) + 1) for c in order] + [s.theme.muted]
     labels = []
     for step in found.funnel.steps:
         sign = {"score": "> ", "small": "≥ ", "nms": "IoU ≤ ", "top_n": "≤ "}.get(step.name, "")
         unit = " px" if step.name == "small" else ""
         limit = "" if step.limit is None else f"{sign}{step.limit:g}{unit}"
-        labels.append(f"{s.say(*STEP_NAMES[step.name])}\n{limit}")
+        labels.append("\n".join([s.say(f"class_step.{step.name}"), limit]))
     funnel_bars(s, s.panel(), grouped, labels, groups, colours)
     first, last = int(counts[0].sum()), int(counts[-1].sum())
-    s.title(
-        f"Post-processing: from {first:,} scored boxes to {last:,} detections",
-        f"后处理：从 {first:,} 个带得分的框到 {last:,} 个检测结果",
-        "Every proposal competes once per class, so one place can be found as two classes. The "
-        "background's column is dropped first. Widths on a logarithmic scale.",
-        "每个候选框在每一类里各参选一次，所以同一处可能被检测成两类。背景那一列最先去掉。条长为对数。",
-    )
+    s.title("detection_funnel", first=first, last=last)

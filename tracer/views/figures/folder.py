@@ -12,9 +12,11 @@ from typing import Any
 
 from tracer.errors import InputError, MissingError, near
 from tracer.files import output_folder, put
+from tracer.languages import checked
 from tracer.rcnn.anatomy import Anatomy, anatomy, fitting
 from tracer.record import Trace
 from tracer.views.figures import FIGURES, STAGES, Entry
+from tracer.views.figures.sheet import texts
 from tracer.views.kit.html_text import content_policy
 
 FORMATS = ("png", "svg", "pdf")
@@ -42,7 +44,7 @@ class Options:
         for stage in self.stages:
             _one_of("stage", stage, STAGES)
         _one_of("format", self.format, FORMATS)
-        _one_of("language", self.lang, ("en", "zh"))
+        checked(self.lang)
         if not DPI[0] <= self.dpi <= DPI[1]:
             raise InputError(f"dpi is between {DPI[0]} and {DPI[1]}; found {self.dpi}")
 
@@ -134,22 +136,17 @@ _STYLE = (
 
 def _titles(written: list[Written], lang: str) -> list[tuple[str, str, list[tuple[str, Written]]]]:
     """Return (stage, its title, its figures with their titles), in order."""
-    which = 1 if lang == "zh" else 0
     groups = []
-    for stage, titles in STAGES.items():
-        inside = [
-            ((w.entry.title_zh if which else w.entry.title_en), w)
-            for w in written
-            if w.entry.stage == stage
-        ]
+    for stage in STAGES:
+        inside = [(w.entry.title(lang), w) for w in written if w.entry.stage == stage]
         if inside:
-            groups.append((stage, titles[which], inside))
+            groups.append((stage, texts(f"stage.{stage}", lang), inside))
     return groups
 
 
 def _index_html(folder: Path, written: list[Written], asked: Options) -> None:
     groups = _titles(written, asked.lang)
-    heading = "图集" if asked.lang == "zh" else "Figures"
+    heading = texts("figures", asked.lang)
     policy = html.escape(content_policy(_STYLE, images="'self' file:"))
     name = html.escape(asked.title)
     links = "".join(f'<a href="#{stage}">{html.escape(title)}</a>' for stage, title, _ in groups)
@@ -176,7 +173,7 @@ def _html_figure(caption: str, each: Written) -> str:
 
 
 def _index_markdown(folder: Path, written: list[Written], asked: Options) -> None:
-    lines = [f"# {'图集' if asked.lang == 'zh' else 'Figures'} · {asked.title}", ""]
+    lines = [f"# {texts('figures', asked.lang)} · {asked.title}", ""]
     for _, title, inside in _titles(written, asked.lang):
         lines += [f"## {title}", ""]
         for caption, each in inside:

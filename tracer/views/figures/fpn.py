@@ -22,16 +22,10 @@ def fig_pyramid(s: Sheet, parts: Anatomy, image: int) -> None:
     grid = s.grid(rows, columns)
     first = s.panel(grid[0, 0])
     s.picture(first, picture.rgb())
-    s.heading(first, s.say("resized image", "缩放后的图片") + f"  {_size(picture)}")
+    s.heading(first, s.say("resized_image") + f"  {_size(picture)}")
     for i, level in enumerate(levels, 1):
         _level_panel(s, s.panel(grid[divmod(i, columns)]), level, picture, image)
-    s.title(
-        "Feature pyramid: one picture, read at several scales",
-        "特征金字塔：同一张图片，多种尺度",
-        "Each panel: the mean over a level's channels, laid over the picture. One square is one "
-        "cell; a level sees as many pixels per cell as its stride.",
-        "每幅为该层各通道的均值，叠在原图上。一个方块是一个单元，边长等于该层的步幅。",
-    )
+    s.title("pyramid")
 
 
 def _size(picture: Picture) -> str:
@@ -42,12 +36,12 @@ def _size(picture: Picture) -> str:
 def _level_panel(s: Sheet, ax: Axes, level: Level, picture: Picture, image: int) -> None:
     colour, stride = level_colour(level.name), level.map.stride
     name = f"{level.name}  {times(level.map.shape[1:])}  "
-    s.heading(ax, name + s.say(f"stride {stride[0]:g}", f"步幅 {stride[0]:g}"), colour)
+    s.heading(ax, name + s.say("stride_of", stride=stride[0]), colour)
     ax.imshow(grey(picture), extent=(0, picture.resized_size[1], picture.resized_size[0], 0))
     try:
         plane = level.map.mean(image)
     except MissingError:
-        s.empty(ax, "not kept for this image", "未保留这张图片的数据")
+        s.empty(ax, "not_kept_here")
         return
     over_picture(s, ax, level.map, plane, picture, alpha=0.62, zorder=2)
     frame(ax, colour)
@@ -76,39 +70,21 @@ def fig_merges(s: Sheet, parts: Anatomy, image: int, channel: int = -1) -> None:
         if above is not None:
             _doubling(s, above, axes[2])
         above = axes[3]
-    s.title(
-        "FPN merges: lateral + upsampled = sum, then 3×3",
-        "FPN 的融合：横向连接 + 上采样 = 相加，再过 3×3",
-        _merge_note(merges, channel, "en"),
-        _merge_note(merges, channel, "zh"),
-    )
-
-
-def _merge_note(merges: tuple[Merge, ...], channel: int, lang: str) -> str:
+    what = s.say("mean_of_channels")
+    what = what if channel == -1 else s.say("channel", channel=channel)
     exact = all(merge.lateral.kept for merge in merges)
-    if lang == "zh":
-        what = "各通道的均值" if channel == -1 else f"第 {channel} 通道"
-        end = "" if exact else "较细的层取自记录里的预览图。"
-        return (
-            f"图为{what}，自上而下：先算最粗的一层。×2：上一行的和按最近邻放大一倍。"
-            f"每行的横向连接、上采样与和用同一色标，加法可逐个单元核对。{end}"
-        )
-    what = "the mean over all channels" if channel == -1 else f"channel {channel}"
-    end = "" if exact else " Finer levels are from the recording's small pictures."
-    return (
-        f"Shown: {what}. From the top down, coarsest first. ×2: the sum above, doubled by nearest "
-        "neighbour. Lateral, upsampled and sum of a row share one colour scale, so the addition "
-        f"can be checked by eye.{end}"
-    )
+    small = s.say("finer_from_previews")
+    end = "" if exact else small
+    s.title("merges", what=what, end=end)
 
 
 def _column_heads(s: Sheet, axes: list[Axes]) -> None:
     heads = (
-        s.say("backbone", "主干网络"),
-        s.say("lateral", "横向连接"),
-        s.say("upsampled", "上采样"),
-        s.say("sum", "相加"),
-        s.say("output", "输出"),
+        s.say("backbone"),
+        s.say("lateral"),
+        s.say("upsampled"),
+        s.say("sum"),
+        s.say("output"),
     )
     for ax, head in zip(axes, heads, strict=True):
         s.heading(ax, head, pad=s.point * 0.6)
@@ -172,7 +148,7 @@ def _row_signs(s: Sheet, axes: list[Axes], merge: Merge, top: bool) -> None:
         )  # fmt: skip
     if top:
         s.text(
-            axes[2], 0.5, 0.5, s.say("the top level\nstarts alone", "最高层\n没有可加的"),
+            axes[2], 0.5, 0.5, s.say("top_alone"),
             transform=axes[2].transAxes, ha="center", va="center", size=0.8,
             colour=s.theme.muted,
         )  # fmt: skip
@@ -209,15 +185,7 @@ def fig_same_point(
     _cells(s, whole, close, parts, picture, (x, y))
     for row, level in enumerate(levels):
         _vector(s, s.panel(grid[2 * row : 2 * row + 2, 1]), level, x, y, image)
-    s.title(
-        "One point of the picture, in every level",
-        "图片上的同一点，在各层里",
-        "Left: the square of pixels that the point's cell stands for, and close up. Right: that "
-        "cell's channels, one bar each; all levels have equally many, so that one RPN head serves "
-        "them all.",
-        "左：该点所在单元对应的像素方块，以及局部放大。右：该单元的各通道取值，一条一个通道；"
-        "各层通道数相同，所以同一个 RPN 头可用于所有层。",
-    )
+    s.title("same_point")
 
 
 def _cells(
@@ -233,7 +201,7 @@ def _cells(
         ax.plot([x], [y], "+", color="white", ms=s.point, mew=1.5)
     whole.set_xlim(0, width)
     whole.set_ylim(height, 0)
-    s.heading(whole, s.say("the point", "该点") + f"  ({x:.0f}, {y:.0f})")
+    s.heading(whole, s.say("the_point") + f"  ({x:.0f}, {y:.0f})")
     side = max(max(level.map.stride) for level in levels)
     row, column = _cell_of(levels[-1].map, x, y)
     left, top = (column - 0.3) * side, (row - 0.15) * side
@@ -252,7 +220,7 @@ def _cell_names(s: Sheet, ax: Axes, levels: tuple[Level, ...]) -> None:
         down, right = level.map.stride
         size = f"{right:g}" if down == right else f"{right:g}×{down:g}"
         space = "  " if s.slide else "\n"
-        text = level.name + space + s.say(f"{size} px", f"{size} 像素")
+        text = level.name + space + s.say("size_px", size=size)
         s.text(
             ax, 1.03, 1 - i * 0.21, text, colour=s.ink(level_colour(level.name)), size=0.85, **place
         )
@@ -284,14 +252,9 @@ def _vector(s: Sheet, ax: Axes, level: Level, x: float, y: float, image: int) ->
     try:
         values = level.map.data()[image, :, row, column]
     except MissingError:
-        s.empty(ax, *_unkept(level))
+        s.empty(ax, "values_not_kept", option=f'keep=["anatomy",\n"{level.map.keep}"]')
         ax.spines["left"].set_visible(False)
         return
     ax.fill_between(np.arange(len(values)), np.nan_to_num(values), step="mid", color=colour, lw=0)
     ax.axhline(0, color=s.theme.faint, lw=0.8)
     ax.margins(x=0)
-
-
-def _unkept(level: Level) -> tuple[str, str]:
-    option = f'keep=["anatomy",\n"{level.map.keep}"]'
-    return f"values not kept:\n{option}", f"未保留数值：\n{option}"

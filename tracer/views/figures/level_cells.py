@@ -31,15 +31,7 @@ def fig_boxes_in_cells(s: Sheet, parts: Anatomy, image: int) -> None:
         else:
             _column(s, axes, parts, image, index, level)
     bins = times(pooling.output_size)
-    s.title(
-        "Large or small: a box in the cells of its level",
-        "框有大小，单元也有大小：各层的一个框",
-        "Top: a box of each level in the resized image. Middle: the same place on that level's "
-        "map, one channel; however large the box, it covers about equally many cells, but for the "
-        f"smallest. Bottom: what RoIAlign makes of it, always {bins}.",
-        "上：各层的一个框，画在缩放后的图片上。中：该层特征图上的同一处，取一个通道；不论框有多大，"
-        f"盖住的单元数都差不多，最小的框除外。下：RoIAlign 的结果，总是 {bins}。",
-    )
+    s.title("boxes_in_cells", bins=bins)
 
 
 def box_of_level(parts: Anatomy, image: int, level: int) -> int | None:
@@ -55,7 +47,7 @@ def box_of_level(parts: Anatomy, image: int, level: int) -> int | None:
 
 def _nothing(s: Sheet, axes: list[Axes], level: Level) -> None:
     s.heading(axes[0], level.name, level_colour(level.name))
-    s.empty(axes[0], "no box\non this level", "这一层\n没有框")
+    s.empty(axes[0], "no_box_here")
     for ax in axes:
         ax.set_axis_off()
 
@@ -68,14 +60,12 @@ def _column(
     box = pooling.boxes[image].xyxy[index]
     width, height = (box[2:] - box[:2]).tolist()
     s.picture(axes[0], parts.pictures[image].rgb())
-    s.heading(axes[0], f"{width:.0f}×{height:.0f} " + s.say("px", "像素"), colour)
+    s.heading(axes[0], f"{width:.0f}×{height:.0f} " + s.say("px"), colour)
     channel = channel_to_show(level.map, image)
     _cells(s, axes[1], level, parts.pictures[image], channel)
     down, right = level.map.stride
     cells = f"{width / right:.1f}×{height / down:.1f}"
-    s.heading(
-        axes[1], s.say(f"{level.name}: {cells} cells", f"{level.name}：{cells} 个单元"), colour
-    )
+    s.heading(axes[1], s.say("name_cells", name=level.name, cells=cells), colour)
     for ax in axes[:2]:
         _outline(s, ax, box)
         _around(ax, box)
@@ -89,7 +79,7 @@ def _cells(s: Sheet, ax: Axes, level: Level, picture: Picture, channel: int) -> 
     try:
         plane = level.map.channel(channel, picture.index)
     except MissingError:
-        s.empty(ax, "map not kept", "未保留特征图")
+        s.empty(ax, "map_not_kept")
         return
     over_picture(s, ax, level.map, plane, picture)
 
@@ -115,7 +105,7 @@ def _pooled(s: Sheet, ax: Axes, parts: Anatomy, image: int, index: int, channel:
     try:
         pooled = parts.roi_heads.box.pooled(index, image)
     except MissingError:
-        s.empty(ax, "map not kept", "未保留特征图")
+        s.empty(ax, "map_not_kept")
         ax.set_axis_off()
         return
     s.map(ax, pooled.mean(0) if channel == -1 else pooled[channel])

@@ -21,7 +21,7 @@ class Station:
 
     x: float
     y: float
-    head: tuple[str, str]
+    head: str
     lines: tuple[str, ...]
     colour: str
     width: float = 1.5
@@ -44,14 +44,8 @@ def fig_pipeline(s: Sheet, parts: Anatomy, image: int) -> None:
     ax.set_xlim(-0.1, 8.05)
     ax.set_ylim(-2.75, 1.5)
     name = parts.run.model.type
-    mode_en, mode_zh = ("training", "训练") if parts.training else ("eval", "评估")
-    s.title(
-        f"{name}: one pass in {mode_en} mode",
-        f"{name}：{mode_zh}模式下的一次前向",
-        "Shapes and counts are of this pass. Dashed: only in training, where targets choose the "
-        "samples and the losses take the place of the detections.",
-        "形状和数量取自这次前向。虚线：只在训练时发生，由目标决定样本，以损失代替检测结果。",
-    )
+    mode = s.say("training") if parts.training else s.say("eval")
+    s.title("pipeline", name=name, mode=mode)
 
 
 def _count(read: Callable[[], object]) -> str:
@@ -65,9 +59,9 @@ def _count(read: Callable[[], object]) -> str:
 def _found(s: Sheet, parts: Anatomy, image: int) -> str:
     """How many detections there are; in training there are none by design."""
     if parts.training:
-        return s.say("not in training", "训练时没有")
+        return s.say("not_in_training")
     found = _count(lambda: f"{len(parts.detections[image]):,}")
-    return s.say(f"{found} detections", f"{found} 个检测结果")
+    return s.say("count_detections", found=found)
 
 
 def _common(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
@@ -80,13 +74,11 @@ def _common(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
     wide = 1.7 if s.slide else 1.5
     finest = parts.pyramid.levels[0].name
     return {
-        "transform": Station(0, 0, ("transform", "变换"), (*sizes, batch), "#999999", wide),
+        "transform": Station(0, 0, s.say("transform"), (*sizes, batch), "#999999", wide),
         "backbone": Station(
-            1.95, 0, ("backbone", "主干网络"), tuple(maps), level_colour("C4"), wide, 1.75
+            1.95, 0, s.say("backbone"), tuple(maps), level_colour("C4"), wide, 1.75
         ),
-        "fpn": Station(
-            3.9, 0, ("pyramid", "特征金字塔"), tuple(levels), level_colour(finest), wide, 1.95
-        ),
+        "fpn": Station(3.9, 0, s.say("pyramid"), tuple(levels), level_colour(finest), wide, 1.95),
     }
 
 
@@ -99,17 +91,17 @@ def _two_stage(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
     aligned = pooled if s.slide else f"RoIAlign {pooled}"
     stations = _common(s, parts, image)
     stations["rpn"] = Station(
-        5.85, 0.62, ("RPN", "RPN"),
-        (s.say(f"{anchors} anchors", f"{anchors} 个锚框"),
-         s.say(f"{proposals} proposals", f"{proposals} 个候选框")),
+        5.85, 0.62, "RPN",
+        (s.say("count_anchors", anchors=anchors),
+         s.say("count_proposals", proposals=proposals)),
         "#D55E00", width=2.0, height=1.0,
     )  # fmt: skip
     stations["roi"] = Station(
-        5.85, -0.78, ("RoI heads", "RoI heads"),
-        (aligned, s.say(f"{classes} classes", f"{classes} 个类别")),
+        5.85, -0.78, "RoI heads",
+        (aligned, s.say("count_classes", classes=classes)),
         "#CC79A7", width=2.0, height=1.0,
     )  # fmt: skip
-    stations["out"] = _end(found, -2.1)
+    stations["out"] = _end(s, found, -2.1)
     return stations
 
 
@@ -118,17 +110,17 @@ def _one_stage(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
     found = _found(s, parts, image)
     stations = _common(s, parts, image)
     stations["head"] = Station(
-        5.85, 0, ("head", "检测头"),
-        (s.say(f"{anchors} anchors,", f"{anchors} 个锚框，"),
-         s.say("scored and moved at once", "一次打分并移动")),
+        5.85, 0, s.say("head"),
+        (s.say("anchors_and", anchors=anchors),
+         s.say("at_once")),
         "#D55E00", width=2.0,
     )  # fmt: skip
-    stations["out"] = _end(found, -2.0)
+    stations["out"] = _end(s, found, -2.0)
     return stations
 
 
-def _end(found: str, y: float) -> Station:
-    title = ("post-processing", "后处理")
+def _end(s: Sheet, found: str, y: float) -> Station:
+    title = s.say("post_processing")
     return Station(5.85, y, title, (found,), "#999999", width=2.0, height=0.8)
 
 
@@ -156,7 +148,7 @@ def _station(s: Sheet, ax: Axes, station: Station) -> None:
     )  # fmt: skip
     middle = station.x + station.width / 2
     top = low + station.height - 0.17
-    s.text(ax, middle, top, s.say(*station.head), ha="center", va="center", fontweight="bold",
+    s.text(ax, middle, top, station.head, ha="center", va="center", fontweight="bold",
            size=1.0)  # fmt: skip
     room = station.height - 0.38
     for i, line in enumerate(station.lines):
@@ -183,10 +175,10 @@ def _training(s: Sheet, ax: Axes, parts: Anatomy, stations: dict[str, Station]) 
     if parts.training:
         values = {loss.name: f" {loss.value:.3f}" for loss in parts.losses.losses}
     lines = tuple(f"{name}{value}" for name, value in values.items())
-    targets = Station(0, -1.95, ("targets", "目标"), (s.say("boxes, labels", "框、类别"),),
+    targets = Station(0, -1.95, s.say("targets"), (s.say("boxes_labels"),),
                       s.theme.positive, height=0.8)  # fmt: skip
     left, wide = (2.95, 2.65) if s.slide else (3.3, 2.1)
-    box = Station(left, -1.95, ("losses", "损失"), lines, s.theme.positive, wide, 1.45)
+    box = Station(left, -1.95, s.say("losses"), lines, s.theme.positive, wide, 1.45)
     for station in (targets, box):
         _station(s, ax, station)
     _connect(s, ax, targets, box, **dashed)

@@ -28,21 +28,13 @@ def fig_level_assignment(s: Sheet, parts: Anatomy, image: int, highlight: int = 
     _on_picture(s, s.panel(grid[0, 2]), parts, pooling, image, best)
     formula = f"k = ⌊{pooling.canonical_level:g} + log₂(√(wh) / {pooling.canonical_scale:g})⌋"
     k_min, k_max = pooling.k_min, pooling.k_max
-    s.title(
-        f"Which level a box is pooled from:  {formula}",
-        f"每个框从哪一层取特征：  {formula}",
-        f"Left: each dot is a box, at its level; k is clamped to {k_min}…{k_max}, the levels that "
-        "are pooled from. Ringed dots are the boxes drawn bold in the resized image, in the colour "
-        "of their level.",
-        f"左：每点一个框，位于它所属的层；k 被限制在 {k_min}～{k_max} 之内，即参与池化的各层。"
-        "带圈的点，就是右边缩放后图片上的粗线框；颜色即所属的层。",
-    )
+    s.title("level_assignment", formula=formula, k_min=k_min, k_max=k_max)
 
 
 def _sizes(s: Sheet, ax: Axes, pooling: Pooling, image: int, best: np.ndarray) -> None:
     sides = pooling.sides(image)
     if len(sides) == 0:
-        s.empty(ax, "no proposals: nothing is pooled", "没有候选框，也就无从池化")
+        s.empty(ax, "nothing_pooled")
         return
     low = max(float(sides[sides > 0].min(initial=8)) * 0.8, 2.0)
     high = max(float(sides.max()) * 1.25, pooling.canonical_scale * 2)
@@ -65,7 +57,7 @@ def _sizes(s: Sheet, ax: Axes, pooling: Pooling, image: int, best: np.ndarray) -
     ax.set_xlim(low, high)
     _level_rows(s, ax, pooling, named=True)
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    s.labels(ax, s.say("√(w·h) in pixels of the resized image", "√(w·h)，缩放后图片的像素"))
+    s.labels(ax, s.say("side"))
     _thresholds(s, ax, pooling, low, high)
 
 
@@ -112,7 +104,7 @@ def _level_counts(s: Sheet, ax: Axes, pooling: Pooling, image: int) -> None:
     ax.set_xlim(0, longest * 1.9)
     ax.set_xticks([])
     ax.spines[["left", "bottom"]].set_visible(False)
-    s.labels(ax, s.say("boxes", "框数"))
+    s.labels(ax, s.say("boxes"))
 
 
 def _on_picture(
@@ -130,7 +122,7 @@ def _on_picture(
     ax.set_ylim(height, 0)
     tags = [names[assigned[i]] for i in best.tolist()]
     tag_boxes(s, ax, boxes[best], tags, [colours[i] for i in best], (height, width))
-    s.heading(ax, s.say(f"bold: {len(best)} leading boxes", f"粗线：{len(best)} 个主要的框"))
+    s.heading(ax, s.say("leading_boxes", count=len(best)))
 
 
 # --- RoIAlign -------------------------------------------------------------------------------------
@@ -159,14 +151,13 @@ def fig_roi_align(
     _arithmetic(s, sums, grid, features[shown], cell)
     samples = grid.samples.shape[2]
     s.title(
-        f"RoIAlign: box {index} from {level.name}, read off the real feature map",
-        f"RoIAlign：第 {index} 个框，取自 {level.name} 的真实特征图",
-        f"{times(grid.bins)} bins × {samples} sampling points, each interpolated from the four "
-        "cells around it: no coordinate is ever rounded. A cell's value stands at its centre. All "
-        f"{len(pooled)} channels make {times(pooled.shape)} numbers for the box head.",
-        f"{times(grid.bins)} 个格子 × 每格 {samples} 个采样点，每点由周围四个单元双线性插值："
-        f"坐标全程不取整。单元的值位于其中心。全部 {len(pooled)} 个通道得到 {times(pooled.shape)} "
-        "个数，交给 box head。",
+        "roi_align",
+        index=index,
+        name=level.name,
+        bins=times(grid.bins),
+        samples=samples,
+        channels=len(pooled),
+        shape=times(pooled.shape),
     )
 
 
@@ -237,8 +228,8 @@ def _roi_on_picture(
     height, width = parts.pictures[image].resized_size
     ax.set_xlim(0, width)
     ax.set_ylim(height, 0)
-    head = s.say("the box, in resized pixels", "框，缩放后图片的像素")
-    head = s.say("the box, in pixels", "框（像素）") if s.slide else head
+    head = s.say("box_resized")
+    head = s.say("box_pixels") if s.slide else head
     digits = 0 if s.slide else 1
     corners = f"({x1:.{digits}f}, {y1:.{digits}f}) – ({x2:.{digits}f}, {y2:.{digits}f})"
     s.heading(ax, f"{head}\n{corners}")
@@ -266,12 +257,12 @@ def _roi_on_map(
     ax.set_xlim(max(x1 - margin, -0.5), min(x2 + margin, width - 0.5))
     ax.set_ylim(min(y2 + margin, height - 0.5), max(y1 - margin, -0.5))
     frame(ax, level_colour(level))
-    where = s.say(f"channel {channel} of {level}", f"{level} 的第 {channel} 通道")
+    where = s.say("channel_of", channel=channel, level=level)
     corners = f"({x1:.2f}, {y1:.2f}) – ({x2:.2f}, {y2:.2f})"
     if s.slide:
-        s.heading(ax, where + s.say(", in cells", "（单元）") + f"\n{corners}")
+        s.heading(ax, where + s.say("comma_in_cells") + f"\n{corners}")
     else:
-        s.heading(ax, f"{where}\n{corners} " + s.say("in cells", "（单元）"))
+        s.heading(ax, f"{where}\n{corners} " + s.say("in_cells"))
 
 
 def _mark_bin(s: Sheet, ax: Axes, grid: Grid, cell: tuple[int, int]) -> None:
@@ -301,7 +292,7 @@ def _one_bin(s: Sheet, ax: Axes, grid: Grid, values: np.ndarray, cell: tuple[int
     ax.plot(*points[chosen], "o", color=s.theme.warn, mec="white", ms=s.point / 1.7)
     ax.set_xlim(max(low[0], -0.5), min(high[0], values.shape[1] - 0.5))
     ax.set_ylim(min(high[1], values.shape[0] - 0.5), max(low[1], -0.5))
-    s.heading(ax, s.say(f"bin {cell}, close up", f"放大看格子 {cell}"))
+    s.heading(ax, s.say("bin_close", cell=cell))
 
 
 def _arithmetic(s: Sheet, ax: Axes, grid: Grid, values: np.ndarray, cell: tuple[int, int]) -> None:
@@ -312,8 +303,8 @@ def _arithmetic(s: Sheet, ax: Axes, grid: Grid, values: np.ndarray, cell: tuple[
     pairs = zip(weights[chosen].tolist(), around[chosen].tolist(), strict=True)
     parts = " + ".join(f"{w:.2f}·{v:.2f}" for w, v in pairs)
     some = ", ".join(f"{v:.2f}" for v in samples[:4].tolist()) + ("…" if len(samples) > 4 else "")
-    one = s.say("sample", "采样点") + f" = {parts} = {samples[chosen]:.3f}"
-    mean = s.say("bin = mean of ", "格子 = 均值 ") + f"({some}) = {samples.mean():.3f}"
+    one = s.say("sample") + f" = {parts} = {samples[chosen]:.3f}"
+    mean = s.say("bin_mean") + f"({some}) = {samples.mean():.3f}"
     width = 36 if s.slide else 120
     style = {"transform": ax.transAxes, "ha": "center", "va": "top", "colour": s.theme.muted}
     s.text(ax, 0.5, 1.0, f"{wrap(one, width)}\n{wrap(mean, width)}", **style)
@@ -338,8 +329,8 @@ def _pooled(s: Sheet, ax: Axes, pooled: np.ndarray, cell: tuple[int, int], colou
     ax.add_patch(Rectangle(corner, 1, 1, fill=False, ec=s.theme.warn, lw=line))
     frame(ax, colour)
     ax.set_anchor("N")
-    whole = s.say("pooled output of this channel", "该通道的池化结果")
-    s.heading(ax, s.say("pooled", "池化结果") if s.slide else whole)
+    whole = s.say("pooled_channel")
+    s.heading(ax, s.say("pooled") if s.slide else whole)
 
 
 # --- head -----------------------------------------------------------------------------------------
@@ -366,16 +357,14 @@ def fig_head(s: Sheet, parts: Anatomy, image: int, box: int | None = None) -> No
     _scores_of_box(s, s.panel(grid[0, -1]), parts, image, index)
     _deltas_of_box(s, s.panel(grid[1, -1]), parts, image, index)
     flat, total = int(np.prod(heads.layers[0][1][1:])), heads.layers[0][1][0]
-    who = s.say("no box", "没有框") if index is None else s.say(f"box {index}", f"第 {index} 个框")
+    who = s.say("no_box") if index is None else s.say("box_n", index=index)
     s.title(
-        f"The box head ({who}): {flat:,} numbers become {heads.num_classes} scores and "
-        f"{heads.num_classes * 4} deltas",
-        f"box head（{who}）：{flat:,} 个数变成 {heads.num_classes} 个得分和 "
-        f"{heads.num_classes * 4} 个偏移量",
-        "As recorded. One square is one number; in the layers dark is zero, what the ReLU left. "
-        f"All {total:,} boxes of the batch go through together, each by itself.",
-        f"均为记录值。一个小方块是一个数；全连接层里深色为零，即被 ReLU 截去的。"
-        f"整个批量的 {total:,} 个框一起通过，彼此独立。",
+        "head",
+        who=who,
+        flat=flat,
+        classes=heads.num_classes,
+        deltas=heads.num_classes * 4,
+        total=total,
     )
 
 
@@ -403,8 +392,7 @@ def _pooled_channels(s: Sheet, ax: Axes, parts: Anatomy, image: int, index: int 
         ax.axvline(i * shape[2] - 0.5, **line)
     for i in range(1, down):
         ax.axhline(i * shape[1] - 0.5, **line)
-    s.labels(ax, s.say(f"{len(pooled)} channels\n{pooled.size:,} numbers",
-                       f"{len(pooled)} 个通道\n{pooled.size:,} 个数"))  # fmt: skip
+    s.labels(ax, s.say("channels_numbers", channels=len(pooled), numbers=pooled.size))  # fmt: skip
 
 
 def tiled(maps: np.ndarray) -> np.ndarray:
@@ -424,9 +412,9 @@ def _rows_for(count: int) -> int:
 def _no_values(s: Sheet, ax: Axes, index: int | None) -> None:
     bare(ax)
     if index is None:
-        s.empty(ax, "no proposals", "没有候选框")
+        s.empty(ax, "no_proposals")
     else:
-        s.empty(ax, 'not kept:\nrecord with\nkeep="anatomy"', '未保留：请用\nkeep="anatomy"\n记录')
+        s.empty(ax, "not_kept_how")
 
 
 def _hidden_layer(s: Sheet, ax: Axes, parts: Anatomy, path: str, values: np.ndarray | None) -> None:
@@ -434,7 +422,7 @@ def _hidden_layer(s: Sheet, ax: Axes, parts: Anatomy, path: str, values: np.ndar
     params = parts.run.trace.modules[parts.run.prefix + path].params
     name = path.removeprefix("roi_heads.box_head.")
     space = "\n" if s.slide else " "
-    size = f"{params / 1e6:.2f} M" + s.say(f"{space}parameters", f"{space}参数")
+    size = f"{params / 1e6:.2f} M" + s.say("of_parameters", space=space)
     if values is None:
         s.heading(ax, f"{name} + ReLU")
         _no_values(s, ax, 0)
@@ -442,7 +430,7 @@ def _hidden_layer(s: Sheet, ax: Axes, parts: Anatomy, path: str, values: np.ndar
     s.heading(ax, f"{name} + ReLU\n{len(values)}")
     s.map(ax, tiled(values[:, None, None]), vmin=0)
     zeros = float((values == 0).mean())
-    s.labels(ax, f"{size}\n" + s.say(f"{zeros:.0%} zeros", f"{zeros:.0%} 为零"))
+    s.labels(ax, f"{size}\n" + s.say("share_at_zero", zeros=zeros))
 
 
 def _scores_of_box(s: Sheet, ax: Axes, parts: Anatomy, image: int, index: int | None) -> None:
@@ -458,7 +446,7 @@ def _scores_of_box(s: Sheet, ax: Axes, parts: Anatomy, image: int, index: int | 
     ax.barh(range(len(shown)), scores[shown], color=colours, height=0.68)
     for row, label in enumerate(shown):
         s.text(ax, scores[label], row, f" {scores[label]:.3f}", va="center", size=0.8)
-    background = s.say("background", "背景")
+    background = s.say("background")
     _named_rows(s, ax, [called(c) if c else background for c in shown])
     ax.set_xlim(0, 1.25)
 
@@ -479,9 +467,9 @@ def _deltas_of_box(s: Sheet, ax: Axes, parts: Anatomy, image: int, index: int | 
     best = int(np.nan_to_num(heads.scores(image)[index, 1:]).argmax()) + 1
     deltas = heads.deltas(image)[index]
     deltas = deltas[min(best, len(deltas) - 1)]
-    who = s.say(f"of {called(best)}", f"{called(best)}的")
-    names = s.say("", "偏移量") if s.slide else " dx, dy, dw, dh"
-    s.heading(ax, f"bbox_pred  {heads.num_classes}×4\n{who}{names}")
+    whose = s.say("deltas_of", name=called(best))
+    named = s.say("deltas_of_named", name=called(best))
+    s.heading(ax, f"bbox_pred  {heads.num_classes}×4\n{whose if s.slide else named}")
     ax.barh(range(4), deltas, color=class_colour(best), height=0.68)
     reach = max(float(np.abs(np.nan_to_num(deltas)).max()), 1e-3)
     reach *= 2.6 if s.slide else 1.9

@@ -31,19 +31,11 @@ def fig_base_anchors(s: Sheet, parts: Anatomy, image: int) -> None:
     whole.set_xlim(-max(reach, width / 2) * 1.02, max(reach, width / 2) * 1.02)
     whole.set_ylim(max(reach, height / 2) * 1.02, -max(reach, height / 2) * 1.02)
     whole.plot([0], [0], "+", color="white", ms=s.point, mew=1.5)
-    s.heading(whole, s.say("all levels, and the resized image, to one scale",
-                           "全部各层与缩放后的图片，同一比例"))  # fmt: skip
+    s.heading(whole, s.say("to_one_scale"))  # fmt: skip
     for i, (level, base) in enumerate(zip(anchors.levels, anchors.base, strict=True)):
         _base_of_level(s, s.panel(grid[1, i]), level.name, base)
     total = len(anchors)
-    s.title(
-        "Base anchors: what every cell of a level gets",
-        "基础锚框：每层的每个单元都有的一套",
-        f"Width × height in pixels of the resized image. Laid out over all cells they are the "
-        f"{total:,} anchors of this pass; rounded to whole pixels once, when the model is built.",
-        f"宽 × 高，单位为缩放后图片的像素。铺满所有单元便是这次前向的 {total:,} 个锚框；"
-        "只在建模型时取整一次。",
-    )
+    s.title("base_anchors", total=total)
 
 
 def _base_of_level(s: Sheet, ax: Axes, name: str, base: np.ndarray) -> None:
@@ -84,19 +76,13 @@ def fig_anchors_of_cell(
         _whole(ax, picture.resized_size)
     first.plot([x], [y], "+", color="white", ms=s.point, mew=1.6)
     _whole(first, picture.resized_size)
-    s.heading(first, s.say("all levels at", "各层合看，点") + f" ({x:.0f}, {y:.0f})")
-    s.title(
-        "The anchors of the cell that one pixel falls into",
-        "一个像素所在单元的锚框",
-        "Solid: the anchors of the nearest cell. Dots: where the neighbouring cells' anchors are "
-        "centred. Anchors may reach beyond the image: only proposals are clipped.",
-        "实线：最近单元的锚框。圆点：相邻单元锚框的中心。锚框可以伸出图片之外：只有候选框会被裁剪。",
-    )
+    s.heading(first, s.say("levels_at") + f" ({x:.0f}, {y:.0f})")
+    s.title("anchors_of_cell")
 
 
 def _step(s: Sheet, right: int, down: int) -> str:
     size = f"{right}" if right == down else f"{right}×{down}"
-    return s.say(f"every {size} px", f"间隔 {size} 像素")
+    return s.say("every_px", size=size)
 
 
 def _anchors_at(s: Sheet, ax: Axes, anchors: Anchors, level: int, row: int, column: int) -> None:
@@ -128,7 +114,7 @@ def fig_objectness(s: Sheet, parts: Anatomy, image: int) -> None:
     grid = s.grid(-(-(len(rpn.levels) + 1) // columns), columns)
     first = s.panel(grid[0, 0])
     s.picture(first, picture.rgb())
-    s.heading(first, s.say("resized image", "缩放后的图片"))
+    s.heading(first, s.say("resized_image"))
     shown = None
     for i, level in enumerate(rpn.levels):
         ax = s.panel(grid[divmod(i + 1, columns)])
@@ -142,18 +128,12 @@ def fig_objectness(s: Sheet, parts: Anatomy, image: int) -> None:
         )  # fmt: skip
         frame(ax, level_colour(level.name))
         top = float(np.nanmax(best, initial=0))
-        text = s.say(f"best {top:.3f}", f"最高 {top:.3f}")
+        text = s.say("best_score", top=top)
         s.heading(ax, f"{level.name}   {text}", level_colour(level.name))
     if shown is not None:
-        label = s.say("objectness, after the sigmoid", "前景得分（sigmoid 之后）")
+        label = s.say("objectness_after")
         s.colour_bar(s.figure.axes, shown, label, shrink=0.6)
-    s.title(
-        "Objectness: where the RPN expects something",
-        "前景得分（objectness）：RPN 认为哪里有东西",
-        "Per cell the best of its anchors. The score says that there is an object of about the "
-        "anchor's size and shape, not of which class.",
-        "每个单元取其锚框中的最高分。得分只说有没有与锚框大小形状相近的物体，不说是哪一类。",
-    )
+    s.title("objectness")
 
 
 @figure(height=4.4)
@@ -164,7 +144,7 @@ def fig_deltas(s: Sheet, parts: Anatomy, image: int) -> None:
     grid = s.grid(2, 4)
     names = ("dx", "dy", "dw", "dh")
     every = np.arange(proposals.funnel.total)
-    rows = ((every, s.say("all anchors", "全部锚框")), (chosen, s.say("proposals", "候选框")))
+    rows = ((every, s.say("all_anchors")), (chosen, s.say("proposals")))
     for row, (index, who) in enumerate(rows):
         values, levels = proposals.deltas[index], proposals.funnel.group[index]
         for column, name in enumerate(names):
@@ -175,20 +155,13 @@ def fig_deltas(s: Sheet, parts: Anatomy, image: int) -> None:
             if column == 0:
                 s.labels(ax, y=who)
     _level_legend(s, s.figure.axes[-1], parts)
-    s.title(
-        "Deltas: how far the RPN moves and stretches its anchors",
-        "偏移量：RPN 把锚框移动和伸缩多少",
-        "dx, dy: shift of the centre in widths and heights of the anchor. dw, dh: logarithm of the "
-        "stretch, 0 leaves the size. Counts on a logarithmic scale.",
-        "dx、dy：中心的移动，以锚框的宽和高为单位。dw、dh：伸缩倍数的对数，0 表示大小不变。"
-        "纵轴为对数刻度。",
-    )
+    s.title("deltas")
 
 
 def _stacked(s: Sheet, ax: Axes, parts: Anatomy, values: np.ndarray, levels: np.ndarray) -> None:
     finite = values[np.isfinite(values)]
     if len(finite) == 0:
-        s.empty(ax, "none", "没有")
+        s.empty(ax, "none")
         return
     reach = max(float(np.percentile(np.abs(finite), 99.5)), 1e-3)
     edges = np.linspace(-reach, reach, 41)
@@ -230,17 +203,10 @@ def fig_decode(s: Sheet, parts: Anatomy, image: int, anchor: int | None = None) 
     ax.add_patch(arrow(s, start, end, color=colour, lw=s.point / 6))
     _around(ax, parts.pictures[image].resized_size, before, after)
     ax.set_adjustable("datalim")  # fill the panel: there is nothing to be seen beside it
-    dotted = s.say("dotted: anchor, solid: decoded box", "虚线：锚框，实线：解码后的框")
+    dotted = s.say("anchor_and_box")
     s.labels(ax, f"{level.name}, #{index:,}" + ("\n" if s.slide else ": ") + dotted)
     _numbers(s, right, proposals, index, before, after, rpn.weights, rpn.limit)
-    s.title(
-        "Decoding: from anchor and deltas to a box",
-        "解码：由锚框和偏移量得到框",
-        f"The network outputs deltas; this line of arithmetic turns them into boxes. dw and dh are "
-        f"clamped to log(1000/16) ≈ {rpn.limit:.3f}, so that nothing grows more than 62.5-fold.",
-        f"网络输出的是偏移量，这几行算术把它变成框。dw、dh 最多取 log(1000/16) ≈ {rpn.limit:.3f}，"
-        "即最多放大 62.5 倍。",
-    )
+    s.title("decode", limit=rpn.limit)
 
 
 def _clear_example(proposals: Proposals, anchors: np.ndarray) -> int:
@@ -285,20 +251,20 @@ def _numbers(
     x, y = _middle(before)
     width, height = float(before[2] - before[0]), float(before[3] - before[1])
     used_w, used_h = min(dw, limit), min(dh, limit)
-    clamp = s.say(" (clamped)", "（已截断）")
+    clamp = s.say("clamped")
     new_w, new_h = width * np.exp(used_w), height * np.exp(used_h)
     rest = "\n" if s.slide else "  "
     lines = [
-        (s.say("anchor", "锚框"), f"x={x:.1f}  y={y:.1f}{rest}w={width:.1f}  h={height:.1f}"),
-        (s.say("deltas", "偏移量"), f"dx={dx:+.3f}  dy={dy:+.3f}{rest}dw={dw:+.3f}  dh={dh:+.3f}"),
+        (s.say("anchor"), f"x={x:.1f}  y={y:.1f}{rest}w={width:.1f}  h={height:.1f}"),
+        (s.say("deltas"), f"dx={dx:+.3f}  dy={dy:+.3f}{rest}dw={dw:+.3f}  dh={dh:+.3f}"),
         ("", ""),
         ("x + dx·w", f"{x:.1f} {dx:+.3f}·{width:.1f} = {x + dx * width:.1f}"),
         ("y + dy·h", f"{y:.1f} {dy:+.3f}·{height:.1f} = {y + dy * height:.1f}"),
         ("w·exp(dw)", f"{width:.1f}·{np.exp(used_w):.3f} = {new_w:.1f}{clamp * (dw > limit)}"),
         ("h·exp(dh)", f"{height:.1f}·{np.exp(used_h):.3f} = {new_h:.1f}{clamp * (dh > limit)}"),
         ("", ""),
-        (s.say("box", "框"), "  ".join(f"{v:.1f}" for v in after.tolist())),
-        (s.say("score", "得分"), f"sigmoid({proposals.logits[index]:.2f}) = "
+        (s.say("box"), "  ".join(f"{v:.1f}" for v in after.tolist())),
+        (s.say("score"), f"sigmoid({proposals.logits[index]:.2f}) = "
          f"{1 / (1 + np.exp(-float(proposals.logits[index]))):.3f}"),
     ]  # fmt: skip
     _in_columns(s, ax, lines)
@@ -317,16 +283,6 @@ def _in_columns(s: Sheet, ax: Axes, lines: list[tuple[str, str]]) -> None:
 
 # --- the funnel -----------------------------------------------------------------------------------
 
-STEP_NAMES = {
-    "all": ("all anchors", "全部锚框"),
-    "top_k": ("top-k per level", "每层 top-k"),
-    "clip": ("clipped to the image", "裁剪到图片内"),
-    "small": ("small ones removed", "去掉过小的"),
-    "score": ("low scores removed", "去掉低分的"),
-    "nms": ("NMS per level", "逐层 NMS"),
-    "top_n": ("top-n of all", "总数取 top-n"),
-}
-
 
 @figure(height=5.0)
 def fig_funnel(s: Sheet, parts: Anatomy, image: int) -> None:
@@ -342,17 +298,11 @@ def fig_funnel(s: Sheet, parts: Anatomy, image: int) -> None:
         "top_n": f"≤ {rpn.post_nms_top_n:,}",
     }
     labels = [
-        s.say(*STEP_NAMES[step.name]) + f"\n{limits.get(step.name, '')}"
+        s.say(f"rpn_step.{step.name}") + f"\n{limits.get(step.name, '')}"
         for step in proposals.funnel.steps
     ]
     funnel_bars(s, s.panel(), counts, labels, names, [level_colour(n) for n in names])
-    s.title(
-        f"From {counts[0].sum():,} anchors to {counts[-1].sum():,} proposals",
-        f"从 {counts[0].sum():,} 个锚框到 {counts[-1].sum():,} 个候选框",
-        "Widths on a logarithmic scale of the total; colours: the share of each level. Top-k and "
-        "NMS work within a level, the last cut over all levels together.",
-        "条长为总数的对数；颜色为各层所占比例。top-k 和 NMS 在各层内进行，最后一步则各层合在一起。",
-    )
+    s.title("funnel", anchors=counts[0].sum(), proposals=counts[-1].sum())
 
 
 def funnel_bars(
@@ -401,8 +351,8 @@ def fig_nms(s: Sheet, parts: Anatomy, image: int) -> None:
     shown_after = after[proposals.logits[after] >= last]
     stay = len(shown_after)
     panels = (
-        (order[:share], s.say(f"before: best {share}", f"之前：最高的 {share} 个")),
-        (shown_after, s.say(f"of these {stay} stay", f"其中留下 {stay} 个")),
+        (order[:share], s.say("before_nms", share=share)),
+        (shown_after, s.say("these_stay", stay=stay)),
     )
     for i, (chosen, head) in enumerate(panels):
         ax = s.panel(grid[0, i])
@@ -412,15 +362,7 @@ def fig_nms(s: Sheet, parts: Anatomy, image: int) -> None:
     _suppression(s, s.panel(grid[0, 2]), parts, proposals, image)
     _overlaps(s, s.panel(grid[1, :]), parts, proposals)
     removed = len(proposals.funnel.removed("nms"))
-    s.title(
-        f"NMS: {removed:,} of {len(before):,} boxes were near copies of better ones",
-        f"NMS：{len(before):,} 个框里有 {removed:,} 个与更好的框重复",
-        f"Within a level, a box goes if its IoU with a better-scored one is above "
-        f"{parts.rpn.nms_threshold:g}. Top right: one survivor (solid) and what it removed "
-        "(dashed). Below: all removed.",
-        f"同一层内，与得分更高的框 IoU 超过 {parts.rpn.nms_threshold:g} 的框被去掉。"
-        "右上：一个留下的框（实线）和被它去掉的框（虚线）。下：全部被去掉的框。",
-    )
+    s.title("nms", removed=removed, before=len(before), iou=parts.rpn.nms_threshold)
 
 
 def _boxes_by_level(
@@ -429,7 +371,7 @@ def _boxes_by_level(
     names = [level.name for level in parts.rpn.levels]
     colours = [level_colour(names[i]) for i in proposals.funnel.group[chosen]]
     if len(chosen) == 0:
-        s.text(ax, 0.5, 0.5, s.say("none", "没有"), transform=ax.transAxes, ha="center",
+        s.text(ax, 0.5, 0.5, s.say("none"), transform=ax.transAxes, ha="center",
                colour="white", size=1.2)  # fmt: skip
     s.boxes(ax, proposals.clipped.xyxy[chosen], colours, 0.8, alpha=0.7)
 
@@ -439,7 +381,7 @@ def _suppression(s: Sheet, ax: Axes, parts: Anatomy, proposals: Proposals, image
     s.picture(ax, grey(picture))
     removed = funnel.removed("nms")
     if len(removed) == 0:
-        s.heading(ax, s.say("nothing was removed", "没有框被去掉"))
+        s.heading(ax, s.say("none_removed"))
         return
     final = funnel.steps[-1].kept
     by, counts = np.unique(funnel.suppressed_by[removed], return_counts=True)
@@ -452,7 +394,7 @@ def _suppression(s: Sheet, ax: Axes, parts: Anatomy, proposals: Proposals, image
     overlap = funnel.overlap[victims]
     text = f"IoU {overlap.min():.2f}–{overlap.max():.2f}"
     count = len(victims)
-    s.heading(ax, s.say(f"one removed {count}", f"一个去掉了 {count} 个") + f"  {text}")
+    s.heading(ax, s.say("one_removed", count=count) + f"  {text}")
 
 
 def _overlaps(s: Sheet, ax: Axes, parts: Anatomy, proposals: Proposals) -> None:
@@ -460,7 +402,7 @@ def _overlaps(s: Sheet, ax: Axes, parts: Anatomy, proposals: Proposals) -> None:
     funnel = proposals.funnel
     removed = funnel.removed("nms")
     if len(removed) == 0:
-        s.empty(ax, "nothing was removed", "没有框被去掉")
+        s.empty(ax, "none_removed")
         return
     names = [level.name for level in parts.rpn.levels]
     groups = [funnel.overlap[removed[funnel.group[removed] == i]] for i in range(len(names))]
@@ -468,8 +410,8 @@ def _overlaps(s: Sheet, ax: Axes, parts: Anatomy, proposals: Proposals) -> None:
     colours = [level_colour(name) for name in names]
     ax.hist(groups, edges, stacked=True, color=colours, label=names, histtype="stepfilled")
     ax.set_xlim(parts.rpn.nms_threshold, 1)
-    with_which = s.say("IoU with the kept box that it overlaps most", "与重叠最大的留下的框的 IoU")
-    s.labels(ax, with_which, s.say("boxes", "框数"))
+    with_which = s.say("iou_with_kept")
+    s.labels(ax, with_which, s.say("boxes"))
     ax.margins(y=0.5)  # room for the legend above the bars
     s.legend(ax, loc="upper right", ncols=len(names))
 
@@ -489,19 +431,13 @@ def fig_recall(s: Sheet, parts: Anatomy, image: int) -> None:
     grid = s.grid(1, 2, width_ratios=[1.2, 1])
     ax, right = s.panel(grid[0, 0]), s.panel(grid[0, 1])
     if len(targets) == 0:
-        s.empty(ax, "this image has no targets", "这张图片没有目标")
+        s.empty(ax, "no_targets")
         s.picture(right, parts.pictures[image].rgb())
     else:
         best = _best_per_step(parts, proposals, targets)
         _recall_lines(s, ax, proposals, best)
         _targets_on_picture(s, right, parts, image, targets, best[-1])
-    s.title(
-        "Recall: how many targets some box still covers",
-        "召回率：还有多少目标被某个框覆盖",
-        "A target counts as found if a box overlaps it by at least the IoU threshold. What top-k "
-        "or NMS loses, nothing later brings back.",
-        "若有框与目标的 IoU 达到阈值，就算找到。top-k 或 NMS 丢掉的，后面再也找不回来。",
-    )
+    s.title("recall")
 
 
 def _best_per_step(parts: Anatomy, proposals: Proposals, targets: Boxes) -> np.ndarray:
@@ -525,13 +461,13 @@ def _recall_lines(s: Sheet, ax: Axes, proposals: Proposals, best: np.ndarray) ->
             steps, (best >= threshold).mean(1), "o-", color=colour, label=f"IoU ≥ {threshold}",
             lw=s.point / 4.5, ms=s.point / 2,
         )  # fmt: skip
-    names = [s.say(*STEP_NAMES[step.name]) for step in proposals.funnel.steps]
-    names[0] = s.say("anchors as they are", "锚框原样")
-    names[1] = s.say("decoded, top-k", "解码，top-k")
+    names = [s.say(f"rpn_step.{step.name}") for step in proposals.funnel.steps]
+    names[0] = s.say("anchors_as_is")
+    names[1] = s.say("decoded")
     ax.set_xticks(list(steps), names, rotation=28, ha="right", fontfamily=s.fonts)
     ax.set_ylim(-0.03, 1.06)
     ax.grid(axis="y", color=s.theme.faint, lw=0.7)
-    s.labels(ax, y=s.say("share of targets", "目标的比例"))
+    s.labels(ax, y=s.say("share_found"))
     s.legend(ax, loc="best")
 
 
@@ -546,4 +482,4 @@ def _targets_on_picture(
         s, ax, targets.xyxy[small_first], [f"{best[i]:.2f}" for i in small_first],
         [colours[i] for i in small_first], parts.pictures[image].resized_size,
     )  # fmt: skip
-    s.heading(ax, s.say("best IoU of the proposals", "候选框的最高 IoU"))
+    s.heading(ax, s.say("best_of_proposals"))

@@ -23,12 +23,13 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from tracer.errors import InputError, near
+from tracer.languages import Texts, languages
 from tracer.rcnn.anatomy import Anatomy, Picture, Plane, anatomy, fitting
 from tracer.record import Trace
 from tracer.views.kit.fonts import families, tell
 from tracer.views.kit.palette import SEQUENTIAL, THEMES, Theme, light, written_on
 
-LANGUAGES = ("en", "zh")
+texts = Texts("figures")
 SIZES = {"notebook": (9.2, 9.0), "slide": (13.333, 19.7)}  # width in inches, text in points
 SMALLEST = {"notebook": 7.0, "slide": 19.7}  # points; what is read from the last row of a room
 FINEST = {"notebook": 7.0, "slide": 14.0}  # of ticks, and of what stands in cells as in a table
@@ -78,13 +79,13 @@ class Sheet:
         other = self.theme.ink
         return mixed(colour, other, 0.45 if light(other) else 0.25)
 
-    def say(self, en: str, zh: str) -> str:
-        """Return the text in the sheet's language."""
-        return zh if self.lang == "zh" else en
+    def say(self, key: str, /, **values: object) -> str:
+        """Return a text in the sheet's language, its ``{names}`` filled in."""
+        return texts(key, self.lang, **values)
 
-    def title(self, en: str, zh: str, note_en: str = "", note_zh: str = "") -> None:
-        """Write the title, and beneath it in a smaller size what to look at."""
-        text, note = self.say(en, zh), self.say(note_en, note_zh)
+    def title(self, name: str, /, **values: object) -> None:
+        """Write the title of a figure, and beneath it in a smaller size what to look at."""
+        text, note = (self.say(f"figure.{name}.{part}", **values) for part in ("title", "note"))
         if self.ax is not None:
             self.ax.set_title(text, fontsize=self.point * 1.15, color=self.theme.ink)
             return
@@ -97,8 +98,7 @@ class Sheet:
             color=self.theme.ink,
             fontfamily=self.fonts,
         )
-        if note:
-            self._note(note)
+        self._note(note)
 
     def _note(self, note: str) -> None:
         """A line of small text at the foot of the figure, within the layout."""
@@ -207,12 +207,12 @@ class Sheet:
         if legend.get_title() is not None:
             legend.get_title().set_color(self.theme.ink)
 
-    def empty(self, ax: Axes, en: str, zh: str) -> None:
+    def empty(self, ax: Axes, key: str, /, **values: object) -> None:
         """Say in an empty panel why it is empty."""
         ax.set_xticks([])
         ax.set_yticks([])
         style = {"ha": "center", "va": "center", "transform": ax.transAxes}
-        self.text(ax, 0.5, 0.5, self.say(en, zh), colour=self.theme.muted, size=1.1, **style)
+        self.text(ax, 0.5, 0.5, self.say(key, **values), colour=self.theme.muted, size=1.1, **style)
 
     # --- pictures, maps and boxes ---
 
@@ -362,7 +362,7 @@ def figure(height: float) -> Callable[[Callable[..., None]], Callable[..., Figur
             size: str = "notebook",
             **more: Any,
         ) -> Figure:
-            _check(lang=(lang, LANGUAGES), theme=(theme, THEMES), size=(size, SIZES))
+            _check(lang=(lang, languages()), theme=(theme, THEMES), size=(size, SIZES))
             parts = source if isinstance(source, Anatomy) else anatomy(source)
             _check_image(parts, image)
             fonts = families()

@@ -16,21 +16,13 @@ def fig_matches(s: Sheet, parts: Anatomy, image: int) -> None:
     """The IoU matrix of targets and boxes, and what matching made of it."""
     grid = s.grid(2, 2, width_ratios=[1, 1] if s.slide else [1.5, 1])
     pairs = (
-        (parts.losses.anchors(image).matching, s.say("anchors", "锚框")),
-        (parts.losses.proposals(image).matching, s.say("proposals", "候选框")),
+        (parts.losses.anchors(image).matching, s.say("anchors")),
+        (parts.losses.proposals(image).matching, s.say("proposals")),
     )
     for row, (matching, who) in enumerate(pairs):
         _matrix(s, s.panel(grid[row, 0]), matching, who, _target_names(s, parts, image))
         _iou_histogram(s, s.panel(grid[row, 1]), matching, who)
-    s.title(
-        "Matching: which boxes learn which target",
-        "匹配：哪些框去学哪个目标",
-        "Left: IoU of every target with the boxes that overlap any target most. Right: best IoU of "
-        "all boxes with the thresholds; between them boxes are ignored. Low-quality: the best box "
-        "of a target, positive although below the threshold.",
-        "左：各目标与重叠最大的那些框的 IoU。右：所有框的最高 IoU 与阈值；两阈值之间的不参与训练。"
-        "低质量匹配：某目标最好的框，虽未达阈值也算正样本。",
-    )
+    s.title("matches")
 
 
 def _target_names(s: Sheet, parts: Anatomy, image: int) -> list[str]:
@@ -44,7 +36,7 @@ def _target_names(s: Sheet, parts: Anatomy, image: int) -> list[str]:
 def _matrix(s: Sheet, ax: Axes, matching: Matching, who: str, names: list[str]) -> None:
     count = len(matching.boxes)
     if len(matching.targets) == 0:
-        s.empty(ax, f"no targets: all {count:,} are negative", f"没有目标：{count:,} 个全为负样本")
+        s.empty(ax, "all_negative", count=count)
         return
     best = np.argsort(-np.nan_to_num(matching.best_iou), kind="stable")[:48]
     best = best[np.lexsort((-matching.best_iou[best], matching.best_target[best]))]
@@ -59,10 +51,8 @@ def _matrix(s: Sheet, ax: Axes, matching: Matching, who: str, names: list[str]) 
     n = len(best)
     s.labels(
         ax,
-        s.say(
-            f"{n} of {count:,} {who}; dot: matched", f"{count:,} 个{who}中的 {n} 个；圆点：已匹配"
-        ),
-        s.say("target", "目标"),
+        s.say("matched_of", n=n, count=count, who=who),
+        s.say("target"),
     )
     s.colour_bar(ax, shown, "IoU")
 
@@ -70,10 +60,10 @@ def _matrix(s: Sheet, ax: Axes, matching: Matching, who: str, names: list[str]) 
 def _iou_histogram(s: Sheet, ax: Axes, matching: Matching, who: str) -> None:
     edges = np.linspace(0, 1, 41).tolist()
     kinds = (
-        (matching.negative, s.theme.negative, s.say("negative", "负样本")),
-        (matching.ignored, s.theme.ignored, s.say("ignored", "忽略")),
-        (matching.positive & ~matching.low_quality, s.theme.positive, s.say("positive", "正样本")),
-        (matching.low_quality, "#CC79A7", s.say("low-quality", "低质量匹配")),
+        (matching.negative, s.theme.negative, s.say("negative")),
+        (matching.ignored, s.theme.ignored, s.say("ignored")),
+        (matching.positive & ~matching.low_quality, s.theme.positive, s.say("positive")),
+        (matching.low_quality, "#CC79A7", s.say("low_quality")),
     )
     found = [kind for kind in kinds if kind[0].any()]
     values = [matching.best_iou[mask] for mask, _, _ in found]
@@ -85,7 +75,7 @@ def _iou_histogram(s: Sheet, ax: Axes, matching: Matching, who: str) -> None:
         ax.axvline(threshold, color=s.theme.ink, lw=1, ls="--")
     ax.set_xlim(0, 1)
     s.heading(ax, who)
-    s.labels(ax, s.say("best IoU with a target", "与目标的最高 IoU"))
+    s.labels(ax, s.say("best_iou"))
     if s.slide:  # its text would hide the bars
         s.legend(ax, loc="center left", bbox_to_anchor=(1.0, 0.5))
     else:
@@ -96,35 +86,22 @@ def _iou_histogram(s: Sheet, ax: Axes, matching: Matching, who: str) -> None:
 def fig_sampled_anchors(s: Sheet, parts: Anatomy, image: int) -> None:
     """The sampled anchors on the picture: what the RPN's losses saw."""
     _samples(s, parts, image, parts.losses.anchors(image))
-    s.title(
-        "Sampled anchors: what the RPN's losses see of this image",
-        "抽中的锚框：RPN 的损失在这张图片上看到的",
-        "By default at most 256 per image, at most half of them positive; objectness is learned "
-        "from all, deltas from the positives alone.",
-        "默认每张图片最多 256 个，正样本最多占一半；前景得分由全部样本学习，偏移量只由正样本学习。",
-    )
+    s.title("sampled_anchors")
 
 
 @figure(height=4.4)
 def fig_sampled_rois(s: Sheet, parts: Anatomy, image: int) -> None:
     """The sampled proposals on the picture: what the RoI heads' losses saw."""
     _samples(s, parts, image, parts.losses.proposals(image))
-    s.title(
-        "Sampled proposals: what the RoI heads' losses see of this image",
-        "抽中的候选框：RoI heads 的损失在这张图片上看到的",
-        "By default at most 512 per image, at most a quarter positive. The targets themselves are "
-        "added to the proposals, so that there are positives from the first step on.",
-        "默认每张图片最多 512 个，正样本最多占四分之一。真实框本身也加入候选框，"
-        "使训练一开始就有正样本。",
-    )
+    s.title("sampled_rois")
 
 
 def _samples(s: Sheet, parts: Anatomy, image: int, samples: Samples) -> None:
     grid = s.grid(1, 2)
     picture = parts.pictures[image]
     kinds = (
-        (samples.positive, s.theme.positive, s.say("positive", "正样本")),
-        (samples.negative, s.theme.negative, s.say("negative", "负样本")),
+        (samples.positive, s.theme.positive, s.say("positive")),
+        (samples.negative, s.theme.negative, s.say("negative")),
     )
     for column, (index, colour, name) in enumerate(kinds):
         ax = s.panel(grid[0, column])
@@ -135,9 +112,9 @@ def _samples(s: Sheet, parts: Anatomy, image: int, samples: Samples) -> None:
         height, width = picture.resized_size
         ax.set_xlim(-width * 0.06, width * 1.06)
         ax.set_ylim(height * 1.06, -height * 0.06)
-        more = s.say(f" (120 of {len(index)} drawn)", "（画出 120 个）") if len(index) > 120 else ""
-        s.heading(ax, s.say(": ", "：").join((name, f"{len(index)}{more}")), colour)
-    handle = s.say("targets", "目标")
+        more = s.say("part_drawn") if len(index) > 120 else ""
+        s.heading(ax, s.say("colon").join((name, f"{len(index)}{more}")), colour)
+    handle = s.say("targets")
     s.tag(s.figure.axes[-1], 0.99, 0.01, handle, s.theme.target, ha="right", va="bottom",
           transform=s.figure.axes[-1].transAxes)  # fmt: skip
 
@@ -148,27 +125,21 @@ def fig_balance(s: Sheet, parts: Anatomy, image: int) -> None:
     training = parts.losses
     grid = s.grid(1, 2)
     pairs = (
-        (training.anchors(image), s.say("anchors", "锚框")),
-        (training.proposals(image), s.say("proposals", "候选框")),
+        (training.anchors(image), s.say("anchors")),
+        (training.proposals(image), s.say("proposals")),
     )
     for column, (samples, who) in enumerate(pairs):
         _balance(s, s.panel(grid[0, column]), samples, who)
-    s.title(
-        "The balance of positives and negatives",
-        "正负样本的比例",
-        "Sampling keeps the many negatives from drowning the few positives. Where positives are "
-        "scarce, negatives fill the rest.",
-        "采样使大量负样本不至于淹没少数正样本。正样本不足时，由负样本补足。",
-    )
+    s.title("balance")
 
 
 def _balance(s: Sheet, ax: Axes, samples: Samples, who: str) -> None:
     m = samples.matching
     rows = (
-        (s.say("there were", "总共"), m.positive.sum(), m.ignored.sum(), m.negative.sum()),
-        (s.say("sampled", "抽中"), len(samples.positive), 0, len(samples.negative)),
+        (s.say("there_were"), m.positive.sum(), m.ignored.sum(), m.negative.sum()),
+        (s.say("sampled"), len(samples.positive), 0, len(samples.negative)),
     )
-    names = (s.say("positive", "正"), s.say("ignored", "忽略"), s.say("negative", "负"))
+    names = (s.say("positives"), s.say("ignored"), s.say("negatives"))
     colours = (s.theme.positive, s.theme.ignored, s.theme.negative)
     for row, (_, *counts) in enumerate(rows):
         total, left = max(sum(int(c) for c in counts), 1), 0.0
@@ -202,14 +173,7 @@ def fig_losses(s: Sheet, parts: Anatomy, image: int) -> None:
     for column, loss in enumerate(taken):
         _terms(s, s.panel(grid[1, column]), loss)
     total = sum(loss.value for loss in losses)
-    s.title(
-        f"The losses taken apart: {total:.4f} in total",
-        f"损失的拆解：总计 {total:.4f}",
-        "Below: what each sample of the whole batch adds, by falling size; a loss is their sum "
-        "over the divisor. Box losses are smooth L1, of positives only, divided by all samples.",
-        "下：整个批量中每个样本的贡献，由大到小；损失 = 总和 ÷ 除数。"
-        "框的损失为 smooth L1，只算正样本，却除以全部样本数。",
-    )
+    s.title("losses", total=total)
 
 
 def _values(s: Sheet, ax: Axes, losses: tuple[Loss, ...]) -> None:
@@ -231,13 +195,14 @@ def _terms(s: Sheet, ax: Axes, loss: Loss) -> None:
     name = loss.name.removeprefix("loss_")
     s.heading(ax, name)
     if len(terms) == 0:
-        s.empty(ax, "no positives:\nnothing to add", "没有正样本：\n贡献为零")
+        s.empty(ax, "nothing_to_add")
         return
     ax.fill_between(np.arange(len(terms)), terms, step="mid", color="#56B4E9", lw=0)
     ax.margins(x=0)
     half = int(np.searchsorted(np.cumsum(terms), terms.sum() / 2)) + 1
     ax.axvline(half - 0.5, color=s.theme.warn, lw=1, ls="--")
-    share = s.say(f"{half} give{'s' * (half == 1)} half", f"一半来自 {half} 个")
+    share = s.say("give_half", half=half)
+    share = s.say("gives_half") if half == 1 else share
     s.text(ax, 0.97, 0.95, share, ha="right", va="top",
            transform=ax.transAxes, size=0.8, colour=s.theme.warn)  # fmt: skip
     space = "\n" if s.slide else " "

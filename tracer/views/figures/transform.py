@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from tracer.languages import listed
 from tracer.rcnn.anatomy import Anatomy, Picture
 from tracer.views.figures.sheet import Sheet, figure
 
@@ -28,13 +29,7 @@ def fig_transform(s: Sheet, parts: Anatomy, image: int) -> None:
     _histogram(s, s.panel(grid[1, 0]), picture, normalised=False)
     _histogram(s, s.panel(grid[1, 1]), picture, normalised=True)
     _settings(s, s.panel(grid[1, 2]), picture)
-    s.title(
-        "The transform: normalise, resize, pad",
-        "变换：归一化、缩放、填充",
-        "Both sides are scaled by one factor and rounded, so that the true factors differ a "
-        "little. Boxes of targets are scaled along; detections go back at the end.",
-        "两条边按同一倍数缩放后取整，所以实际倍数略有差别。真实框一同缩放；检测框最后再换算回去。",
-    )
+    s.title("transform")
 
 
 def _original(s: Sheet, ax: Axes, picture: Picture) -> None:
@@ -42,9 +37,9 @@ def _original(s: Sheet, ax: Axes, picture: Picture) -> None:
     s.picture(ax, picture.original_rgb(), extent=(0, width, height, 0))
     if picture.targets is not None:
         s.boxes(ax, picture.targets.xyxy, s.theme.target, 1.4)
-    s.heading(ax, s.say("original", "原图") + f"  {width}×{height}")
+    s.heading(ax, s.say("original") + f"  {width}×{height}")
     if picture.original is None:
-        s.labels(ax, s.say("(drawn from the resized pixels)", "（由缩放后的像素绘出）"))
+        s.labels(ax, s.say("from_resized"))
 
 
 def _resized(s: Sheet, ax: Axes, picture: Picture) -> None:
@@ -53,8 +48,8 @@ def _resized(s: Sheet, ax: Axes, picture: Picture) -> None:
     if picture.resized_targets is not None:
         s.boxes(ax, picture.resized_targets.xyxy, s.theme.target, 1.4)
     down, right = picture.scale
-    s.heading(ax, s.say("resized", "缩放后") + f"  {width}×{height}")
-    s.labels(ax, f"×{right:.4f} →" + s.say(", ", "，") + f"×{down:.4f} ↓")
+    s.heading(ax, s.say("resized") + f"  {width}×{height}")
+    s.labels(ax, listed((f"×{right:.4f} →", f"×{down:.4f} ↓"), s.lang, clauses=True))
 
 
 def _padded(s: Sheet, ax: Axes, picture: Picture, count: int) -> None:
@@ -63,9 +58,9 @@ def _padded(s: Sheet, ax: Axes, picture: Picture, count: int) -> None:
     own = picture.resized_size
     ax.add_patch(Rectangle((0, 0), own[1], own[0], fill=False, ec="#E69F00", lw=s.point / 5))
     below, right = picture.padding
-    s.heading(ax, s.say("padded", "填充后") + f"  {width}×{height}")
-    images = s.say(f"batch of {count}: ", f"批量 {count} 张：")
-    s.labels(ax, images + s.say(f"zeros +{right} →, +{below} ↓", f"填零 +{right} →，+{below} ↓"))
+    s.heading(ax, s.say("padded") + f"  {width}×{height}")
+    images = s.say("batch_of", count=count)
+    s.labels(ax, images + s.say("padding", right=right, below=below))
 
 
 def _histogram(s: Sheet, ax: Axes, picture: Picture, normalised: bool) -> None:
@@ -78,13 +73,9 @@ def _histogram(s: Sheet, ax: Axes, picture: Picture, normalised: bool) -> None:
         ax.hist(finite, 60, histtype="step", color=colour, lw=s.point / 7)
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
-    head = (
-        s.say("after: (x − mean) / std", "之后：（x − 均值）/ 标准差")
-        if normalised
-        else s.say("values before: 0–1", "之前的取值：0～1")
-    )
+    head = s.say("after") if normalised else s.say("before")
     s.heading(ax, head)
-    s.labels(ax, s.say("red, green, blue", "红、绿、蓝"))
+    s.labels(ax, s.say("rgb"))
 
 
 def _settings(s: Sheet, ax: Axes, picture: Picture) -> None:
@@ -92,11 +83,11 @@ def _settings(s: Sheet, ax: Axes, picture: Picture) -> None:
     mean = ", ".join(f"{v:.3f}" for v in picture.mean)
     std = ", ".join(f"{v:.3f}" for v in picture.std)
     lines = [
-        (s.say("mean", "均值"), mean),
-        (s.say("std", "标准差"), std),
+        (s.say("mean"), mean),
+        (s.say("std"), std),
         ("min_size", str(picture.min_size)),
         ("max_size", str(picture.max_size)),
-        (s.say("targets", "目标"), str(0 if picture.targets is None else len(picture.targets))),
+        (s.say("targets"), str(0 if picture.targets is None else len(picture.targets))),
     ]
     for i, (name, value) in enumerate(lines):
         style = {"transform": ax.transAxes, "va": "center"}
