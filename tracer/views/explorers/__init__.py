@@ -13,13 +13,12 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from tracer.errors import InputError, near
+from tracer.languages import checked
 from tracer.rcnn.anatomy import fitting
 
 if TYPE_CHECKING:
     from tracer.record import Trace
     from tracer.views.explorers.explorer import Explorer
-
-LANGUAGES = ("en", "zh")
 
 EXPLORERS = {
     "steps": "tree, source, tensors, picture: the page to step through",
@@ -42,7 +41,7 @@ def explore(trace: Trace, name: str, *, lang: str = "en", **options: Any) -> Exp
     Args:
         trace: the recording.
         name: a key of `EXPLORERS`.
-        lang: ``"en"`` or ``"zh"``.
+        lang: of the texts.
         options: the explorer's own: where its controls start, ``image=`` for another one of the
             batch.
 
@@ -53,8 +52,7 @@ def explore(trace: Trace, name: str, *, lang: str = "en", **options: Any) -> Exp
     if name not in EXPLORERS:
         there = ", ".join(EXPLORERS)
         raise InputError(f"there is no explorer {name!r}{near(name, EXPLORERS)} (there is {there})")
-    if lang not in LANGUAGES:
-        raise InputError(f"no language {lang!r}{near(lang, LANGUAGES)} (there are: en, zh)")
+    checked(lang)
     make = importlib.import_module(f"{__name__}.{name}").explorer
     known = list(inspect.signature(make).parameters)[2:]
     for option in options:

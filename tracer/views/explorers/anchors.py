@@ -136,20 +136,12 @@ def _spots(picture: Picture, down: int, right: int) -> list[tuple[float, float]]
 
 
 def _cell(scene: Scene, level: str, cell: tuple[int, int]) -> str:
-    return told.say(
-        scene.lang,
-        f"Cell (row {cell[0]}, column {cell[1]}) of {level}; a cross marks its anchors' centre:",
-        f"{level} 的单元（第 {cell[0]} 行，第 {cell[1]} 列），十字为其锚框的中心：",
-    )
+    return told.say("cell_and_cross", scene.lang, row=cell[0], column=cell[1], level=level)
 
 
 def _boxes(scene: Scene, boxes: np.ndarray, colours: list[str]) -> str:
     """A row per anchor: width, height, ratio, best IoU with an object."""
-    heads = [
-        told.say(scene.lang, *pair)
-        for pair in (("w × h", "宽×高"), ("h/w", "高/宽"), ("√(w·h)", "√(w·h)"),
-                     ("best IoU", "最大 IoU"))
-    ]  # fmt: skip
+    heads = [told.say(key, scene.lang) for key in ("sides", "ratio", "side", "best_iou")]
     best = np.zeros(len(boxes), np.float32)
     if len(scene.objects):
         best = np.nan_to_num(iou(boxes, scene.objects.xyxy)).max(1)
@@ -166,15 +158,7 @@ def _boxes(scene: Scene, boxes: np.ndarray, colours: list[str]) -> str:
 def _counts(scene: Scene, chosen: int, size: float, ratio: float) -> str:
     """Cells times anchors per cell, level by level."""
     lang = scene.lang
-    heads = [
-        told.say(lang, *pair)
-        for pair in (
-            ("level", "层"),
-            ("cells", "单元"),
-            ("per cell", "每单元"),
-            ("anchors", "锚框"),
-        )
-    ]
+    heads = [told.say(key, lang) for key in ("level", "cells", "per_cell", "anchors")]
     rows = []
     for i, level in enumerate(scene.anchors.levels):
         name = f"{level.name} ◂" if i == chosen else level.name
@@ -184,18 +168,14 @@ def _counts(scene: Scene, chosen: int, size: float, ratio: float) -> str:
             str(len(scene.anchors.base[i])),
             f"{scene.anchors.counts[i]:,}",
         ))  # fmt: skip
-    total = told.say(lang, "in all", "合计")
+    total = told.say("in_all", lang)
     rows.append((total, "", "", f"{len(scene.anchors):,}"))
     other = size != ALL or ratio != ALL
     return told.table(heads, rows, raw=(0,)) + (told.note(_other(lang), True) if other else "")
 
 
 def _other(lang: str) -> str:
-    return told.say(
-        lang,
-        "The counts are the recording's; the boxes follow size and ratio.",
-        "个数来自记录；框随尺寸和比例的选择而变。",
-    )
+    return told.say("counts_recorded", lang)
 
 
 def _beyond(scene: Scene, boxes: np.ndarray) -> list[str]:
@@ -205,11 +185,7 @@ def _beyond(scene: Scene, boxes: np.ndarray) -> list[str]:
     if not out.any():
         return []
     count = int(out.sum())
-    text = told.say(
-        scene.lang,
-        f"{count} of {len(boxes)} stick out of the image: decoded boxes are clipped, anchors not.",
-        f"{len(boxes)} 个里有 {count} 个伸出图片之外：解码后的框会被裁剪，锚框不会。",
-    )
+    text = told.say("outside", scene.lang, count=count, all=len(boxes))
     return [told.note(text, muted=True)]
 
 
@@ -231,19 +207,20 @@ def explorer(
     """
     parts = anatomy(trace)
     scene = scene_of(parts, lang, image)
-    own = told.say(lang, "the model's", "模型自己的")
-    every = told.say(lang, "all", "全部")
+    own = told.say("models_own", lang)
+    every = told.say("all", lang)
     ratios = ratios_of(scene.anchors)
     height, width = scene.picture.resized_size
     point = focus(parts, image)
     controls = (
-        Choice("level", "level", "层", tuple((n, n) for n in scene.names),
+        Choice("level", told.say("level", lang), tuple((n, n) for n in scene.names),
                level or scene.names[min(2, len(scene.names) - 1)], buttons=True),
-        Choice("ratio", "ratio h/w", "比例（高/宽）",
+        Choice("ratio", told.say("ratio_h_w", lang),
                ((every, ALL), *((f"{r:g}", r) for r in ratios)), ratio, buttons=True),
-        Choice("size", "size", "尺寸", ((own, ALL), *((f"{s}", float(s)) for s in SIZES)), size),
-        Slider("x", "x", "x", 0, width - 1, _start(x, point[0], width)),
-        Slider("y", "y", "y", 0, height - 1, _start(y, point[1], height)),
+        Choice("size", told.say("size", lang),
+               ((own, ALL), *((f"{s}", float(s)) for s in SIZES)), size),
+        Slider("x", "x", 0, width - 1, _start(x, point[0], width)),
+        Slider("y", "y", 0, height - 1, _start(y, point[1], height)),
     )  # fmt: skip
 
     def still(values: Mapping[str, Any]) -> dict[str, str | bytes]:

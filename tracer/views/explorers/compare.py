@@ -105,11 +105,7 @@ def draw(
     }
     words = [told.note(_summary(lang, len(every), counts)), _table(lang, chosen[:ROWS])]
     if len(chosen) > ROWS:
-        cut = told.say(
-            lang,
-            f"The first {ROWS} of {len(chosen):,}.",
-            f"共 {len(chosen):,} 条，列出前 {ROWS} 条。",
-        )
+        cut = told.say("first_rows", lang, rows=ROWS, total=len(chosen))
         words.append(told.note(cut, muted=True))
     return Shown(told.block(*words))
 
@@ -122,24 +118,12 @@ def _wanted(pair: Pair, differing: str, above: float) -> bool:
 
 def _summary(lang: str, total: int, counts: Mapping[str, int]) -> str:
     same = total - sum(counts.values())
-    return told.say(
-        lang,
-        f"{total:,} tensors: {same:,} alike, {counts['shape']:,} of another shape or dtype, "
-        f"{counts['values']:,} of other values, {counts['missing']:,} in one pass only.",
-        f"共 {total:,} 个张量：{same:,} 个相同，{counts['shape']:,} 个形状或 dtype 不同，"
-        f"{counts['values']:,} 个取值不同，{counts['missing']:,} 个只出现在其中一次。",
-    )
+    return told.say("compared", lang, total=total, same=same, **counts)
 
 
 def _table(lang: str, chosen: Iterable[Pair]) -> str:
-    heads = [
-        told.say(lang, *pair)
-        for pair in (
-            ("call", "调用"), ("first", "第一次"), ("second", "第二次"),
-            ("mean ± std", "均值 ± 标准差"), ("mean ± std", "均值 ± 标准差"),
-            ("difference in std", "差（以标准差计）"),
-        )
-    ]  # fmt: skip
+    keys = ("call", "first", "second", "mean_std", "mean_std", "difference")
+    heads = [told.say(key, lang) for key in keys]
     rows = [
         (
             pair.name,
@@ -149,7 +133,7 @@ def _table(lang: str, chosen: Iterable[Pair]) -> str:
         )
         for pair in chosen
     ]
-    return told.table(heads, rows) if rows else told.note(told.say(lang, "Nothing.", "没有。"))
+    return told.table(heads, rows) if rows else told.note(told.say("nothing", lang))
 
 
 def _shape(summary: TensorSummary | None) -> str:
@@ -192,17 +176,19 @@ def explorer(
     grains = ("module", "function", "op")
     found = {grain: pairs(trace, other, (grain,)) for grain in grains}
     stages = [s.name for s in trace.stages]
-    every = told.say(lang, "all", "全部")
+    every = told.say("all", lang)
     kinds = (
-        (every, ""), (told.say(lang, "shape", "形状"), "shape"),
-        (told.say(lang, "values", "取值"), "values"),
-        (told.say(lang, "in one only", "只在一次里"), "missing"),
+        (every, ""), (told.say("shape", lang), "shape"),
+        (told.say("values", lang), "values"),
+        (told.say("in_one", lang), "missing"),
     )  # fmt: skip
     controls = (
-        Choice("grain", "calls of", "调用种类", tuple((g, g) for g in grains), grain, buttons=True),
-        Choice("differing", "that differ in", "不同之处", kinds, differing, buttons=True),
-        Choice("stage", "stage", "阶段", ((every, ""), *((s, s) for s in stages)), stage),
-        Slider("above", "by more than (std)", "差大于（标准差）", 0.0, 3.0, above, 0.01),
+        Choice(
+            "grain", told.say("calls_of", lang), tuple((g, g) for g in grains), grain, buttons=True
+        ),
+        Choice("differing", told.say("that_differ_in", lang), kinds, differing, buttons=True),
+        Choice("stage", told.say("stage", lang), ((every, ""), *((s, s) for s in stages)), stage),
+        Slider("above", told.say("by_more_than", lang), 0.0, 3.0, above, 0.01),
     )
 
     def drawn(**values: Any) -> Shown:

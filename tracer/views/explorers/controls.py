@@ -15,14 +15,13 @@ class Slider:
 
     Attributes:
         name: the keyword that it sets.
-        en, zh: what is written beside it.
+        label: what is written beside it.
         low, high, step: the range, both ends included. A step of type float makes it a float.
         value: where it starts.
     """
 
     name: str
-    en: str
-    zh: str
+    label: str
     low: float
     high: float
     value: float
@@ -49,15 +48,14 @@ class Choice:
     """One of a few.
 
     Attributes:
-        name, en, zh: as for `Slider`.
+        name, label: as for `Slider`.
         options: what is written, and the value that it stands for.
         value: where it starts.
         buttons: whether all options are seen at once.
     """
 
     name: str
-    en: str
-    zh: str
+    label: str
     options: tuple[tuple[str, Any], ...]
     value: Any
     buttons: bool = False
@@ -76,14 +74,13 @@ class Several:
     """Any number of many.
 
     Attributes:
-        name, en, zh, options: as for `Choice`.
+        name, label, options: as for `Choice`.
         value: those that are chosen at the start.
         rows: how many are seen at once.
     """
 
     name: str
-    en: str
-    zh: str
+    label: str
     options: tuple[tuple[str, Any], ...]
     value: tuple[Any, ...] = ()
     rows: int = 12

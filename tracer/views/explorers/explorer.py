@@ -15,19 +15,9 @@ from typing import Any
 
 from tracer.errors import InputError, near
 from tracer.rcnn.anatomy import fitting
+from tracer.views.explorers import side_notes as told
 from tracer.views.explorers.controls import Control, Shown
 from tracer.views.kit.html_text import lang_attribute
-
-INSTALL = (
-    "ipywidgets is not installed, so this picture stands still: pip install ipywidgets",
-    "没有安装 ipywidgets，所以这里只有静态图：pip install ipywidgets",
-)
-
-
-RUN = (
-    "A still picture: run this cell in a notebook to get the controls.",
-    "这是静态图：在笔记本里运行这个单元格，就会出现控件。",
-)
 
 
 class Explorer:
@@ -35,7 +25,7 @@ class Explorer:
 
     Attributes:
         name: ``"anchors"``.
-        lang: ``"en"`` or ``"zh"``.
+        lang: of its texts.
         controls: by name.
         values: where each stands.
     """
@@ -163,12 +153,11 @@ class Explorer:
 
     def _view(self) -> dict[str, Any]:
         """The widgets; where there are none, what to do."""
-        which = self.lang == "zh"
         if not widgets_installed():
-            return {"text/plain": INSTALL[which]}
+            return {"text/plain": told.say("install", self.lang)}
         view = "application/vnd.jupyter.widget-view+json"
         model = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
-        return {"text/plain": RUN[which], view: model}
+        return {"text/plain": told.say("run", self.lang), view: model}
 
     def _ipython_display_(self) -> None:
         """Show the outputs; what the same cell showed when it ran before is closed."""

@@ -75,27 +75,14 @@ def code(paths: Iterable[str]) -> str:
 
 def draw(trace: Trace, lang: str, depth: int, modules: tuple[str, ...]) -> Shown:
     """Show the patterns, and what each and all of them cost."""
-    already = told.say(
-        lang,
-        f"This recording keeps {text_of(kept(trace))} already.",
-        f"这份记录已经保留了 {text_of(kept(trace))}。",
-    )
+    already = told.say("kept_already", lang, size=text_of(kept(trace)))
     if not modules:
-        ask = told.say(
-            lang,
-            "Choose modules (with Ctrl or Shift several): their results are kept whole.",
-            "选择模块（按住 Ctrl 或 Shift 可多选）：它们的输出会完整保留。",
-        )
+        ask = told.say("choose", lang)
         return Shown(told.block(told.note(ask), told.note(already, muted=True)))
-    heads = [
-        told.say(lang, *pair)
-        for pair in (("pattern", "模式"), ("results", "输出"), ("bytes", "字节"))
-    ]
+    heads = [told.say(key, lang) for key in ("pattern", "results", "bytes")]
     rows = [(path, _shapes(trace, path), text_of(cost(trace, [path]))) for path in modules]
     total = cost(trace, modules)
-    rows.append(
-        (told.say(lang, "together, each tensor once", "合计，同一张量只算一次"), "", text_of(total))
-    )
+    rows.append((told.say("together", lang), "", text_of(total)))
     line = f'<pre style="white-space:pre-wrap;margin:.5em 0">{escape(code(modules))}</pre>'
     return Shown(told.block(line, told.table(heads, rows), told.note(already, muted=True)))
 
@@ -128,7 +115,7 @@ def explorer(trace: Trace, lang: str, *, depth: int = 2, modules: tuple[str, ...
     names = {path: _named(trace, path) for path in paths}
 
     def listed(depth: int, chosen: tuple[str, ...]) -> Several:
-        return _listed(names, depth, chosen)
+        return _listed(names, depth, chosen, told.say("modules", lang))
 
     def adapt(values: Mapping[str, Any]) -> dict[str, Control]:
         return {"modules": listed(values["depth"], values["modules"])}
@@ -140,16 +127,16 @@ def explorer(trace: Trace, lang: str, *, depth: int = 2, modules: tuple[str, ...
         return {"text/html": drawn(**values).html}
 
     tree = listed(min(depth, deepest), modules)
-    controls = (Slider("depth", "depth", "层深", 1, deepest, min(depth, deepest)), tree)
+    controls = (Slider("depth", told.say("depth", lang), 1, deepest, min(depth, deepest)), tree)
     return Explorer("keep", lang, controls, drawn, still, adapt)
 
 
-def _listed(names: Mapping[str, str], depth: int, chosen: tuple[str, ...]) -> Several:
+def _listed(names: Mapping[str, str], depth: int, chosen: tuple[str, ...], label: str) -> Several:
     """The tree as a list; what stays visible stays chosen."""
     seen = [path for path in names if path.count(".") < depth]
     options = tuple((names[path], path) for path in seen)
     left = tuple(path for path in chosen if path in seen)
-    return Several("modules", "modules", "模块", options, left, rows=14)
+    return Several("modules", label, options, left, rows=14)
 
 
 def _named(trace: Trace, path: str) -> str:

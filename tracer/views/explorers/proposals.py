@@ -31,16 +31,6 @@ from tracer.views.kit.palette import CYCLE, level_colour
 BAR = 90
 """Pixels of the longest bar."""
 
-STEPS = {
-    "all": ("all anchors", "全部锚框"),
-    "top_k": ("best per level", "每层取最高分"),
-    "small": ("large enough", "去掉过小的"),
-    "score": ("score", "得分"),
-    "nms": ("NMS", "NMS"),
-    "top_n": ("best of all", "总数上限"),
-}
-PAIRS = ("pairs of box and class", "框与类别的组合")
-
 
 @dataclass(frozen=True, eq=False)
 class Scene:
@@ -148,10 +138,8 @@ def _funnel(scene: Scene, left: Filtered, recorded: Filtered, chosen: ProposalSe
         "nms": f"IoU ≤ {chosen.nms_thresh:g}",
         "top_n": f"≤ {chosen.post_nms_top_n:,}",
     }
-    title = told.say(scene.lang, "proposals", "候选框")
-    return _table(scene, title, left, recorded, limits, counts, colours, STEPS["all"]) + _legend(
-        scene
-    )
+    title = told.say("proposals", scene.lang)
+    return _table(scene, title, left, recorded, limits, counts, colours, "all") + _legend(scene)
 
 
 def _second(scene: Scene, left: Filtered, chosen: DetectionSettings) -> str:
@@ -166,8 +154,8 @@ def _second(scene: Scene, left: Filtered, chosen: DetectionSettings) -> str:
         "nms": f"IoU ≤ {chosen.nms_thresh:g}",
         "top_n": f"≤ {chosen.detections_per_img:,}",
     }
-    title = told.say(scene.lang, "detections", "检测结果")
-    return _table(scene, title, left, scene.recorded[1], limits, counts, colours, PAIRS)
+    title = told.say("detections", scene.lang)
+    return _table(scene, title, left, scene.recorded[1], limits, counts, colours, "pairs")
 
 
 def _table(
@@ -178,19 +166,19 @@ def _table(
     limits: Mapping[str, str],
     counts: np.ndarray,
     colours: Sequence[str],
-    every: tuple[str, str],
+    every: str,
 ) -> str:
     lang = scene.lang
     longest = max(1, int(counts[1:].sum(1).max()))
     rows = []
     for i, step in enumerate(left.steps):
-        name = told.say(lang, *(every if step.name == "all" else STEPS[step.name]))
+        name = told.say(f"step.{every if step.name == 'all' else step.name}", lang)
         parts = zip((counts[i] * BAR / longest).tolist(), colours, strict=True)
         drawn = "" if i == 0 else told.bar(parts)
         was = len(recorded.steps[i].kept)
         limit = limits.get(step.name, "")
         rows.append((name, limit, f"{len(step.kept):,}", f"{was:,}", drawn))
-    heads = (title, "", told.say(lang, "now", "现在"), told.say(lang, "recorded", "记录"), "")
+    heads = (title, "", told.say("now", lang), told.say("recorded", lang), "")
     return told.table(heads, rows, raw=(4,))
 
 
@@ -200,13 +188,7 @@ def _legend(scene: Scene) -> str:
 
 
 def _unseen(lang: str, count: int) -> str:
-    return told.say(
-        lang,
-        f"{count:,} of these proposals were not among the recorded ones: the RoI heads never saw "
-        "them, so that they have no class scores and give no detection here.",
-        f"其中 {count:,} 个候选框不在记录里：RoI heads 没有见过它们，没有类别得分，"
-        "所以这里不会产生检测结果。",
-    )
+    return told.say("unseen", lang, count=count)
 
 
 # --- the explorer ---------------------------------------------------------------------------------
@@ -239,13 +221,13 @@ def explorer(
 
 
 def _controls(scene: Scene, show: str, boxes: int) -> tuple[Control, ...]:
-    say = [("proposals", told.say(scene.lang, "proposals", "候选框"))]
+    say = [("proposals", told.say("proposals", scene.lang))]
     if scene.box is not None:
-        say.append(("detections", told.say(scene.lang, "detections", "检测结果")))
+        say.append(("detections", told.say("detections", scene.lang)))
     options = tuple((text, value) for value, text in say)
     return (
-        Choice("show", "draw", "画出", options, show, buttons=True),
-        Slider("boxes", "boxes at most", "最多画几个", 1, 1000, boxes),
+        Choice("show", told.say("draw", scene.lang), options, show, buttons=True),
+        Slider("boxes", told.say("boxes_at_most", scene.lang), 1, 1000, boxes),
         *_sliders("rpn", scene.rpn.recorded),
         *(_sliders("box", scene.box.recorded) if scene.box is not None else ()),
     )
@@ -258,9 +240,9 @@ def _sliders(prefix: str, recorded: ProposalSettings | DetectionSettings) -> lis
         name, value = f"{prefix}_{each.name}", getattr(recorded, each.name)
         if isinstance(value, int):
             most = max(value, 100 if prefix == "box" else 1000)
-            sliders.append(Slider(name, name, name, 1, most, value))
+            sliders.append(Slider(name, name, 1, most, value))
         else:
-            sliders.append(Slider(name, name, name, 0.0, 1.0, value, 0.01))
+            sliders.append(Slider(name, name, 0.0, 1.0, value, 0.01))
     return sliders
 
 

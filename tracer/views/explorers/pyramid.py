@@ -104,11 +104,7 @@ def _words(
 ) -> str:
     lang, shape, stride = scene.lang, level.map.shape, level.map.stride[0]
     size = f"{shape[1]}×{shape[2]}×{shape[3]}"
-    first = told.say(
-        lang,
-        f"{level.name}: {size}, stride {stride:g}: a cell stands for {stride:g}×{stride:g} pixels.",
-        f"{level.name}：{size}，步幅 {stride:g}：一个单元对应 {stride:g}×{stride:g} 个像素。",
-    )
+    first = told.say("stride", lang, name=level.name, size=size, stride=stride)
     return told.block(
         told.note(first),
         *_missing(scene, level, plane, channel),
@@ -123,41 +119,23 @@ def _range(lang: str, plane: Plane | None) -> list[str]:
     if plane is None:
         return []
     low, high = limits(plane.values)
-    text = told.say(
-        lang, f"Dark to bright: {low:.3g} to {high:.3g}.", f"由暗到亮：{low:.3g} 到 {high:.3g}。"
-    )
+    text = told.say("dark_to_bright", lang, low=low, high=high)
     return [told.note(text, muted=True)]
 
 
 def _point(lang: str, x: float, y: float) -> str:
-    return told.say(
-        lang, f"The point ({x:g}, {y:g}) in every level:", f"点 ({x:g}, {y:g}) 在各层里："
-    )
+    return told.say("point", lang, x=x, y=y)
 
 
 def _missing(scene: Scene, level: Level, plane: Plane | None, channel: int) -> list[str]:
     """Say where the picture is not made of the values themselves."""
     lang, option = scene.lang, f'keep=["anatomy", "{level.map.keep}"]'
     if channel >= level.map.shape[1]:
-        text = told.say(
-            lang,
-            f"{level.name} has only {level.map.shape[1]} channels.",
-            f"{level.name} 只有 {level.map.shape[1]} 个通道。",
-        )
+        text = told.say("only_channels", lang, name=level.name, channels=level.map.shape[1])
     elif plane is None:
-        text = told.say(
-            lang,
-            f"Channel {channel} of {level.name} is not in this recording: record with {option}.",
-            f"这份记录里没有 {level.name} 的第 {channel} 通道：记录时用 {option}。",
-        )
+        text = told.say("channel_missing", lang, channel=channel, name=level.name, option=option)
     elif not plane.exact:
-        text = told.say(
-            lang,
-            f"Shown from the small picture in the recording (every {plane.step}. cell, 8 bits); "
-            f"for the values record with {option}.",
-            f"取自记录里的预览图（每 {plane.step} 个单元一个，8 位）；要看原值，"
-            f"记录时用 {option}。",
-        )
+        text = told.say("from_preview", lang, step=plane.step, option=option)
     else:
         return []
     return [told.note(text, muted=True)]
@@ -166,10 +144,8 @@ def _missing(scene: Scene, level: Level, plane: Plane | None, channel: int) -> l
 def _levels(scene: Scene, channel: int, x: float, y: float) -> str:
     """A row per level: which cell the point is in, and that cell's value."""
     lang = scene.lang
-    name = told.say(lang, "mean", "均值") if channel == MEAN else f"[{channel}]"
-    heads = [
-        told.say(lang, *pair) for pair in (("level", "层"), ("map", "特征图"), ("cell", "单元"))
-    ]
+    name = told.say("mean", lang) if channel == MEAN else f"[{channel}]"
+    heads = [told.say(key, lang) for key in ("level", "map", "cell")]
     rows = []
     for level in scene.levels:
         plane, cell = scene.plane(level, channel), cell_at(level, x, y)
@@ -205,12 +181,12 @@ def explorer(
     names = tuple((each.name, each.name) for each in scene.levels)
     start = level or names[min(2, len(names) - 1)][0]
     controls = (
-        Choice("level", "level", "层", names, start, buttons=True),
-        Slider("channel", "channel (−1: mean)", "通道（−1：均值）", MEAN,
+        Choice("level", told.say("level", lang), names, start, buttons=True),
+        Slider("channel", told.say("channel_or_mean", lang), MEAN,
                max(each.map.shape[1] for each in scene.levels) - 1, channel),
-        Slider("blend", "map over picture", "特征图的不透明度", 0.0, 1.0, blend, 0.05),
-        Slider("x", "x", "x", 0, width - 1, _start(x, point[0], width)),
-        Slider("y", "y", "y", 0, height - 1, _start(y, point[1], height)),
+        Slider("blend", told.say("map_over_picture", lang), 0.0, 1.0, blend, 0.05),
+        Slider("x", "x", 0, width - 1, _start(x, point[0], width)),
+        Slider("y", "y", 0, height - 1, _start(y, point[1], height)),
     )  # fmt: skip
 
     def still(values: Mapping[str, Any]) -> dict[str, str | bytes]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tracer.errors import InputError, MissingError
+from tracer.languages import listed
 from tracer.record import Call, Trace
 from tracer.views.explorers import side_notes as told
 from tracer.views.explorers.controls import Choice, Control, Shown
@@ -104,9 +105,7 @@ def _question(trace: Trace, asked: str, lang: str) -> str:
     given = predict(trace, asked, ...).given
     shown = [times(shape) for shape in given[:5]] + ["…"] * (len(given) > 5)
     return told.say(
-        lang,
-        f"Into {asked.partition('[')[0]} goes {', '.join(shown)}. What shape has {asked}?",
-        f"{asked.partition('[')[0]} 的输入是 {'、'.join(shown)}。{asked} 是什么形状？",
+        "asked", lang, call=asked.partition("[")[0], shapes=listed(shown, lang), asked=asked
     )
 
 
@@ -129,12 +128,12 @@ def explorer(trace: Trace, lang: str, *, asked: str = "") -> Explorer:
         raise MissingError("no module of this recording gave a tensor to be guessed: record a pass")
     start = asked or known[0]
     controls = (
-        Choice("asked", "what comes out of", "哪一步的输出", tuple((q, q) for q in known), start),
-        _guesses(trace, start),
+        Choice("asked", told.say("comes_out", lang), tuple((q, q) for q in known), start),
+        _guesses(trace, start, lang),
     )
 
     def adapt(values: Mapping[str, Any]) -> dict[str, Control]:
-        return {"guess": _guesses(trace, values["asked"])}
+        return {"guess": _guesses(trace, values["asked"], lang)}
 
     def still(values: Mapping[str, Any]) -> dict[str, str | bytes]:
         folded = "".join(_folded(trace, lang, asked) for asked in known)
@@ -143,9 +142,11 @@ def explorer(trace: Trace, lang: str, *, asked: str = "") -> Explorer:
     return Explorer("quiz", lang, controls, lambda **at: draw(trace, lang, **at), still, adapt)
 
 
-def _guesses(trace: Trace, asked: str) -> Choice:
+def _guesses(trace: Trace, asked: str, lang: str) -> Choice:
     options = tuple((times(shape), shape) for shape in choices(trace, asked))
-    return Choice("guess", "your guess", "你的猜测", (("?", None), *options), None, buttons=True)
+    return Choice(
+        "guess", told.say("your_guess", lang), (("?", None), *options), None, buttons=True
+    )
 
 
 def _folded(trace: Trace, lang: str, asked: str) -> str:

@@ -161,34 +161,22 @@ def _words(
     lines = [
         _assignment(lang, level, float(side), float(exact)),
         told.say(
+            "in_cells",
             lang,
-            f"Divided by the stride the box is {_numbers(grid.roi)} in cells: no rounding. "
-            f"{grid.bins[0]}×{grid.bins[1]} bins, each {grid.bin_size[1]:.2f} wide and "
-            f"{grid.bin_size[0]:.2f} high.",
-            f"框除以步幅后，以单元计是 {_numbers(grid.roi)}，不取整。分成 "
-            f"{grid.bins[0]}×{grid.bins[1]} 个格子，每格宽 {grid.bin_size[1]:.2f}，高 "
-            f"{grid.bin_size[0]:.2f}。",
+            box=_numbers(grid.roi),
+            rows=grid.bins[0],
+            columns=grid.bins[1],
+            width=grid.bin_size[1],
+            height=grid.bin_size[0],
         ),
-        told.say(
-            lang,
-            f"{points} sampling points per bin, {points * grid.bins[0] * grid.bins[1]:,} in all; "
-            "each reads the four cells around it (bilinear), a bin is their mean.",
-            f"每格 {points} 个采样点，共 {points * grid.bins[0] * grid.bins[1]:,} 个；每个点由周围"
-            "四个单元双线性插值，一格取其平均。",
-        ),
+        told.say("sampling", lang, points=points, total=points * grid.bins[0] * grid.bins[1]),
         _result(scene, level, channel, pooled),
     ]
     return told.block(*(told.note(line) for line in lines))
 
 
 def _assignment(lang: str, level: Level, side: float, exact: float) -> str:
-    return told.say(
-        lang,
-        f"√(w·h) = {side:.1f} pixels gives level {exact:.2f}, rounded down and kept within the "
-        f"pooled levels: {level.name}.",
-        f"√(w·h) = {side:.1f} 像素，算得层级 {exact:.2f}，向下取整并限制在可用各层之内："
-        f"{level.name}。",
-    )
+    return told.say("assignment", lang, side=side, exact=exact, name=level.name)
 
 
 def _numbers(values: np.ndarray) -> str:
@@ -199,21 +187,9 @@ def _result(scene: Scene, level: Level, channel: int, pooled: np.ndarray | None)
     lang = scene.lang
     if pooled is None:
         option = f'keep=["anatomy", "{level.map.keep}"]'
-        return told.say(
-            lang,
-            f"The values of {level.name} are not in this recording, so the picture stands in for "
-            f"the map and nothing is pooled: record with {option}.",
-            f"这份记录里没有 {level.name} 的数值，所以用原图代替特征图，也算不出池化结果：记录时用 "
-            f"{option}。",
-        )
+        return told.say("values_missing", lang, name=level.name, option=option)
     low, high = float(np.nanmin(pooled)), float(np.nanmax(pooled))
-    return told.say(
-        lang,
-        f"Middle: channel {channel} of {level.name} around the box. Right: its pooled map, from "
-        f"{low:.3g} to {high:.3g}, in the same colours.",
-        f"中：框周围 {level.name} 的第 {channel} 通道。右：池化的结果，取值 {low:.3g} 到 "
-        f"{high:.3g}，用同一色标。",
-    )
+    return told.say("pooled", lang, channel=channel, name=level.name, low=low, high=high)
 
 
 def explorer(
@@ -248,10 +224,10 @@ def explorer(
     first = _lively(scene, start) if channel is None else channel
     channels = pooling.levels[0].map.shape[1]
     controls = (
-        Slider("box", "box", "框", 0, count - 1, start),
-        Slider("sampling_ratio", "sampling_ratio", "sampling_ratio", 0, 8, max(ratio, 0)),
-        Slider("output_size", "output_size", "output_size", 1, 28, size),
-        Slider("channel", "channel", "通道", 0, channels - 1, first),
+        Slider("box", told.say("box", lang), 0, count - 1, start),
+        Slider("sampling_ratio", "sampling_ratio", 0, 8, max(ratio, 0)),
+        Slider("output_size", "output_size", 1, 28, size),
+        Slider("channel", told.say("channel", lang), 0, channels - 1, first),
     )
 
     def still(values: Mapping[str, Any]) -> dict[str, str | bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from tracer.languages import Texts
 from tracer.views.kit.html_text import escape
 
 _CELL = "padding:1px 9px 1px 0;border:0;text-align:{align};white-space:nowrap"
@@ -13,9 +14,7 @@ _BAR = (
 )
 
 
-def say(lang: str, en: str, zh: str) -> str:
-    """Return the text of a language."""
-    return zh if lang == "zh" else en
+say = Texts("explorers")
 
 
 def block(*parts: str) -> str:

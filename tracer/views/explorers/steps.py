@@ -30,10 +30,4 @@ def explorer(trace: Trace, lang: str, *, height: int = 760, at: str = "") -> Exp
 
 
 def _stripped(lang: str) -> str:
-    return told.say(
-        lang,
-        "If there is nothing above this line, the site that shows you this notebook takes frames "
-        "out: open the notebook in Jupyter or on nbviewer.",
-        "如果这行字上面是空的，说明这个网站去掉了内嵌页面："
-        "请在 Jupyter 或 nbviewer 里打开这个笔记本。",
-    )
+    return told.say("no_frames", lang)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tracer.errors import TracerError
+from tracer.languages import about
 from tracer.views.explorers.controls import Control, Several, Shown, Slider
 from tracer.views.kit.html_text import escape
 
@@ -24,8 +25,6 @@ HIDE = (
     f".output_area:has(+ .output_area .{LIVE}){{display:none}}</style>"
 )
 """Hides the still picture, which is the output before the widgets, as long as they are there."""
-CHINESE = f'<style>.{LIVE}.zh{{-webkit-locale:"zh-CN"}}</style>'
-"""Widgets have no lang attribute; by this property some browsers choose a font for their labels."""
 
 
 class Live:
@@ -56,13 +55,13 @@ class Live:
                 [picture, self._text], layout=_row(gap="12px", align_items="flex-start")
             ),
         ]
-        chinese = explorer.lang == "zh"
-        styles = HIDE + CHINESE if chinese else HIDE
-        rows.append(ipywidgets.HTML(styles, layout=_layout(height="0", margin="0")))
+        rows.append(
+            ipywidgets.HTML(HIDE + _locale(explorer.lang), layout=_layout(height="0", margin="0"))
+        )
         self.box = ipywidgets.VBox(rows, layout=_layout(width="100%"))
         self.box.add_class(LIVE)
-        if chinese:
-            self.box.add_class("zh")
+        if explorer.lang != "en":
+            self.box.add_class(explorer.lang)
         self._show(shown)
 
     def follow(self, shown: Shown) -> None:
@@ -98,13 +97,17 @@ class Live:
             self._picture.layout.max_width = f"{shown.width}px"
 
 
+def _locale(lang: str) -> str:
+    """Widgets have no lang attribute; by this property some browsers choose their labels' font."""
+    return f'<style>.{LIVE}.{lang}{{-webkit-locale:"{about("tag", lang)}"}}</style>'
+
+
 def _widget(control: Control, explorer: Explorer) -> Any:
     """Make the widget of a control."""
     import ipywidgets
 
-    text = control.zh if explorer.lang == "zh" else control.en
     value = explorer.values[control.name]
-    common = {"description": text, "style": {"description_width": "auto"}}
+    common = {"description": control.label, "style": {"description_width": "auto"}}
     if isinstance(control, Slider):
         kind = ipywidgets.IntSlider if isinstance(control.step, int) else ipywidgets.FloatSlider
         limits = {"min": control.low, "max": control.high, "step": control.step}
@@ -115,7 +118,7 @@ def _widget(control: Control, explorer: Explorer) -> Any:
         return ipywidgets.SelectMultiple(**many, **common, layout=_usual("460px"))
     if control.buttons:
         style = {"description_width": "auto", "button_width": "auto"}
-        options = {"options": control.options, "value": value, "description": text}
+        options = {"options": control.options, "value": value, "description": control.label}
         return ipywidgets.ToggleButtons(**options, style=style, layout=_usual("auto"))
     return ipywidgets.Dropdown(options=control.options, value=value, **common, layout=_usual())
 
