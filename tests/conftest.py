@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import hypothesis
 import pytest
 from leftovers import (  # noqa: F401
     forgetful,
@@ -15,6 +16,10 @@ from skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa:
 
 # Workers side by side (pytest-xdist) share the cores, and inherit this from the first process.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# No test has a time limit: how long an example takes is the machine's business.
+hypothesis.settings.register_profile("ours", deadline=None)
+hypothesis.settings.load_profile("ours")
 
 # Files that take longest, in the order in which they are begun: none of them is left for the end,
 # where the other worker would wait for it. All others follow by name.

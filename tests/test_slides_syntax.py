@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer.views.kit.palette import THEMES
+from tracer.views.kit.palette import SOURCE, THEMES
 from tracer.views.slides import pages, syntax
 from tracer.views.slides.deck import Deck, Slide
 from tracer.views.slides.listing import Listing
@@ -32,8 +32,8 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_every_colour_can_be_read(theme):
-    grounds = (THEMES[theme].panel, THEMES[theme].paper, syntax.HERE[theme])
-    inks = {**syntax.COLOURS[theme], "text": THEMES[theme].ink}
+    grounds = (THEMES[theme].panel, THEMES[theme].paper, THEMES[theme].here)
+    inks = {**SOURCE[theme], "text": THEMES[theme].ink}
     found = {(kind, g): contrast(ink, g) for kind, ink in inks.items() for g in grounds}
     assert min(found.values()) >= 4.5, sorted(found.items(), key=lambda each: each[1])[:3]
 
@@ -85,12 +85,12 @@ def deck(request):
 
 def used(deck):
     kinds = {run.kind for runs in syntax.lines(handmade_decks.SOURCE) for run in runs}
-    return {syntax.COLOURS[deck.theme][kind] for kind in kinds - {"", "o"}}
+    return {SOURCE[deck.theme][kind] for kind in kinds - {"", "o"}}
 
 
 def test_in_html(deck):
     text = style(deck.theme)
-    for kind, colour in syntax.COLOURS[deck.theme].items():
+    for kind, colour in SOURCE[deck.theme].items():
         assert f"--{kind}:{colour};" in text
         assert re.search(rf"\.{kind} {{ color: var\(--{kind}\);", text)
 

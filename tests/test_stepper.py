@@ -8,7 +8,7 @@ import re
 import handmade
 import pytest
 import stories
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tracer.errors import InputError, MissingError, TracerError
@@ -276,7 +276,6 @@ moves = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(names, st.lists(moves, max_size=20), st.booleans())
 def test_any_walk_ends_in_the_state_of_its_position(name, walk, ops):
     cursor = stepper(name)
@@ -290,7 +289,6 @@ def test_any_walk_ends_in_the_state_of_its_position(name, walk, ops):
     assert snapshot(cursor) == snapshot(stepper(name, cursor.tick))
 
 
-@settings(deadline=None)
 @given(names, st.integers(0, 200), st.integers(1, 9), st.booleans())
 def test_steps_forward_and_back_are_undone(name, tick, count, ops):
     cursor = stepper(name, tick)
@@ -309,7 +307,6 @@ def test_steps_forward_and_back_are_undone(name, tick, count, ops):
     assert snapshot(cursor) == before
 
 
-@settings(deadline=None)
 @given(names, st.integers(0, 200))
 def test_n_and_rn_undo_each_other_within_a_call(name, tick):
     cursor = stepper(name, tick)
@@ -321,7 +318,6 @@ def test_n_and_rn_undo_each_other_within_a_call(name, tick):
     assert snapshot(cursor) == before
 
 
-@settings(deadline=None)
 @given(names, st.integers(0, 200), st.sampled_from(["n", "r", "until", "s", "c"]))
 def test_forward_moves_go_forward_and_backward_ones_back(name, tick, move):
     cursor = stepper(name, tick)
@@ -339,7 +335,6 @@ def test_forward_moves_go_forward_and_backward_ones_back(name, tick, move):
         assert cursor.tick < here or here == cursor.timeline.ticks[0]
 
 
-@settings(deadline=None)
 @given(names, st.integers(0, 200))
 def test_locals_are_those_of_the_query(name, tick):
     cursor = stepper(name, tick)
@@ -349,7 +344,6 @@ def test_locals_are_those_of_the_query(name, tick):
         )
 
 
-@settings(deadline=None)
 @given(names, st.lists(st.integers(0, 200), max_size=6), st.integers(0, 200))
 def test_c_stops_at_every_breakpoint_in_both_directions(name, ticks, start):
     cursor = stepper(name)
@@ -581,7 +575,6 @@ def test_commands_that_need_lines_say_how_to_record_them():
             cursor.do(command)
 
 
-@settings(deadline=None)
 @given(names, st.text(max_size=40))
 def test_any_text_is_answered_or_refused_with_a_sentence(name, line):
     cursor = stepper(name)

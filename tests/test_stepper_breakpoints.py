@@ -322,7 +322,7 @@ def test_what_the_evaluator_refuses(text, says):
         parse(text).evaluate(SCOPE)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.text(alphabet="x()[].,'\"+-*/%<>=!&|^~:0123456789 andorotifelsyNe_@\\\n", max_size=60))
 def test_any_text_gives_a_value_or_a_sentence(text):
     with contextlib.suppress(EvaluationError, MissingError):  # anything else fails

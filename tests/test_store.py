@@ -193,7 +193,7 @@ def tell(draw, draft: handmade.Draft, depth: int) -> None:
         call.result = draw(st.none() | values(len(draft.tensors)))
 
 
-@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=60)
+@settings(suppress_health_check=list(HealthCheck), max_examples=60)
 @given(trace=traces())
 def test_any_trace_makes_the_round_trip(trace, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "any.safetensors"
@@ -901,7 +901,7 @@ def mutate(content: bytes, changes: list[tuple[str, float, int]]) -> bytes:
     return bytes(data)
 
 
-@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=400)
+@settings(suppress_health_check=list(HealthCheck), max_examples=400)
 @given(changes=MUTATIONS)
 def test_changed_bytes_give_an_equal_trace_or_an_error(changes, valid):
     path, content = valid
@@ -934,7 +934,7 @@ def places(node: Any) -> list[tuple[Any, Any]]:
     return found
 
 
-@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=400)
+@settings(suppress_health_check=list(HealthCheck), max_examples=400)
 @given(where=st.floats(0, 1, exclude_max=True), junk=JUNK, delete=st.booleans())
 def test_changed_records_give_a_sound_trace_or_an_error(where, junk, delete, valid):
     path, content = valid

@@ -29,7 +29,7 @@ def summary(tensor, at_once):
 @pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("dtype", FLOATS)
 @given(values=st.lists(numbers, min_size=1, max_size=40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_float_statistics_are_those_of_the_finite_values(values, dtype, at_once):
     tensor = torch.tensor(values, dtype=dtype)
     array = tensor.double().numpy()
@@ -51,7 +51,7 @@ def test_float_statistics_are_those_of_the_finite_values(values, dtype, at_once)
 @pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("dtype", INTEGERS)
 @given(values=st.lists(st.integers(0, 200), min_size=1, max_size=30))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_integer_statistics(values, dtype, at_once):
     tensor = torch.tensor(values).to(dtype)
     array = tensor.numpy().astype(float)
@@ -137,7 +137,7 @@ PATTERNS = {
     layout=st.sampled_from(list(LAYOUTS)),
     pattern=st.sampled_from(list(PATTERNS)),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_zeros_and_histogram_hold_for_every_shape_layout_and_pattern(
     shape, axis, share, layout, pattern
 ):

@@ -65,7 +65,7 @@ class Plan(nn.Module):
         return have
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(actions=ACTIONS, inference=st.booleans())
 def test_any_order_of_views_and_writes_is_recorded_as_it_was(actions, inference):
     x = torch.arange(12.0).reshape(2, 2, 3)

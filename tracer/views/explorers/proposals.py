@@ -26,7 +26,7 @@ from tracer.views.explorers import drawing
 from tracer.views.explorers import side_notes as told
 from tracer.views.explorers.controls import Choice, Control, Shown, Slider
 from tracer.views.explorers.explorer import Explorer
-from tracer.views.kit.palette import CYCLE, level_colour
+from tracer.views.kit.palette import class_colour, level_colour
 
 BAR = 90
 """Pixels of the longest bar."""
@@ -118,7 +118,7 @@ def _draw_proposals(scene: Scene, canvas: drawing.Canvas, left: Filtered, most: 
 def _draw_detections(scene: Scene, canvas: drawing.Canvas, left: Filtered, most: int) -> None:
     for rank in reversed(range(min(most, len(left.kept)))):
         label, box = int(left.group[left.kept[rank]]), left.boxes.xyxy[rank]
-        colour = CYCLE[(label - 1) % len(CYCLE)]
+        colour = class_colour(label)
         canvas.boxes(box[None], colour, 3)
         text = f"{class_name(scene.names, label, scene.lang)} {left.scores[rank]:.2f}"
         canvas.tag(float(box[0]), float(box[1]), text, colour)
@@ -147,7 +147,7 @@ def _second(scene: Scene, left: Filtered, chosen: DetectionSettings) -> str:
     assert scene.box is not None
     assert scene.recorded[1] is not None
     counts = left.counts(scene.box.classes + 1)[:, 1:]
-    colours = [CYCLE[i % len(CYCLE)] for i in range(scene.box.classes)]
+    colours = [class_colour(i + 1) for i in range(scene.box.classes)]
     limits = {
         "score": f"> {chosen.score_thresh:g}",
         "small": f"≥ {scene.box.smallest:g} px",

@@ -113,7 +113,7 @@ def _spread(s: Sheet, ax: Axes, summaries: list[TensorSummary]) -> None:
 
 def _zero_share(s: Sheet, ax: Axes, layers: list[tuple[Call, TensorSummary]]) -> None:
     values = [summary.zeros or 0 for _, summary in layers]
-    ax.bar(range(len(values)), values, width=1.0, color="#56B4E9")
+    ax.bar(range(len(values)), values, width=1.0, color=s.theme.accent_soft)
     ax.set_xlim(-0.5, len(values) - 0.5)
     ax.set_ylim(0, 1)
     ax.set_xticks([])

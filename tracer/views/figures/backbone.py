@@ -11,7 +11,7 @@ from tracer.rcnn.anatomy import Anatomy, FeatureMap, Picture
 from tracer.rcnn.anatomy.backbone import Block
 from tracer.views.figures.common import focus, over_picture
 from tracer.views.figures.sheet import Sheet, figure, frame, limits, times
-from tracer.views.kit.palette import DIVERGING, level_colour
+from tracer.views.kit.palette import CYCLE, DIVERGING, TAG, level_colour, written_on
 
 
 @figure(height=3.9)
@@ -106,7 +106,7 @@ def _zeros(s: Sheet, ax: Axes, block: Block) -> None:
         if summary.min is None or summary.max is None or summary.mean is None:
             continue
         ax.plot([i, i], [summary.min, summary.max], color=s.theme.muted, lw=s.point / 4)
-        ax.plot([i], [summary.mean], "o", color="#0072B2", ms=s.point / 2)
+        ax.plot([i], [summary.mean], "o", color=s.theme.accent, ms=s.point / 2)
         if summary.zeros:
             word = "" if s.slide else s.say("at_zero")
             text = f"{summary.zeros:.0%}{word}"
@@ -132,7 +132,7 @@ def fig_channels(s: Sheet, parts: Anatomy, image: int, rows: int = 5, columns: i
     for i, channel in enumerate(channels):
         ax = s.panel(grid[divmod(i, columns)])
         over_picture(s, ax, feature, feature.channel(channel, image), picture)
-        s.tag(ax, 0.02, 0.97, str(channel), "#14171f", transform=ax.transAxes, va="top", size=0.62,
+        s.tag(ax, 0.02, 0.97, str(channel), TAG, transform=ax.transAxes, va="top", size=0.62,
               fine=True)  # fmt: skip
     total = feature.shape[1]
     s.title("channels", channels=len(channels), total=total, name=feature.name, path=feature.path)
@@ -190,8 +190,8 @@ def fig_blocks_compared(s: Sheet, parts: Anatomy, image: int) -> None:
     cells = _cells_per_stage(parts)
     grid = s.grid(1, 2)
     kinds = (
-        ("Bottleneck", bottleneck_cost, "#0072B2"),
-        ("BasicBlock", basic_block_cost, "#E69F00"),
+        ("Bottleneck", bottleneck_cost, CYCLE[0]),
+        ("BasicBlock", basic_block_cost, CYCLE[1]),
     )
     heads = (
         s.say("parameters"),
@@ -355,6 +355,6 @@ def _frozen_cell(s: Sheet, ax: Axes, row: float, column: int, size: int, trains:
             ec=colour, lw=0.8, alpha=1 if trains else 0.7,
         )
     )  # fmt: skip
-    ink = ("#14171f" if column in (2, 4) else "white") if trains else s.theme.muted
+    ink = written_on(colour) if trains else s.theme.muted
     s.text(ax, column + 0.5, row, f"{size / 1e6:.2f}", ha="center", va="center", size=0.78,
            colour=ink)  # fmt: skip

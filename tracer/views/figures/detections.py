@@ -11,8 +11,8 @@ from tracer.errors import MissingError
 from tracer.rcnn.anatomy import Anatomy, Detections
 from tracer.views.figures.common import names_of_classes, tag_boxes
 from tracer.views.figures.rpn import funnel_bars
-from tracer.views.figures.sheet import Sheet, figure
-from tracer.views.kit.palette import SEQUENTIAL, class_colour
+from tracer.views.figures.sheet import Sheet, figure, ink_on
+from tracer.views.kit.palette import class_colour
 
 Naming = Callable[[int], str]
 
@@ -61,11 +61,11 @@ def _class_scores(
     scores = parts.roi_heads.scores(found.image)[rows]
     classes = _classes_to_show(scores)
     values = scores[:, classes]
-    ax.imshow(values, cmap=SEQUENTIAL, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    shown = s.map(ax, values, vmin=0, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         if len(classes) <= 10:
-            ink = "#14171f" if value > 0.6 else "white"
-            s.text(ax, column, row, f"{value:.2f}", ha="center", va="center", size=0.68, colour=ink)
+            s.text(ax, column, row, f"{value:.2f}", ha="center", va="center", size=0.68,
+                   colour=ink_on(shown, value))  # fmt: skip
     heads = [s.say("background") if c == 0 else called(c) for c in classes]
     ax.set_xticks(range(len(classes)), heads, rotation=35, ha="right", fontfamily=s.fonts)
     who = [called(label) for label in found.labels[:count].tolist()]

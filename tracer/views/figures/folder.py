@@ -18,6 +18,7 @@ from tracer.record import Trace
 from tracer.views.figures import FIGURES, STAGES, Entry
 from tracer.views.figures.sheet import texts
 from tracer.views.kit.html_text import content_policy
+from tracer.views.kit.palette import THEMES
 
 FORMATS = ("png", "svg", "pdf")
 DPI = (20, 1200)
@@ -127,10 +128,12 @@ def _check_image(parts: Anatomy, image: int) -> None:
 
 # --- the index ------------------------------------------------------------------------------------
 
+_THEME = THEMES["light"]
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem;"
-    "color:#1f2430;background:#fff}img,object{max-width:100%;border:1px solid #dfe3ea}"
-    "h2{margin-top:2.5rem}p.none{color:#5d6675}nav a{margin-right:1rem}"
+    f"color:{_THEME.ink};background:{_THEME.paper}}}"
+    f"img,object{{max-width:100%;border:1px solid {_THEME.faint}}}"
+    f"h2{{margin-top:2.5rem}}p.none{{color:{_THEME.muted}}}nav a{{margin-right:1rem}}"
 )
 
 

@@ -10,7 +10,7 @@ from tracer.errors import MissingError
 from tracer.rcnn.anatomy import Anatomy, FeatureMap, Level, Merge, Picture, Plane
 from tracer.views.figures.common import focus, grey, over_picture
 from tracer.views.figures.sheet import Sheet, bare, figure, frame, limits, times, without_border
-from tracer.views.kit.palette import level_colour
+from tracer.views.kit.palette import TAG, level_colour
 
 
 @figure(height=5.6)
@@ -115,7 +115,7 @@ def _merge_row(
             "fine": True,
         }
         place |= {"clip_on": False, "in_layout": False}  # the longest is wider than a small map
-        s.tag(ax, 0.0, 0.0, shape, colour if names[i] else "#14171f", **place)
+        s.tag(ax, 0.0, 0.0, shape, colour if names[i] else TAG, **place)
 
 
 def _planes(merge: Merge, image: int, channel: int) -> tuple[Plane | None, ...]:

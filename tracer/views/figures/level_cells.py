@@ -12,7 +12,7 @@ from tracer.errors import MissingError
 from tracer.rcnn.anatomy import Anatomy, Level, Picture
 from tracer.views.figures.common import channel_to_show, leading_proposals, over_picture
 from tracer.views.figures.sheet import Sheet, figure, frame, times
-from tracer.views.kit.palette import level_colour
+from tracer.views.kit.palette import TAG, level_colour
 
 MARGIN = 0.18
 """Room around a box, as a share of its longer side."""
@@ -86,7 +86,7 @@ def _cells(s: Sheet, ax: Axes, level: Level, picture: Picture, channel: int) -> 
 
 def _outline(s: Sheet, ax: Axes, box: np.ndarray) -> None:
     x1, y1, x2, y2 = box.tolist()
-    dark: dict[str, Any] = {"fill": False, "ec": "#14171f", "lw": s.point / 2.4}
+    dark: dict[str, Any] = {"fill": False, "ec": TAG, "lw": s.point / 2.4}
     ax.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, **dark))
     ax.add_patch(
         Rectangle((x1, y1), x2 - x1, y2 - y1, **{**dark, "ec": "white", "lw": s.point / 5})

@@ -12,7 +12,7 @@ from tracer.errors import MissingError
 from tracer.rcnn.anatomy import Anatomy
 from tracer.views.figures.common import arrow
 from tracer.views.figures.sheet import Sheet, bare, figure, times
-from tracer.views.kit.palette import level_colour
+from tracer.views.kit.palette import stage_colour
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,14 @@ def _common(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
     given, resized = times(picture.original_size), times(picture.resized_size)
     sizes = (given, f"→ {resized}") if s.slide else (f"{given} → {resized}",)
     wide = 1.7 if s.slide else 1.5
-    finest = parts.pyramid.levels[0].name
     return {
-        "transform": Station(0, 0, s.say("transform"), (*sizes, batch), "#999999", wide),
-        "backbone": Station(
-            1.95, 0, s.say("backbone"), tuple(maps), level_colour("C4"), wide, 1.75
+        "transform": Station(
+            0, 0, s.say("transform"), (*sizes, batch), stage_colour("transform"), wide
         ),
-        "fpn": Station(3.9, 0, s.say("pyramid"), tuple(levels), level_colour(finest), wide, 1.95),
+        "backbone": Station(
+            1.95, 0, s.say("backbone"), tuple(maps), stage_colour("backbone"), wide, 1.75
+        ),
+        "fpn": Station(3.9, 0, s.say("pyramid"), tuple(levels), stage_colour("fpn"), wide, 1.95),
     }
 
 
@@ -94,12 +95,12 @@ def _two_stage(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
         5.85, 0.62, "RPN",
         (s.say("count_anchors", anchors=anchors),
          s.say("count_proposals", proposals=proposals)),
-        "#D55E00", width=2.0, height=1.0,
+        stage_colour("rpn"), width=2.0, height=1.0,
     )  # fmt: skip
     stations["roi"] = Station(
         5.85, -0.78, "RoI heads",
         (aligned, s.say("count_classes", classes=classes)),
-        "#CC79A7", width=2.0, height=1.0,
+        stage_colour("roi_heads"), width=2.0, height=1.0,
     )  # fmt: skip
     stations["out"] = _end(s, found, -2.1)
     return stations
@@ -113,7 +114,7 @@ def _one_stage(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
         5.85, 0, s.say("head"),
         (s.say("anchors_and", anchors=anchors),
          s.say("at_once")),
-        "#D55E00", width=2.0,
+        stage_colour("head"), width=2.0,
     )  # fmt: skip
     stations["out"] = _end(s, found, -2.0)
     return stations
@@ -121,7 +122,7 @@ def _one_stage(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
 
 def _end(s: Sheet, found: str, y: float) -> Station:
     title = s.say("post_processing")
-    return Station(5.85, y, title, (found,), "#999999", width=2.0, height=0.8)
+    return Station(5.85, y, title, (found,), stage_colour("postprocess"), width=2.0, height=0.8)
 
 
 def _edges(one_stage: bool) -> list[tuple[str, str]]:

@@ -11,8 +11,8 @@ from matplotlib.patches import Rectangle
 from tracer.errors import InputError, MissingError
 from tracer.rcnn.anatomy import Anatomy, Grid, Pooling
 from tracer.views.figures.common import leading_proposals, names_of_classes, tag_boxes
-from tracer.views.figures.sheet import Sheet, bare, figure, frame, limits, times, wrap
-from tracer.views.kit.palette import class_colour, level_colour
+from tracer.views.figures.sheet import Sheet, bare, figure, frame, ink_on, limits, times, wrap
+from tracer.views.kit.palette import TAG, class_colour, level_colour
 
 # --- level assignment -----------------------------------------------------------------------------
 
@@ -278,7 +278,7 @@ def _one_bin(s: Sheet, ax: Axes, grid: Grid, values: np.ndarray, cell: tuple[int
     seen = values[max(low[1], 0) : high[1] + 1, max(low[0], 0) : high[0] + 1]
     s.map(ax, values, vmin=limits(seen, 0)[0], vmax=limits(seen, 0)[1], alpha=0.85)
     _mark_bin(s, ax, grid, cell)
-    ax.plot(points[:, 0], points[:, 1], "o", color="white", mec="#14171f", ms=s.point / 1.9)
+    ax.plot(points[:, 0], points[:, 1], "o", color="white", mec=TAG, ms=s.point / 1.9)
     chosen = _telling(grid, cell)
     weights = grid.weights[cell][chosen]
     away = ((-0.22, -0.16), (0.22, -0.16), (-0.22, 0.16), (0.22, 0.16))  # off the point itself
@@ -287,7 +287,7 @@ def _one_bin(s: Sheet, ax: Axes, grid: Grid, values: np.ndarray, cell: tuple[int
     ):
         ax.plot([points[chosen, 0], x], [points[chosen, 1], y], color="white", lw=s.point / 8)
         label = f"{values[y, x]:.2f}\n×{weight:.2f}"
-        s.tag(ax, x + right, y + down, label, "#14171f", ha="center", va="center", size=0.62,
+        s.tag(ax, x + right, y + down, label, TAG, ha="center", va="center", size=0.62,
               fine=True)  # fmt: skip
     ax.plot(*points[chosen], "o", color=s.theme.warn, mec="white", ms=s.point / 1.7)
     ax.set_xlim(max(low[0], -0.5), min(high[0], values.shape[1] - 0.5))
@@ -316,13 +316,11 @@ def _telling(grid: Grid, cell: tuple[int, int]) -> int:
 
 
 def _pooled(s: Sheet, ax: Axes, pooled: np.ndarray, cell: tuple[int, int], colour: str) -> None:
-    s.map(ax, pooled)
-    low, high = limits(pooled)
+    shown = s.map(ax, pooled)
     wide = np.abs(np.nan_to_num(pooled)).max(initial=0) >= 10
     digits = (0 if wide else 1) if s.slide else 2
     for (row, column), value in np.ndenumerate(pooled):
-        ink = "#14171f" if value > (low + high) / 2 else "white"
-        number = f"{value:.{digits}f}"
+        number, ink = f"{value:.{digits}f}", ink_on(shown, value)
         s.text(ax, column, row, number, ha="center", va="center", size=0.8, colour=ink,
                fine=True)  # fmt: skip
     corner, line = (cell[1] - 0.5, cell[0] - 0.5), s.point / 3

@@ -11,7 +11,7 @@ from tracer.rcnn.anatomy import Anatomy, Anchors, Plane, Proposals
 from tracer.rcnn.anatomy.geometry import RESIZED, Boxes, area
 from tracer.views.figures.common import arrow, focus, grey, over_picture, tag_boxes
 from tracer.views.figures.sheet import Sheet, bare, figure, frame
-from tracer.views.kit.palette import level_colour
+from tracer.views.kit.palette import CYCLE, level_colour, written_on
 
 # --- anchors --------------------------------------------------------------------------------------
 
@@ -321,9 +321,8 @@ def funnel_bars(
             if width > longest * (0.075 if s.slide else 0.055):
                 named = width > longest * (0.17 if s.slide else 0.13)
                 text = f"{name} {count:,}" if named else f"{count:,}"
-                ink = "#14171f" if colour in ("#E69F00", "#56B4E9", "#F0E442") else "white"
                 s.text(ax, left + width / 2, row, text, ha="center", va="center", size=0.68,
-                       colour=ink)  # fmt: skip
+                       colour=written_on(colour))  # fmt: skip
             left += width
         s.text(ax, left + longest * 0.012, row, f"{total:,}", va="center", size=0.95,
                fontweight="bold")  # fmt: skip
@@ -456,7 +455,7 @@ def _best_per_step(parts: Anatomy, proposals: Proposals, targets: Boxes) -> np.n
 
 def _recall_lines(s: Sheet, ax: Axes, proposals: Proposals, best: np.ndarray) -> None:
     steps = range(len(best))
-    for threshold, colour in ((0.5, "#0072B2"), (0.7, "#E69F00"), (0.9, "#CC79A7")):
+    for threshold, colour in zip((0.5, 0.7, 0.9), CYCLE, strict=False):
         ax.plot(
             steps, (best >= threshold).mean(1), "o-", color=colour, label=f"IoU ≥ {threshold}",
             lw=s.point / 4.5, ms=s.point / 2,

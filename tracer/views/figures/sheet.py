@@ -19,6 +19,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.gridspec import GridSpec, GridSpecFromSubplotSpec
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
@@ -277,6 +278,12 @@ def wrap(text: str, width: int) -> str:
 def columns(text: str) -> int:
     """Return how many half-widths a text takes."""
     return sum(2 if ord(letter) >= 0x2E80 else 1 for letter in text)
+
+
+def ink_on(shown: AxesImage, value: float) -> str:
+    """Return the colour of a number that is written on a cell of a map."""
+    red, green, blue, _ = shown.to_rgba(np.array([value]))[0]
+    return written_on(mpl.colors.to_hex((red, green, blue)))
 
 
 def bare(ax: Axes) -> None:

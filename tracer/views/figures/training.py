@@ -63,7 +63,7 @@ def _iou_histogram(s: Sheet, ax: Axes, matching: Matching, who: str) -> None:
         (matching.negative, s.theme.negative, s.say("negative")),
         (matching.ignored, s.theme.ignored, s.say("ignored")),
         (matching.positive & ~matching.low_quality, s.theme.positive, s.say("positive")),
-        (matching.low_quality, "#CC79A7", s.say("low_quality")),
+        (matching.low_quality, s.theme.low_quality, s.say("low_quality")),
     )
     found = [kind for kind in kinds if kind[0].any()]
     values = [matching.best_iou[mask] for mask, _, _ in found]
@@ -178,7 +178,7 @@ def fig_losses(s: Sheet, parts: Anatomy, image: int) -> None:
 
 def _values(s: Sheet, ax: Axes, losses: tuple[Loss, ...]) -> None:
     values = [loss.value for loss in losses]
-    ax.barh(range(len(losses)), values, color="#0072B2", height=0.6)
+    ax.barh(range(len(losses)), values, color=s.theme.accent, height=0.6)
     for row, value in enumerate(values):
         s.text(ax, value, row, f" {value:.4f}", va="center", size=0.9)
     s.categories(ax.yaxis, range(len(losses)), (loss.name for loss in losses))
@@ -197,7 +197,7 @@ def _terms(s: Sheet, ax: Axes, loss: Loss) -> None:
     if len(terms) == 0:
         s.empty(ax, "nothing_to_add")
         return
-    ax.fill_between(np.arange(len(terms)), terms, step="mid", color="#56B4E9", lw=0)
+    ax.fill_between(np.arange(len(terms)), terms, step="mid", color=s.theme.accent_soft, lw=0)
     ax.margins(x=0)
     half = int(np.searchsorted(np.cumsum(terms), terms.sum() / 2)) + 1
     ax.axvline(half - 0.5, color=s.theme.warn, lw=1, ls="--")

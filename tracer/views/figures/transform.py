@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 from tracer.languages import listed
 from tracer.rcnn.anatomy import Anatomy, Picture
 from tracer.views.figures.sheet import Sheet, figure
+from tracer.views.kit.palette import CHANNELS
 
 
 @figure(height=5.0)
@@ -56,7 +57,7 @@ def _padded(s: Sheet, ax: Axes, picture: Picture, count: int) -> None:
     height, width = picture.padded_size
     s.picture(ax, picture.rgb(padded=True))
     own = picture.resized_size
-    ax.add_patch(Rectangle((0, 0), own[1], own[0], fill=False, ec="#E69F00", lw=s.point / 5))
+    ax.add_patch(Rectangle((0, 0), own[1], own[0], fill=False, ec=s.theme.edge, lw=s.point / 5))
     below, right = picture.padding
     s.heading(ax, s.say("padded") + f"  {width}×{height}")
     images = s.say("batch_of", count=count)
@@ -68,7 +69,7 @@ def _histogram(s: Sheet, ax: Axes, picture: Picture, normalised: bool) -> None:
     if not normalised:
         mean, std = (np.asarray(v, np.float32)[:, None, None] for v in (picture.mean, picture.std))
         values = values * std + mean
-    for channel, colour in zip(values, ("#D55E00", "#009E73", "#0072B2"), strict=True):
+    for channel, colour in zip(values, CHANNELS, strict=True):
         finite = channel[np.isfinite(channel)]
         ax.hist(finite, 60, histtype="step", color=colour, lw=s.point / 7)
     ax.set_yticks([])

@@ -20,6 +20,7 @@ from tracer.errors import InputError, MissingError, near
 from tracer.languages import checked, listed
 from tracer.record import Call, Trace, Value, query
 from tracer.views.kit.html_text import escape, lang_attribute
+from tracer.views.kit.palette import THEMES
 from tracer.views.kit.reasons import reasons, say, shape_of, times
 
 Shape = tuple[int, ...]
@@ -62,9 +63,13 @@ class Answer:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        mark, colour = {True: ("✓", "#009E73"), False: ("✗", "#D55E00"), None: ("?", "#0072B2")}[
-            self.right
-        ]
+        it = THEMES["light"]
+        marks = {
+            True: ("✓", it.positive),
+            False: ("✗", it.error),
+            None: ("?", it.accent),
+        }
+        mark, colour = marks[self.right]
         style = f"border-left:4px solid {colour};padding:.3em .9em;margin:.3em 0;max-width:60em"
         reasons = "".join(f"<li>{escape(reason)}</li>" for reason in self.why)
         listed = f'<ul style="margin:.4em 0 0">{reasons}</ul>' if reasons else ""

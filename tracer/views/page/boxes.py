@@ -23,6 +23,7 @@ from tracer.errors import TracerError
 from tracer.languages import languages
 from tracer.rcnn.anatomy import Anatomy, Funnel, Samples
 from tracer.rcnn.classes import class_name
+from tracer.views.kit.palette import THEMES, class_colour
 from tracer.views.page.parts import Arrays, Group, coloured_group, level_group, number, put, said
 
 Drawing = dict[str, Any]
@@ -138,13 +139,20 @@ def detections(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
 
 def _class_group(parts: Anatomy, label: int) -> Group:
     names = [class_name(parts.run.trace.classes, label, lang) for lang in languages()]
-    return coloured_group(names, 2 + label % 6)
+    return coloured_group(names, class_colour(label))
 
 
 # --- training -------------------------------------------------------------------------------------
 
-_MATCHES = {"positive": 4, "low_quality": 5, "ignored": 1, "negative": 6}
-"""How a box fared, and in the colour of which level it is drawn."""
+_THEME = THEMES["light"]
+
+_MATCHES = {
+    "positive": _THEME.positive,
+    "low_quality": _THEME.low_quality,
+    "ignored": _THEME.ignored,
+    "negative": _THEME.negative,
+}
+"""How a box fared, and its colour."""
 
 
 def matches(parts: Anatomy, samples: Samples, name: str, arrays: Arrays) -> Drawing:

@@ -54,4 +54,4 @@ export function groupButtons(groups, all = true) {
     all && make(-1, say("all_groups")), groups.map(([names], i) => make(i, local(names))));
 }
 
-export const inkOf = ([, ink]) => ({ "--ink": ink });
+export const inkOf = ([, ink]) => ({ "--tint": ink });

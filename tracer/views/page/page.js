@@ -47,10 +47,8 @@ export const panel = (names, key, ...children) => el(`section.panel.${names}`, {
 
 export const nothing = (key, tag = "p") => el(`${tag}.nothing.quiet`, say(key));
 
-const COLOURS = 10; // in page.css
-
-// What belongs to no stage has a colour that is not there.
-export const stageInk = (stage) => `stage-${rec.stages.findIndex(({ name }) => name === stage) % COLOURS}`;
+// What belongs to no stage, or to one of another's making, has a colour that is not there.
+export const stageInk = (stage) => `stage-${/^\w+$/.test(stage) ? stage : "other"}`;
 
 export const stageStyle = (stage) => { return { "--stage": `var(--${stageInk(stage)})` }; };
 

@@ -8,14 +8,12 @@ import re
 import numpy as np
 
 from tracer.languages import languages
+from tracer.views.kit.palette import level_colour, written_on
 from tracer.views.page.shell import texts
 
 Arrays = dict[str, np.ndarray]
 Group = tuple[list[str], str, str]
 """Of boxes that belong together: name in every language, colour, colour of text on it."""
-
-LEVEL_COLOURS = ("#999999", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
-"""Of P1 to P7, as in the figures."""
 
 
 def put(arrays: Arrays, name: str, values: np.ndarray, dtype: type) -> dict[str, str]:
@@ -50,18 +48,14 @@ def big(n: int) -> str:
     return f"{float(f'{n / 1000**power:.3g}'):g}{('', ' k', ' M', ' G', ' T')[power]}"
 
 
-def coloured_group(names: list[str], level: int) -> Group:
-    """Return a group in the colour of a level, black or white text on it."""
-    colour = LEVEL_COLOURS[level - 1]
-    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
-    light = 0.3 * red + 0.59 * green + 0.11 * blue > 130
-    return names, colour, "#14171f" if light else "#ffffff"
+def coloured_group(names: list[str], colour: str) -> Group:
+    """Return a group in a colour, black or white text on it."""
+    return names, colour, written_on(colour)
 
 
 def level_group(name: str) -> Group:
     """Return a level as a group of boxes; P2 has the same colour everywhere, as in the figures."""
-    number = re.search(r"\d+", name)
-    return coloured_group(alike(name), min(max(int(number[0]) if number else 1, 1), 7))
+    return coloured_group(alike(name), level_colour(name))
 
 
 def indent(line: str) -> int:

@@ -124,11 +124,11 @@ function drawLevels(data, context, width, height) {
     context.fillRect(from * width, top(k), (to - from) * width, row - 2);
     context.globalAlpha = 1;
     context.fillText(local(groups[k][0]), 4, top(k) + row / 2 + 4);
-    context.fillStyle = colour("quiet");
+    context.fillStyle = colour("muted");
     context.fillText(side, from * width - 10, height - 6);
   });
   for (const i of chosen(data)) {
-    context.fillStyle = i === at.box ? colour("text") : inks[group[i]];
+    context.fillStyle = i === at.box ? colour("ink") : inks[group[i]];
     context.beginPath();
     context.arc(places[i] * width, top(group[i]) + row * (0.2 + 0.55 * ((i * 0.618) % 1)), i === at.box ? 5 : 2, 0, 7);
     context.fill();

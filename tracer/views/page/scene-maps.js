@@ -126,7 +126,7 @@ const map = (values, [height, width] = values.shape) => mapped(values.subarray(0
 function drawPooled({ bins, pooled }, context, width, height) {
   const [rows, columns] = bins;
   const values = pooled.subarray(at.box * rows * columns, (at.box + 1) * rows * columns);
-  Object.assign(context, { imageSmoothingEnabled: false, strokeStyle: colour("panel") });
+  Object.assign(context, { imageSmoothingEnabled: false, strokeStyle: colour("paper") });
   context.drawImage(map(values, bins), 0, 0, width, height);
   ruled(context, 0, 0, width / columns, height / rows, bins);
 }

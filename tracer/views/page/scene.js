@@ -90,7 +90,7 @@ function drawPicture() {
   put(canvas, { style: { "aspect-ratio": width / height, "--aspect": width / height } });
   paint(canvas, (context, across, down) => {
     at.scale = across / width;
-    context.fillStyle = colour("soft");
+    context.fillStyle = colour("panel");
     context.fillRect(0, 0, across, down);
     if (bitmap) context.drawImage(bitmap, 0, 0, across, down);
     context.scale(at.scale, at.scale);

@@ -9,6 +9,7 @@ from importlib import resources
 
 from tracer.languages import Texts, about
 from tracer.views.kit.html_text import content_policy
+from tracer.views.kit.palette import css
 
 _IMPORT = re.compile(
     r'^import (?:\* as )?(?P<names>\w+|\{[^}]*\}) from "\./(?P<file>[\w-]+\.js)";\n', re.MULTILINE
@@ -29,17 +30,24 @@ def document(recording: str, title: str, lang: str) -> str:
         title: of the document, any text.
         lang: the language that it opens in.
     """
-    script, style = bundle(), static("page.css")
+    script, sheet = bundle(), style()
     parts = {
         "lang": about("html", lang),
-        "policy": content_policy(style, script),
+        "policy": content_policy(sheet, script),
         "title": html.escape(title),
-        "style": style,
+        "style": sheet,
         "recording": recording,
         "script": script,
         **{name: html.escape(" ".join(texts.each(f"shell.{name}"))) for name in TROUBLE},
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], static("page.html"))
+
+
+@cache
+def style() -> str:
+    """Return the page's style. Light is the ground; dark is for screens, so that print is light."""
+    dark = f'@media screen {{ [data-scheme="dark"] {{ {css("dark")} color-scheme: dark; }} }}'
+    return f":root {{ {css('light')} color-scheme: light; }}\n{dark}\n{static('page.css')}"
 
 
 @cache

@@ -18,7 +18,8 @@ from tracer.errors import TracerError
 from tracer.stepper import Stepper, text
 from tracer.stepper.help import groups
 from tracer.stepper.help import texts as help_texts
-from tracer.views.screen.colours import stage_colour
+from tracer.views.kit.palette import stage_colour
+from tracer.views.screen.colours import THEME
 from tracer.views.screen.panels import (
     CHANGED,
     DIM,
@@ -152,7 +153,7 @@ class StepperApp(App[None]):
         try:
             reply = self.stepper.do(command)
         except TracerError as error:
-            self._say(Text(f"*** {error}", style="#f7768e"))
+            self._say(Text(f"*** {error}", style=THEME.error))
             self.update_position()
             return
         if reply.quit:
@@ -272,9 +273,8 @@ def title(stepper: Stepper) -> Text:
     trace, position = stepper.trace, stepper.position
     shown = Text(no_wrap=True, overflow="ellipsis")
     shown.append(text.clean(f" {trace.kind} of {trace.subject} ", 60), CHANGED)
-    names = [stage.name for stage in trace.stages]
     if position.call.stage:
-        colour = stage_colour(names, position.call.stage)
+        colour = stage_colour(position.call.stage, "dark")
         shown.append(f" ■ {text.clean(position.call.stage, 20)}", colour)
     lang = stepper.lang
     last = stepper.timeline.ticks[-1]
@@ -284,7 +284,7 @@ def title(stepper: Stepper) -> Text:
     shown.append(f" {event} " if event else " ", CHANGED)
     shown.append(text.call_name(stepper.call), NAME)
     if position.kind == "end" and position.call.error:
-        shown.append(f" {text.clean(position.call.error)}", "#f7768e")
+        shown.append(f" {text.clean(position.call.error)}", THEME.error)
     return shown
 
 

@@ -1,31 +1,18 @@
-"""Colours of stages, and of values in a picture."""
+"""The screen's theme, and values as colours of a picture."""
 
 from __future__ import annotations
 
 import numpy as np
 
-STAGES = (
-    "#7aa2f7",
-    "#9ece6a",
-    "#e0af68",
-    "#f7768e",
-    "#bb9af7",
-    "#7dcfff",
-    "#ff9e64",
-    "#73daca",
-    "#c0caf5",
-    "#b4a06f",
-)
+from tracer.views.kit.palette import THEMES
+
+THEME = THEMES["dark"]
+"""Of the whole screen."""
 
 _ANCHORS = np.array(
     [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]], float
 )
 """Five colours, evenly spread from low to high, that also differ in lightness (viridis)."""
-
-
-def stage_colour(names: list[str], name: str) -> str:
-    """Return the colour of a stage; grey where there is none."""
-    return STAGES[names.index(name) % len(STAGES)] if name in names else "#565f89"
 
 
 def coloured(plane: np.ndarray) -> np.ndarray:

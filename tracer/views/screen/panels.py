@@ -16,14 +16,15 @@ from tracer.languages import Texts
 from tracer.record import Call, Value
 from tracer.stepper import Stepper, text
 from tracer.stepper.readable import Reader, TensorView, TreeView, tensors_of
-from tracer.views.screen.colours import stage_colour
+from tracer.views.kit.palette import stage_colour
+from tracer.views.screen.colours import THEME
 
 word = Texts("screen")
 
-CHANGED = Style(color="#e0af68", bold=True)
-NAME = Style(color="#7dcfff")
-DIM = Style(color="#7a82aa")
-ERROR = Style(color="#f7768e", bold=True)
+CHANGED = Style(color=THEME.fresh, bold=True)
+NAME = Style(color=THEME.accent)
+DIM = Style(color=THEME.muted)
+ERROR = Style(color=THEME.error, bold=True)
 
 ROWS = 60
 """How many rows of locals are shown."""
@@ -182,7 +183,6 @@ class CallTree(Tree[int]):
         self.auto_expand = False
         self.guide_depth = 2
         self._of_call: dict[int, TreeNode[int]] = {}
-        self._stages = [stage.name for stage in stepper.trace.stages]
         self._filled: set[int] = set()
 
     def on_mount(self) -> None:
@@ -222,7 +222,7 @@ class CallTree(Tree[int]):
         parent = self.stepper.trace.calls[call.parent] if call.parent is not None else None
         label, name = Text(no_wrap=True), _short_name(call, parent)
         if call.stage and (parent is None or parent.stage != call.stage):
-            colour = stage_colour(self._stages, call.stage)
+            colour = stage_colour(call.stage, "dark")
             stage = "" if name == call.stage else f"{text.clean(call.stage, 20)} "
             label.append(f"■ {stage}", Style(color=colour, bold=True))
         label.append(name, ERROR if call.error else NAME)

@@ -16,19 +16,20 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tracer.stepper import Stepper, text
+from tracer.views.screen.colours import THEME
 from tracer.views.screen.panels import word
 
 MARGIN = 8
 """Columns of the margin: breakpoint, line number, the current line's arrow."""
 
-PLAIN = Style(bgcolor="#1a1b26")
-CURRENT = Style(bgcolor="#3b4261")
-CHOSEN = Style(bgcolor="#292e42")
-BREAKPOINT = Style(color="#f7768e", bold=True)
-ARROW = Style(color="#e0af68", bold=True)
-RAN = Style(color="#c0caf5")
-IDLE = Style(color="#565f89")
-BESIDE = Style(color="#7aa2f7", italic=True)
+PLAIN = Style(bgcolor=THEME.paper)
+CURRENT = Style(bgcolor=THEME.here)
+CHOSEN = Style(bgcolor=THEME.panel)
+BREAKPOINT = Style(color=THEME.error, bold=True)
+ARROW = Style(color=THEME.edge, bold=True)
+RAN = Style(color=THEME.ink)
+IDLE = Style(color=THEME.bar)
+BESIDE = Style(color=THEME.accent, italic=True)
 
 
 class SourceView(ScrollView, can_focus=True, inherit_bindings=False):

@@ -12,11 +12,12 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tracer.stepper import Stepper, text
-from tracer.views.screen.colours import stage_colour
+from tracer.views.kit.palette import stage_colour, written_on
+from tracer.views.screen.colours import THEME
 
-CURSOR = Style(color="#e0af68", bold=True)
-STOP = Style(color="#f7768e")
-REST = Style(color="#3b4261")
+CURSOR = Style(color=THEME.edge, bold=True)
+STOP = Style(color=THEME.error)
+REST = Style(color=THEME.bar)
 
 
 class TimelineBar(Widget):
@@ -32,7 +33,6 @@ class TimelineBar(Widget):
     def __init__(self, stepper: Stepper, **options: Any) -> None:
         super().__init__(**options)
         self.stepper = stepper
-        self._names = [stage.name for stage in stepper.trace.stages]
         self._dragging = False
 
     def update_position(self) -> None:
@@ -76,8 +76,10 @@ class TimelineBar(Widget):
     def _stretch(self, name: str, width: int) -> Segment:
         label = text.clean(name, 30)
         shown = f" {label}" if len(label) + 2 <= width else ""
-        colour = stage_colour(self._names, name)
-        return Segment(shown.ljust(width), Style(color="#1a1b26", bgcolor=colour, bold=True))
+        colour = stage_colour(name, "dark")
+        return Segment(
+            shown.ljust(width), Style(color=written_on(colour), bgcolor=colour, bold=True)
+        )
 
     def _cursor_row(self, width: int) -> list[Segment]:
         marks = {self.column(t, width): ("●", STOP) for t in self._stops()}

@@ -18,26 +18,21 @@ TITLE, TEXT, CAPTION, TABLE, CODE = 32, 22, 18, 17, 15
 """Sizes of text in points; nothing but tables and code is smaller than 18."""
 
 STAGES = {
-    "overview": ("Overview", "总览", "#5d6675"),
-    "build": ("Construction", "构建", "#5d6675"),
-    "transform": ("Transform", "变换", "#999999"),
-    "backbone": ("Backbone", "主干网络", "#009E73"),
-    "fpn": ("Feature pyramid", "特征金字塔", "#0072B2"),
-    "rpn": ("RPN", "RPN", "#D55E00"),
-    "roi_heads": ("RoI heads", "RoI heads", "#CC79A7"),
-    "postprocess": ("Post-processing", "后处理", "#E69F00"),
-    "losses": ("Training", "训练", "#56B4E9"),
-    "activations": ("Activations", "激活", "#E69F00"),
-    "questions": ("Questions", "常见问题", "#0072B2"),
+    "overview": ("Overview", "总览"),
+    "build": ("Construction", "构建"),
+    "transform": ("Transform", "变换"),
+    "backbone": ("Backbone", "主干网络"),
+    "fpn": ("Feature pyramid", "特征金字塔"),
+    "rpn": ("RPN", "RPN"),
+    "roi_heads": ("RoI heads", "RoI heads"),
+    "postprocess": ("Post-processing", "后处理"),
+    "losses": ("Training", "训练"),
+    "activations": ("Activations", "激活"),
+    "questions": ("Questions", "常见问题"),
 }
-"""The parts of a talk, in order: title in English and Chinese, colour."""
+"""The parts of a talk, in order: title in English and Chinese."""
 
 
 def stage_title(stage: str, lang: str) -> str:
     """Return what a part is called."""
     return STAGES[stage][lang == "zh"]
-
-
-def stage_colour(stage: str | None) -> str:
-    """Return the colour of a slide's stage; of none, that of the overview."""
-    return STAGES[stage or "overview"][2]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tracer.foreign import clean
+from tracer.views.kit.palette import css, stage_colour, written_on
 from tracer.views.slides import syntax
 from tracer.views.slides.deck import (
     Cells,
@@ -29,7 +30,7 @@ from tracer.views.slides.deck import (
     Slide,
     Slider,
 )
-from tracer.views.slides.design import FIGURE, STAGES, stage_colour, stage_title
+from tracer.views.slides.design import FIGURE, STAGES, stage_title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,14 +70,8 @@ def escaped(text: str) -> str:
 
 def style(theme: str) -> str:
     """Return the deck's own style, with the colours of its theme, of code and of the stages."""
-    from tracer.views.kit.palette import THEMES
-
-    colours = THEMES[theme]
-    named = {name: getattr(colours, name) for name in ("paper", "ink", "muted", "faint", "panel")}
-    named |= syntax.COLOURS[theme] | {"here": syntax.HERE[theme]}
-    variables = "".join(f"--{name}:{colour};" for name, colour in named.items())
-    stages = "".join(f".stage-{s}{{--stage:{stage_colour(s)}}}" for s in STAGES)
-    return f":root{{{variables}color-scheme:{theme}}}\n{stages}\n{static('deck.css')}"
+    stages = "".join(f".stage-{s}{{--stage:{stage_colour(s, theme)}}}" for s in STAGES)
+    return f":root{{{css(theme)}color-scheme:{theme}}}\n{stages}\n{static('deck.css')}"
 
 
 # --- slides ---------------------------------------------------------------------------------------
@@ -223,8 +218,6 @@ def _slider(slider: Slider) -> str:
 
 def _data(part: Interactive) -> dict[str, Any]:
     """What the script draws from; its texts are cleaned, and set as text."""
-    from tracer.views.kit.palette import written_on
-
     height, width = part.picture.shape[:2]
     return {
         "size": [width, height],

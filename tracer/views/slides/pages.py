@@ -24,7 +24,6 @@ from tracer.views.slides.deck import (
     Slide,
     stilled,
 )
-from tracer.views.slides.design import STAGES, stage_colour
 from tracer.views.slides.grid import Tabled, tabled
 from tracer.views.slides.listing import Listing, listings
 from tracer.views.slides.measure import Style, shortened
@@ -118,11 +117,6 @@ class Page:
     address: str
     first: bool
     number: int = 0
-
-
-def colour(slide: Slide) -> str:
-    """Return the colour of a slide's stage; of a stage that is unknown, that of none."""
-    return stage_colour(slide.stage if slide.stage in STAGES else None)
 
 
 def pages(deck: Deck) -> tuple[Page, ...]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tracer.errors import MissingError
 from tracer.files import put
 from tracer.foreign import clean
+from tracer.views.kit.palette import THEMES, Theme, stage_colour
 from tracer.views.slides import pages, placing
 from tracer.views.slides.deck import Deck
 from tracer.views.slides.grid import Tabled
@@ -25,12 +26,11 @@ from tracer.views.slides.listing import CodeLine, Listing
 from tracer.views.slides.measure import Font, Style, fonts, pieces, width
 from tracer.views.slides.pages import Listed, Page, Pane, Pictured
 from tracer.views.slides.placing import INSET, PAD, Box, Paragraph, Text
-from tracer.views.slides.syntax import HERE, broken
+from tracer.views.slides.syntax import broken
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from tracer.views.kit.palette import Theme
 
 DPI = 150
 """Of the pictures within figures; all else in them is drawn by lines."""
@@ -104,12 +104,8 @@ class _Paper:
     def __init__(self, deck: Deck) -> None:
         from fpdf import FPDF
 
-        from tracer.views.kit.palette import THEMES
-
         self.theme: Theme = THEMES[deck.theme]
         self.name = deck.theme
-        self.here = HERE[deck.theme]
-        self.link_colour = "#0072B2" if deck.theme == "light" else "#56B4E9"
         self._pdf = FPDF(unit="pt", format=(placing.WIDTH, placing.HEIGHT))
         self._pdf.set_margin(0)
         self._pdf.set_auto_page_break(False)
@@ -193,7 +189,10 @@ class _Paper:
 def _draw(paper: _Paper, page: Page) -> None:
     opening = page.slide.layout == "title"
     paper.turn(page.title.paragraphs[0].text, page.first)
-    paper.fill(placing.OPENING_MARK if opening else placing.MARK, pages.colour(page.slide))
+    paper.fill(
+        placing.OPENING_MARK if opening else placing.MARK,
+        stage_colour(page.slide.stage, paper.name),
+    )
     paper.text(page.title, paper.theme.ink, anchor="b" if opening else "ctr")
     for pane in page.panes:
         _DRAW[type(pane)](paper, pane)
@@ -206,10 +205,10 @@ def _draw(paper: _Paper, page: Page) -> None:
 
 
 def _draw_link(paper: _Paper, link: Text, address: str) -> None:
-    paper.text(link, paper.link_colour)
+    paper.text(link, paper.theme.accent)
     wide = width(link.paragraphs[0].text, link.size, link.style)
     area = Box(link.box.left, link.box.top, wide, link.lead)
-    paper.fill(Box(area.left, area.bottom - link.lead * 0.12, wide, 0.8), paper.link_colour)
+    paper.fill(Box(area.left, area.bottom - link.lead * 0.12, wide, 0.8), paper.theme.accent)
     paper.link(area, address)
 
 
@@ -273,7 +272,7 @@ def _draw_code(paper: _Paper, pane: Listing) -> None:
 def _draw_line(paper: _Paper, pane: Listing, line: CodeLine, top: float) -> None:
     strip = Box(pane.box.left, top, pane.box.width, pane.lead * len(line.broken.lines))
     if line.lit:
-        paper.fill(strip, paper.here)
+        paper.fill(strip, paper.theme.here)
     if line.number is not None:
         number, muted = str(line.number), paper.theme.muted
         paper.line(strip.left, top, pane.lead, number, pane.size, pane.style, muted)

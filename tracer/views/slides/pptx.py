@@ -13,6 +13,7 @@ from typing import Any
 
 from tracer.files import put
 from tracer.foreign import clean
+from tracer.views.kit.palette import THEMES, stage_colour
 from tracer.views.slides import pages, placing, template
 from tracer.views.slides import pptx_animation as builds
 from tracer.views.slides.deck import Deck
@@ -22,7 +23,7 @@ from tracer.views.slides.listing import Listing
 from tracer.views.slides.measure import has_chinese
 from tracer.views.slides.pages import Listed, Page, Pane, Pictured
 from tracer.views.slides.placing import INSET, PAD, Box, Text
-from tracer.views.slides.syntax import HERE, Run
+from tracer.views.slides.syntax import Run
 from tracer.views.slides.template import ASIDE, CAPTION, CHINESE, CONTENT, LINK, NUMBER, emu
 
 DPI = 160
@@ -68,7 +69,7 @@ def _add(made: Any, layout: Any, page: Page, deck: Deck) -> None:
     if page.link is not None:
         _link(slide, page)
     _number(slide)
-    _mark(slide, page)
+    _mark(slide, page, deck.theme)
     for shape in list(slide.placeholders):
         if shape.has_text_frame and not shape.text_frame.text:
             shape._element.getparent().remove(shape._element)
@@ -275,7 +276,7 @@ def _code_run(paragraph: Any, run: Run, lit: bool, theme: str) -> None:
     marks = [f"<a:solidFill {spaces}>{_rgb(colour)}</a:solidFill>"] if colour else []
     if lit:
         properties.set("b", "1")
-        marks.append(f"<a:highlight {spaces}>{_rgb(HERE[theme])}</a:highlight>")
+        marks.append(f"<a:highlight {spaces}>{_rgb(THEMES[theme].here)}</a:highlight>")
     for place, mark in enumerate(marks):
         properties.insert(place, parse_xml(mark))
 
@@ -310,7 +311,7 @@ def _number(slide: Any) -> None:
     slide.shapes._spTree.append(element)
 
 
-def _mark(slide: Any, page: Page) -> None:
+def _mark(slide: Any, page: Page, theme: str) -> None:
     """Add a bar in the stage's colour; it stands behind all else and says nothing."""
     from pptx.dml.color import RGBColor
     from pptx.enum.shapes import MSO_SHAPE
@@ -321,7 +322,9 @@ def _mark(slide: Any, page: Page) -> None:
     shape = slide.shapes.add_shape(MSO_SHAPE.RECTANGLE, *place)
     shape.name = "Stage"
     shape.fill.solid()
-    shape.fill.fore_color.rgb = RGBColor.from_string(pages.colour(page.slide)[1:].upper())
+    shape.fill.fore_color.rgb = RGBColor.from_string(
+        stage_colour(page.slide.stage, theme)[1:].upper()
+    )
     shape.line.fill.background()
     shape.shadow.inherit = False
     shape._element.nvSpPr.cNvPr.append(

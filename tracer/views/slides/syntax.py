@@ -5,23 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from tracer.views.kit.palette import SOURCE
 from tracer.views.page.highlight import KINDS, tokens
-
-COLOURS = {
-    "light": {
-        "k": "#7b3fa0", "s": "#2f6b3a", "c": "#5d6571", "n": "#a14a12", "f": "#1f5fa8",
-        "d": "#855700", "b": "#10686f",
-    },
-    "dark": {
-        "k": "#cfa3ea", "s": "#93cf9c", "c": "#9ba4b3", "n": "#efa56f", "f": "#8fc0f5",
-        "d": "#e0bb62", "b": "#7fd0d6",
-    },
-}  # fmt: skip
-"""By theme and kind (`KINDS`): keyword, string, comment, number, name, decorator, built-in. Plain
-text and operators have the colour of all text."""
-
-HERE = {"light": "#fff3cf", "dark": "#3a3219"}
-"""Behind the lines that a step dwells on."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +18,7 @@ class Run:
 
     def colour(self, theme: str) -> str | None:
         """Return its colour; None for that of all text."""
-        return COLOURS[theme].get(self.kind)
+        return SOURCE[theme].get(self.kind)
 
 
 def lines(text: str) -> list[tuple[Run, ...]]:

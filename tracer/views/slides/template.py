@@ -114,15 +114,14 @@ def _colours(theme: str) -> str:
 
     it = THEMES[theme]
     light = theme == "light"
-    link = CYCLE[0] if light else "#56B4E9"
     named = {
         "dk1": it.ink if light else it.paper,
         "lt1": it.paper if light else it.ink,
         "dk2": it.muted if light else it.panel,
         "lt2": it.panel if light else it.muted,
         **{f"accent{number}": colour for number, colour in enumerate(CYCLE[:6], 1)},
-        "hlink": link,
-        "folHlink": link,
+        "hlink": it.accent,
+        "folHlink": it.accent,
     }
     inside = "".join(
         f'<a:{name}><a:srgbClr val="{colour[1:].upper()}"/></a:{name}>'
