@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from tracer.commands.common import add_overwrite, beside
 from tracer.errors import InputError
+from tracer.languages import languages
 
 if TYPE_CHECKING:
     from tracer.record import Trace
@@ -35,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="FILE", help=".html, .pptx or .pdf (PASS-slides.html)"
     )
     add_overwrite(parser)
-    parser.add_argument("--lang", default="en", help="en, zh or both (%(default)s)")
+    parser.add_argument(
+        "--lang", default="en", help=f"{', '.join(languages())} or both (%(default)s)"
+    )
     parser.add_argument("--outline", metavar="TOML", help="choose, order and add slides")
     parser.add_argument(
         "--stages",
@@ -99,7 +102,7 @@ def _page(args: argparse.Namespace, trace: Trace, deck: Path) -> Path | None:
         from tracer.commands.common import say
         from tracer.views.page import write_page
 
-        write_page(trace, args.page, lang="zh" if args.lang == "zh" else "en")
+        write_page(trace, args.page, lang=_single(args.lang))
         say(f"{page}: the page that the slides link into")
     try:
         return Path(os.path.relpath(page.resolve(), deck.resolve().parent))
@@ -110,25 +113,23 @@ def _page(args: argparse.Namespace, trace: Trace, deck: Path) -> Path | None:
 def _list(stages: list[str], lang: str) -> int:
     """Print the slides by stage: what outlines call them, and their titles."""
     from tracer.rcnn.facts import PLACEHOLDER
-    from tracer.views.slides.design import STAGES, stage_title
+    from tracer.views.slides.design import STAGES, stage_title, texts
     from tracer.views.slides.outline import catalogue, chosen
 
     entries = chosen(stages) if stages else tuple(catalogue().values())
     width = max(len(entry.key) for entry in entries)
-    which = "zh" if lang == "zh" else "en"
+    lang = _single(lang)
     for stage in STAGES:
         inside = [entry for entry in entries if entry.stage == stage]
         if inside:
-            print(f"{stage}: {stage_title(stage, which)}")
+            print(f"{stage}: {stage_title(stage, lang)}")
         for entry in inside:
             mark = "+" if entry.extra else " "
-            print(
-                f"  {mark} {entry.key:{width}}  {PLACEHOLDER.sub('…', entry.title[which == 'zh'])}"
-            )
-    print(
-        (
-            "+ only in a lecture on its stage, or by an outline",
-            "+ 只在单独讲这一部分、或大纲点名时才有",
-        )[which == "zh"]
-    )
+            print(f"  {mark} {entry.key:{width}}  {PLACEHOLDER.sub('…', entry.title[lang])}")
+    print(texts("extra", lang))
     return 0
+
+
+def _single(lang: str) -> str:
+    """The language of what has only one: English beside a deck in every language."""
+    return lang if lang in languages() else "en"

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tracer.errors import InputError, MissingError, near
+from tracer.languages import languages, listed
 from tracer.rcnn.anatomy import fitting
 from tracer.record import Trace
 from tracer.views.slides.deck import (
+    BOTH,
     Cells,
     Deck,
     Interactive,
@@ -19,13 +21,12 @@ from tracer.views.slides.deck import (
     Slide,
     unstepped,
 )
-from tracer.views.slides.design import BESIDE, FIGURE, stage_title
+from tracer.views.slides.design import BESIDE, FIGURE, stage_title, texts
 from tracer.views.slides.excerpts import code
-from tracer.views.slides.outline import ENDS, Entry, Grid, Outline, chosen, read_outline
+from tracer.views.slides.outline import ENDS, Entry, Grid, Outline, Text, chosen, read_outline
 from tracer.views.slides.subject import Subject, credits_of
 from tracer.views.slides.tables import table
 
-LANGUAGES = {"en": ("en",), "zh": ("zh",), "both": ("en", "zh")}
 THEMES = ("light", "dark")
 
 
@@ -61,7 +62,7 @@ def deck(
 
     Args:
         trace: the recording; figures need a pass recorded with ``keep="anatomy"``.
-        lang: ``"en"``, ``"zh"`` or ``"both"``.
+        lang: the language, or ``"both"``.
         theme: ``"light"`` or ``"dark"``.
         stages: only these parts of the walkthrough (`design.STAGES`).
         outline: a file that chooses, orders and adds slides.
@@ -80,11 +81,12 @@ def deck(
         MissingError: there is no such stage; nothing could be shown; with `strict`, a slide lacks
             something.
     """
-    _one_of("language", lang, LANGUAGES)
+    _one_of("language", lang, (*languages(), BOTH))
     _one_of("theme", theme, THEMES)
     stages = tuple(stages)
     asked = _asked(outline, stages)
-    named = ((one, _title(asked, stages, trace, one)) for one in LANGUAGES[lang])
+    wanted = languages() if lang == BOTH else (lang,)
+    named = ((one, _title(asked, stages, trace, one)) for one in wanted)
     subjects = tuple(Subject(trace, one, title, image) for one, title in named)
     plan = Plan(subjects, theme, asked.folder)
     entries = asked.entries if outline else _fitting(asked.entries, subjects[0])
@@ -152,19 +154,18 @@ def _slides(
 
 def _title(asked: Outline, stages: tuple[str, ...], trace: Trace, lang: str) -> str:
     """Of the outline, of the lecture's stages, or of the whole walkthrough."""
-    which = lang == "zh"
-    if any(asked.title):
-        return asked.title[which]
+    if any(asked.title.values()):
+        return asked.title[lang]
     if stages:
-        return (", ", "、")[which].join(stage_title(stage, lang) for stage in stages)
-    return ("{} step by step", "逐步读懂 {}")[which].format(trace.subject)
+        return listed((stage_title(stage, lang) for stage in stages), lang)
+    return texts("step_by_step", lang, subject=trace.subject)
 
 
 # --- one slide ------------------------------------------------------------------------------------
 
 
 def _made(plan: Plan, entry: Entry, subject: Subject) -> Iterator[Slide]:
-    if any(entry.notebook):
+    if any(entry.notebook.values()):
         yield from _of_notebook(plan, entry, subject)
         return
     parts, said, step = _parts(plan, entry, subject)
@@ -187,8 +188,8 @@ def _of_notebook(plan: Plan, entry: Entry, subject: Subject) -> Iterator[Slide]:
     """The tagged cells; of one notebook for both languages, once."""
     from tracer.views.slides.from_notebook import slides_of
 
-    if subject is plan.subjects[0] or entry.notebook[0] != entry.notebook[1]:
-        path = plan.folder / subject.choose(entry.notebook)
+    if subject is plan.subjects[0] or len(set(entry.notebook.values())) > 1:
+        path = plan.folder / entry.notebook[subject.lang]
         yield from slides_of(path, entry, subject, plan.theme)
 
 
@@ -199,14 +200,14 @@ def _about(entry: Entry, subject: Subject, name: str) -> tuple[str, ...]:
         raise InputError(f"{entry.place}: the commentary has nothing about {name!r}") from error
 
 
-def _filled(text: tuple[str, str], subject: Subject) -> str:
+def _filled(text: Text, subject: Subject) -> str:
     """Text with its numbers; as it stands where one of them is not known.
 
     Raises:
         MissingError: a number of the catalogue's own text is not in the recording.
     """
     told = subject.told(text)
-    return subject.choose(text) if told is None else told
+    return text.get(subject.lang, "") if told is None else told
 
 
 def _plain(text: str) -> str:
@@ -220,7 +221,7 @@ def _parts(plan: Plan, entry: Entry, subject: Subject) -> tuple[tuple[Part, ...]
     shown: list[Part] = []
     said: list[str] = []
     step = ""
-    if entry.figure or any(entry.picture):
+    if entry.figure or any(entry.picture.values()):
         shown.append(_pictures(plan, entry, subject, BESIDE if points else FIGURE))
         said.append(shown[-1].alt if isinstance(shown[-1], Pictures) and entry.figure else "")
     if entry.interactive:
@@ -241,16 +242,16 @@ def _pictures(plan: Plan, entry: Entry, subject: Subject, size: tuple[float, flo
     from tracer.views.slides import illustrations as pictures
 
     caption = subject.told(entry.caption) or ""
-    if any(entry.picture):
-        file = plan.folder / subject.choose(entry.picture)
+    if any(entry.picture.values()):
+        file = plan.folder / entry.picture[subject.lang]
         figure = pictures.from_file(file, theme=plan.theme, size=size, place=entry.place)
         return Pictures(
-            (figure,), subject.choose(entry.alt) or _filled(entry.title, subject), caption
+            (figure,), entry.alt.get(subject.lang) or _filled(entry.title, subject), caption
         )
     found = pictures.drawn(
         subject, entry.figure, theme=plan.theme, size=size, zoom=entry.zoom, options=entry.options
     )
-    return replace(found, caption=caption, alt=subject.choose(entry.alt) or found.alt)
+    return replace(found, caption=caption, alt=entry.alt.get(subject.lang) or found.alt)
 
 
 def _interactive(
@@ -265,4 +266,4 @@ def _table(entry: Entry, subject: Subject) -> Cells:
     if not isinstance(entry.table, Grid):
         return table(subject, entry.table)
     rows = tuple(tuple(_filled(cell, subject) for cell in row) for row in entry.table.rows)
-    return Cells(tuple(map(subject.choose, entry.table.head)), rows)
+    return Cells(tuple(text[subject.lang] for text in entry.table.head), rows)

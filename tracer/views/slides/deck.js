@@ -91,11 +91,11 @@
     const slides = Reveal.getSlides();
     const section = Reveal.getCurrentSlide();
     const place = slides.indexOf(section);
-    const zh = section.lang.startsWith("zh");
+    const say = JSON.parse(document.querySelector(".slides").dataset.speaker)[section.lang];
     const head = make(
       "header", "", make("b", "clock"), make("b", "elapsed"), make("span", "", `${place + 1} / ${slides.length}`),
-      button(zh ? "上一步" : "Back", () => Reveal.prev()), button(zh ? "下一步" : "Next", () => Reveal.next()),
-      button(zh ? "重新计时" : "Restart the clock", () => { began = Date.now(); tick(); }),
+      button(say.back, () => Reveal.prev()), button(say.next, () => Reveal.next()),
+      button(say.restart, () => { began = Date.now(); tick(); }),
     );
     const said = make("div", "said");
     const notes = section.querySelector("aside.notes");

@@ -12,6 +12,8 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tracer.languages import languages
+
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
@@ -188,6 +190,10 @@ class Slide:
     step: str = ""
 
 
+BOTH = "both"
+"""The language of a deck in every one: each slide comes in one and then in the next."""
+
+
 @dataclass(frozen=True)
 class Deck:
     """A talk.
@@ -195,7 +201,7 @@ class Deck:
     Attributes:
         title: of the whole.
         slides: in order.
-        lang: ``"en"``, ``"zh"``, or ``"both"`` where each slide comes in one and then the other.
+        lang: the language, or `BOTH`.
         theme: ``"light"`` or ``"dark"``.
         page: the page (`tracer page`) that `Slide.step` points into, relative to the deck; or None.
         credits: licences and sources named on the last slide and in the file's properties.
@@ -209,6 +215,11 @@ class Deck:
     page: Path | None = None
     credits: tuple[str, ...] = field(default=())
     left_out: tuple[str, ...] = field(default=())
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages of its slides."""
+        return languages() if self.lang == BOTH else (self.lang,)
 
 
 def stilled(deck: Deck) -> Deck:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from tracer.languages import Texts
+
+texts = Texts("slides")
+
 WIDTH, HEIGHT = 13.333, 7.5
 """Of a slide, in inches: 16:9."""
 
@@ -17,22 +21,13 @@ BESIDE = (8.0, 5.35)
 TITLE, TEXT, CAPTION, TABLE, CODE = 32, 22, 18, 17, 15
 """Sizes of text in points; nothing but tables and code is smaller than 18."""
 
-STAGES = {
-    "overview": ("Overview", "总览"),
-    "build": ("Construction", "构建"),
-    "transform": ("Transform", "变换"),
-    "backbone": ("Backbone", "主干网络"),
-    "fpn": ("Feature pyramid", "特征金字塔"),
-    "rpn": ("RPN", "RPN"),
-    "roi_heads": ("RoI heads", "RoI heads"),
-    "postprocess": ("Post-processing", "后处理"),
-    "losses": ("Training", "训练"),
-    "activations": ("Activations", "激活"),
-    "questions": ("Questions", "常见问题"),
-}
-"""The parts of a talk, in order: title in English and Chinese."""
+STAGES = (
+    "overview", "build", "transform", "backbone", "fpn", "rpn", "roi_heads", "postprocess",
+    "losses", "activations", "questions",
+)  # fmt: skip
+"""The parts of a talk, in order."""
 
 
 def stage_title(stage: str, lang: str) -> str:
     """Return what a part is called."""
-    return STAGES[stage][lang == "zh"]
+    return texts(f"stage.{stage}", lang)

@@ -187,7 +187,7 @@ def _beside(subject: Subject, call: Call | None, number: int, note: Note | None)
     shown = _left_by(subject.trace, ran[0], lines) if ran else []
     if not shown:
         return (_first_sentence(note.text),) if note else ()
-    rounds = subject.say(f"round 1 of {len(ran)}", f"共 {len(ran)} 轮，这是第 1 轮")
+    rounds = subject.say("first_round", rounds=len(ran))
     return (*shown[:MOST_BESIDE], *([rounds] if len(ran) > 1 else []))
 
 

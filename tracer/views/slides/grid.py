@@ -7,6 +7,7 @@ from itertools import accumulate
 
 from tracer.foreign import clean
 from tracer.views.slides.deck import Cells
+from tracer.views.slides.design import texts
 from tracer.views.slides.measure import Style, breaks, lead, roomy
 from tracer.views.slides.placing import PAD, SLACK, SMALLEST, Box, Paragraph, Text, set_text
 
@@ -102,8 +103,7 @@ def _beheaded(table: Tabled, box: Box, lang: str) -> Tabled:
     ends = list(accumulate(table.heights))
     count = max(2, sum(end <= box.height - foot for end in ends))
     left_out = len(table.rows) - count
-    words = f"…… 还有 {left_out} 行" if lang == "zh" else f"… {left_out} more rows"
-    words = words.removesuffix("s") if left_out == 1 and lang != "zh" else words
+    words = texts("more_row" if left_out == 1 else "more_rows", lang, count=left_out)
     inner = Box(box.left, box.top, table.box.width, ends[count - 1])
     beneath = Box(box.left, inner.bottom + 6, box.width, foot - 6)
     return replace(

@@ -6,14 +6,17 @@ but the pictures that it holds.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 from tracer.files import put
+from tracer.languages import about, languages
 from tracer.views.kit.html_text import content_policy
 from tracer.views.slides import reveal
 from tracer.views.slides.deck import Deck
-from tracer.views.slides.markup import LANGUAGES, escaped, sections, static, style
+from tracer.views.slides.design import texts
+from tracer.views.slides.markup import escaped, sections, static, style
 
 
 def write_html(deck: Deck, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -32,14 +35,20 @@ def document(deck: Deck) -> str:
     sheet = "\n".join(sheets)
     licence = "\n".join(map(escaped, reveal.file("LICENSE").splitlines()))
     parts = {
-        "lang": LANGUAGES[deck.lang],
+        "lang": about("html", deck.languages[0]),
         "theme": deck.theme,
         "policy": content_policy(sheet, library, script, images="data:"),
         "title": escaped(deck.title),
         "style": sheet,
+        "speaker": escaped(json.dumps(_speaker(), ensure_ascii=False)),
         "slides": "\n".join(sections(deck, reveal.version())),
         "licence": licence,
         "reveal": library,
         "script": script,
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], static("deck.html"))
+
+
+def _speaker() -> dict[str, dict[str, str]]:
+    """The words of the speaker's window, by the language of the slide that is shown."""
+    return {about("html", lang): texts.table("speaker", lang) for lang in languages()}

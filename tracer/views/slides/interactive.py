@@ -68,15 +68,15 @@ def anchors(subject: Subject) -> Interactive:
     rank = _rank_within(level)
     names = [each.name for each in subject.parts.pyramid.levels]
     middle, ranks = len(names) // 2, _ranks(rank)
-    every = subject.say("all", "全部")
+    every = subject.say("all")
     of_level = Slider(
-        subject.say("level", "层"), (*map(float, range(len(names))), -1.0), (*names, every),
+        subject.say("level"), (*map(float, range(len(names))), -1.0), (*names, every),
         middle, "is", level.astype(float),
     )  # fmt: skip
-    best = _best(subject.say("best of the level", "该层得分最高的"), ranks, 20, rank)
+    best = _best(subject.say("best_of_level"), ranks, 20, rank)
     return _over_picture(
         subject, subject.parts.anchors.xyxy[chosen], level, _levels(names), (of_level, best),
-        _counted(subject, "anchors", "个锚框", len(subject.parts.anchors)),
+        subject.say("count.anchors", total=len(subject.parts.anchors), shown="{shown}"),
     )  # fmt: skip
 
 
@@ -87,11 +87,11 @@ def proposals(subject: Subject) -> Interactive:
     rank = np.arange(1, len(order) + 1)
     ranks = _ranks(rank)
     names = [each.name for each in subject.parts.pyramid.levels]
-    score = _score(subject.say("objectness from", "前景得分不低于"), found.scores[order], 0.0, 0.5)
-    best = _best(subject.say("at most the best", "只取前几名"), ranks, 20, rank)
+    score = _score(subject.say("objectness_from"), found.scores[order], 0.0, 0.5)
+    best = _best(subject.say("at_most"), ranks, 20, rank)
     return _over_picture(
         subject, found.boxes.xyxy[order], found.level[order], _levels(names), (score, best),
-        _counted(subject, "proposals", "个候选框", len(order)),
+        subject.say("count.proposals", total=len(order), shown="{shown}"),
     )  # fmt: skip
 
 
@@ -101,16 +101,16 @@ def detections(subject: Subject) -> Interactive:
     labels, group = np.unique(found.labels, return_inverse=True)
     known = subject.trace.classes
     called = [clean(class_name(known, int(label), subject.lang)) for label in labels]
-    score = _score(subject.say("score from", "得分不低于"), found.scores, 0.05, 0.5)
+    score = _score(subject.say("score_from"), found.scores, 0.05, 0.5)
     of_class = Slider(
-        subject.say("class", "类别"), (-1.0, *map(float, range(len(labels)))),
-        (subject.say("all", "全部"), *called), 0, "is", group.astype(float),
+        subject.say("class"), (-1.0, *map(float, range(len(labels)))),
+        (subject.say("all"), *called), 0, "is", group.astype(float),
     )  # fmt: skip
     names = (f"{called[g]} {s:.2f}" for g, s in zip(group, found.scores, strict=True))
     made = _over_picture(
         subject, found.resized.xyxy, group,
         [(name, class_colour(int(n))) for name, n in zip(called, labels, strict=True)],
-        (score, of_class), _counted(subject, "detections", "个检测结果", len(found)),
+        (score, of_class), subject.say("count.detections", total=len(found), shown="{shown}"),
     )  # fmt: skip
     return replace(made, names=tuple(names))
 
@@ -156,10 +156,6 @@ def _score(label: str, scores: np.ndarray, least: float, start: float) -> Slider
     return Slider(label, values, texts, values.index(start), "min", own)
 
 
-def _counted(subject: Subject, en: str, zh: str, total: int) -> str:
-    return subject.say(f"{{shown}} of {count(total)} {en}", f"{{shown}} / {count(total)} {zh}")
-
-
 def _over_picture(
     subject: Subject,
     boxes: np.ndarray,
@@ -182,11 +178,10 @@ def _still(part: Interactive, subject: Subject, theme: str, size: tuple[float, f
     drawn = draw_still(
         subject.parts, part=part, lang=subject.lang, theme=theme, image=subject.image, size="slide"
     )
-    between, end = subject.say("; ", "；"), subject.say(".", "。")
-    set_to = between.join(f"{s.label} {s.texts[s.start]}" for s in part.sliders)
+    set_to = (f"{s.label} {s.texts[s.start]}" for s in part.sliders)
     there = part.count.replace("{shown}", count(int(part.shown().sum())))
-    said = f"{there}{between}{set_to}{end}"
-    more = subject.say(" Try it in the HTML deck.", "HTML 幻灯片里可以拖动。")
+    said = subject.say("set_to", settings=subject.say("between").join((there, *set_to)))
+    more = subject.say("try_it")
     return Pictures((sized(drawn, size),), said, said + more)
 
 

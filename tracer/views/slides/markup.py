@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tracer.foreign import clean
+from tracer.languages import about
 from tracer.views.kit.palette import css, stage_colour, written_on
 from tracer.views.slides import syntax
 from tracer.views.slides.deck import (
@@ -30,7 +31,7 @@ from tracer.views.slides.deck import (
     Slide,
     Slider,
 )
-from tracer.views.slides.design import FIGURE, STAGES, stage_title
+from tracer.views.slides.design import FIGURE, STAGES, stage_title, texts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,12 +50,6 @@ CODE_ROOM = (826, 470)
 
 LETTER, GUTTER, LEADING = 0.605, 4.8, 1.42
 """Width of a letter, of the line numbers, and height of a line, over the size of the text."""
-
-LANGUAGES = {"en": "en", "zh": "zh-Hans", "both": "en"}
-_WORDS = {
-    "step": ("In the page, at this step", "在网页里打开这一步"),
-    "shown_with": ("Shown with reveal.js {}, MIT licence", "放映使用 reveal.js {}（MIT 许可）"),
-}
 
 
 @cache
@@ -102,13 +97,13 @@ def _slide(deck: Deck, slide: Slide, name: str, reveal: str) -> str:
     stage = slide.stage if slide.stage in STAGES else "overview"
     kinds = " ".join(type(part).__name__.lower() for part in slide.parts)
     body = "".join(_part(part) for part in slide.parts)
-    licence = _say("shown_with", slide).format(reveal)
+    licence = texts("shown_with", slide.lang, version=reveal)
     foot = f'<footer><span class="stage">{escaped(stage_title(stage, slide.lang))}</span>'
     foot += _link(deck, slide)
     foot += f'<span class="licence">{escaped(licence)}</span></footer>' if reveal else "</footer>"
     return (
         f'<section id="{name}" class="{slide.layout} stage-{stage}" '
-        f'lang="{LANGUAGES[slide.lang]}" data-parts="{kinds}">'
+        f'lang="{about("html", slide.lang)}" data-parts="{kinds}">'
         f"<h2>{escaped(slide.title)}</h2>"
         f'<div class="body">{body}</div>{foot}'
         f'<aside class="notes">{"".join(f"<p>{escaped(n)}</p>" for n in slide.notes)}</aside>'
@@ -116,18 +111,13 @@ def _slide(deck: Deck, slide: Slide, name: str, reveal: str) -> str:
     )
 
 
-def _say(name: str, slide: Slide) -> str:
-    return _WORDS[name][slide.lang == "zh"]
-
-
 def _link(deck: Deck, slide: Slide) -> str:
     if deck.page is None or not slide.step:
         return ""
     page = deck.page.as_uri() if deck.page.is_absolute() else quote(deck.page.as_posix())
     target = escaped(page + slide.step)
-    return (
-        f'<a class="step" href="{target}" target="_blank" rel="noopener">{_say("step", slide)}</a>'
-    )
+    text = texts("in_page", slide.lang)
+    return f'<a class="step" href="{target}" target="_blank" rel="noopener">{text}</a>'
 
 
 # --- parts ----------------------------------------------------------------------------------------

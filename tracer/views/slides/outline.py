@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tracer.errors import InputError, MissingError, near
+from tracer.languages import languages
 from tracer.views.slides.design import STAGES
 
 if sys.version_info >= (3, 11):
@@ -23,8 +24,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-Text = tuple[str, str]
-"""English and Chinese."""
+Text = Mapping[str, str]
+"""By language; empty for none."""
 
 NEEDS = ("pass", "rcnn", "two-stage", "resnet", "fpn", "training", "eval", "targets")
 
@@ -74,7 +75,7 @@ class Entry:
     """
 
     key: str
-    title: Text = ("", "")
+    title: Text = field(default_factory=dict)
     stage: str = ""
     layout: str = "content"
     points: tuple[Text, ...] = ()
@@ -83,9 +84,9 @@ class Entry:
     options: Mapping[str, Any] = field(default_factory=dict)
     zoom: float = 1.0
     interactive: str = ""
-    picture: Text = ("", "")
-    alt: Text = ("", "")
-    caption: Text = ("", "")
+    picture: Text = field(default_factory=dict)
+    alt: Text = field(default_factory=dict)
+    caption: Text = field(default_factory=dict)
     table: str | Grid = ""
     code: str = ""
     at: tuple[str, ...] = ()
@@ -94,7 +95,7 @@ class Entry:
     link: str = ""
     needs: tuple[str, ...] = ()
     extra: bool = False
-    notebook: Text = ("", "")
+    notebook: Text = field(default_factory=dict)
     place: str = ""
 
 
@@ -109,7 +110,7 @@ class Outline:
     """
 
     entries: tuple[Entry, ...]
-    title: Text = ("", "")
+    title: Text = field(default_factory=dict)
     folder: Path = Path()
 
 
@@ -122,10 +123,11 @@ class _Wrong(Exception):
 
 def _text(value: Any) -> Text:
     if isinstance(value, str):
-        return value, value
-    if isinstance(value, dict) and value and set(value) <= {"en", "zh"}:
+        return dict.fromkeys(languages(), value)
+    if isinstance(value, dict) and value and set(value) <= set(languages()):
         found = {lang: _string(text) for lang, text in value.items()}
-        return found.get("en", found.get("zh", "")), found.get("zh", found.get("en", ""))
+        usual = found.get("en", next(iter(found.values())))
+        return {lang: found.get(lang, usual) for lang in languages()}
     raise _Wrong('a text, or one for each language: {en = "…", zh = "…"}')
 
 
@@ -296,7 +298,7 @@ class _Reader:
             )
         title = self._checked(self.tables, "title", _text, functools.partial(_has, "title"))
         entries = tuple(self._entry(number) for number in range(len(slides)))
-        return Outline(entries, title or ("", ""), folder)
+        return Outline(entries, title or {}, folder)
 
     def _entry(self, number: int) -> Entry:
         table = self.tables["slide"][number]

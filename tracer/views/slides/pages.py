@@ -24,6 +24,7 @@ from tracer.views.slides.deck import (
     Slide,
     stilled,
 )
+from tracer.views.slides.design import texts
 from tracer.views.slides.grid import Tabled, tabled
 from tracer.views.slides.listing import Listing, listings
 from tracer.views.slides.measure import Style, shortened
@@ -132,7 +133,11 @@ def _pages(slide: Slide, deck: Deck) -> list[Page]:
     ]
     count = max(map(len, views), default=1)
     address = _address(deck, slide)
-    link = set_text((_link_text(slide.lang),), LINK, (SMALLEST,), slide.lang) if address else None
+    link = (
+        set_text((texts("in_page", slide.lang),), LINK, (SMALLEST,), slide.lang)
+        if address
+        else None
+    )
     return [
         Page(
             slide,
@@ -214,10 +219,6 @@ def _title(slide: Slide, step: str) -> Text:
     full = int(box.height // placed.lead) - 1
     short = shortened(text, placed.size, box.width * SLACK * full, style)
     return set_text((short + step,), box, sizes[-1:], slide.lang, bold=True)
-
-
-def _link_text(lang: str) -> str:
-    return "在网页里打开这一步" if lang == "zh" else "In the page, at this step"
 
 
 def _address(deck: Deck, slide: Slide) -> str:

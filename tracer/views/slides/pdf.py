@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tracer.errors import MissingError
 from tracer.files import put
 from tracer.foreign import clean
+from tracer.languages import about
 from tracer.views.kit.palette import THEMES, Theme, stage_colour
 from tracer.views.slides import pages, placing
 from tracer.views.slides.deck import Deck
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 DPI = 150
 """Of the pictures within figures; all else in them is drawn by lines."""
-
-_LANGUAGES = {"en": "en-US", "zh": "zh-CN", "both": "en-US"}
 
 
 def write_pdf(
@@ -115,7 +114,7 @@ class _Paper:
 
     def _describe(self, deck: Deck) -> None:
         self._pdf.set_title(clean(deck.title))
-        self._pdf.set_lang(_LANGUAGES.get(deck.lang, deck.lang))
+        self._pdf.set_lang(about("tag", deck.languages[0]))
         self._pdf.set_author("rcnn-tracer")
         self._pdf.set_creator("rcnn-tracer")
         self._pdf.set_subject(clean("; ".join(deck.credits)))

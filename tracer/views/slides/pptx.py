@@ -13,6 +13,7 @@ from typing import Any
 
 from tracer.files import put
 from tracer.foreign import clean
+from tracer.languages import about
 from tracer.views.kit.palette import THEMES, stage_colour
 from tracer.views.slides import pages, placing, template
 from tracer.views.slides import pptx_animation as builds
@@ -34,7 +35,6 @@ LARGE = 300_000
 
 _PLAIN_TABLE = "{2D5ABB26-0587-4C30-8999-92F81FD0307C}"  # "No Style, No Grid"
 _DECORATIVE = "{C183D7F6-B498-43B3-948B-1728B52AA6E4}"
-_LANGUAGES = {"en": "en-US", "zh": "zh-CN", "both": "en-US, zh-CN"}
 
 
 def write_pptx(deck: Deck, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -353,7 +353,7 @@ def _describe(made: Any, deck: Deck) -> None:
     it = made.core_properties
     it.title = clean(deck.title)[:255]
     it.author = it.last_modified_by = "rcnn-tracer"
-    it.language = _LANGUAGES.get(deck.lang, deck.lang)
+    it.language = ", ".join(about("tag", lang) for lang in deck.languages)
     it.comments = clean("; ".join(deck.credits))[:255]
     it.subject, it.keywords = "Faster R-CNN", "Faster R-CNN, torchvision"
     it.created = it.modified = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)

@@ -10,8 +10,9 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from tracer.languages import about
 from tracer.views.slides.deck import Code, Deck, Part, Pictures, Slide, stilled
-from tracer.views.slides.markup import LANGUAGES, escaped, sections, style
+from tracer.views.slides.markup import escaped, sections, style
 from tracer.views.slides.measure import has_chinese
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def printable(deck: Deck) -> str:
         r'(?<= src=")data:image/webp;base64,[^"]*', lambda _: next(sources), _sections(flat)
     )
     return (
-        f'<!doctype html><html lang="{LANGUAGES[deck.lang]}" data-theme="{deck.theme}">'
+        f'<!doctype html><html lang="{about("html", deck.languages[0])}" data-theme="{deck.theme}">'
         f'<meta charset="utf-8"><title>{escaped(deck.title)}</title>'
         f"<style>{faces(slides)}{style(deck.theme)}{STYLE}</style>"
         f'<body class="reveal"><div class="slides">{slides}</div></body></html>'

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import urlencode
 
 from tracer.errors import MissingError
-from tracer.rcnn import facts, texts
+from tracer.rcnn import facts
+from tracer.rcnn import texts as told_texts
 from tracer.rcnn.anatomy import Anatomy, anatomy, fitting
 from tracer.rcnn.narration import commentary, questions
 from tracer.record import Trace
 from tracer.record.query import find_call
 from tracer.views.kit.numbers import count
+from tracer.views.slides.design import texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +24,7 @@ class Subject:
 
     Attributes:
         trace: the recording.
-        lang: ``"en"`` or ``"zh"``.
+        lang: the language.
         title: of the deck, in that language.
         image: which one of the batch is shown.
     """
@@ -32,13 +34,13 @@ class Subject:
     title: str = ""
     image: int = 0
 
-    def say(self, en: str, zh: str) -> str:
-        """Return the text in the language."""
-        return zh if self.lang == "zh" else en
+    def say(self, key: str, /, **values: object) -> str:
+        """Return one of the slides' texts in the language, its ``{names}`` filled in."""
+        return texts(key, self.lang, **values)
 
-    def choose(self, text: tuple[str, str]) -> str:
-        """Return the text in the language."""
-        return self.say(*text)
+    def heads(self, table: str) -> list[str]:
+        """Return the headings of a table's columns."""
+        return self.say(f"head.{table}").split(" | ")
 
     @cached_property
     def parts(self) -> Anatomy:
@@ -59,12 +61,12 @@ class Subject:
 
     # --- sentences ---
 
-    def told(self, text: tuple[str, str]) -> str | None:
+    def told(self, text: Mapping[str, str]) -> str | None:
         """Return a text with the recording's numbers in it; None where one of them is missing.
 
         What is in braces and no number's name stays as it is.
         """
-        chosen = self.choose(text)
+        chosen = text.get(self.lang, "")
         names = set(facts.PLACEHOLDER.findall(chosen)) - set(facts.FACTS)
         as_it_is = {name: f"{{{name}}}" for name in names}
         return facts.fill(chosen, facts.Here(self.trace, lang=self.lang), as_it_is | self._more)
@@ -86,7 +88,7 @@ class Subject:
             KeyError: it says nothing of that name.
         """
         where, _, key = name.partition(".")
-        entry = texts.entries()[where, key]
+        entry = told_texts.entries()[where, key]
         if where == "question":
             asked = {q.key: q for q in questions(self.lang, self.trace)}[key]
             return (*asked.text, *asked.here)
@@ -167,7 +169,7 @@ def _environment(name: str) -> Callable[[Subject], str]:
 
 def _mode(subject: Subject) -> str:
     mode = subject.trace.environment["mode"]
-    return subject.say(mode, {"train": "训练", "eval": "评估"}.get(mode, mode))
+    return subject.say(f"mode.{mode}") if f"mode.{mode}" in texts else mode
 
 
 def credits_of(trace: Trace) -> tuple[str, ...]:

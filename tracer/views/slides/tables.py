@@ -53,7 +53,7 @@ def in_and_out(subject: Subject) -> Cells:
     found = list(run.result.leaves()) if run.result is not None else []
     rows = [_tensor_row(subject.trace, name, value) for name, value in given[:3]]
     rows += [_tensor_row(subject.trace, _python(n), v) for n, v in found if v.tensor is not None]
-    head = subject.say("name, shape, dtype, from, to", "名称, 形状, 类型, 最小, 最大").split(", ")
+    head = subject.heads("tensors")
     return _cells(head, rows, (3, 4))
 
 
@@ -85,7 +85,7 @@ def parts_of_model(subject: Subject) -> Cells:
         raise MissingError("the recording holds no modules: there is nothing to count")
     rows = [_module_row(module) for module in _main_parts(modules[""], subject.trace)]
     rows.append(_module_row(modules[""]))
-    head = subject.say("part, class, parameters, trainable", "部分, 类, 参数量, 可训练").split(", ")
+    head = subject.heads("model")
     return _cells(head, rows, (2, 3))
 
 
@@ -115,7 +115,7 @@ def work(subject: Subject) -> Cells:
     if not total:
         raise MissingError("no multiply-adds were counted in this recording: record with ops")
     rows = [_work_row(subject, stage, total) for stage in trace.stages]
-    head = subject.say("stage, multiply-adds, share", "阶段, 乘加次数, 占比").split(", ")
+    head = subject.heads("work")
     return _cells(head, rows, (1, 2))
 
 
@@ -134,9 +134,7 @@ def resnet(subject: Subject) -> Cells:
     maps = [m for m in _board(subject).stages if m.name.startswith("C")]
     if not maps or not subject.parts.backbone.resnet:
         raise MissingError(f"the backbone of {subject.trace.subject} is no ResNet")
-    head = subject.say(
-        "map, module, blocks, C×H×W, stride, parameters", "特征图, 模块, 块数, C×H×W, 步幅, 参数量"
-    ).split(", ")
+    head = subject.heads("maps")
     return _cells(head, [_resnet_row(subject, m) for m in maps], (2, 4, 5))
 
 
@@ -179,11 +177,8 @@ def anchors(subject: Subject) -> Cells:
             found.levels, found.base, found.steps, found.counts, strict=True
         )
     ]
-    total = (subject.say("all", "合计"), "", "", "", "", count(len(found)))
-    head = subject.say(
-        "level, cells, step (px), per cell, √area (px), anchors",
-        "层, 单元, 间隔（px）, 每单元, √面积（px）, 锚框数",
-    ).split(", ")
+    total = (subject.say("in_all"), "", "", "", "", count(len(found)))
+    head = subject.heads("anchors")
     return _cells(head, [*rows, total], range(2, 6))
 
 
@@ -208,7 +203,7 @@ def detections(subject: Subject) -> Cells:
         )
         for label, score, box in zip(found.labels, found.scores, boxes, strict=True)
     ]
-    head = subject.say("class, score, x1, y1, x2, y2", "类别, 得分, x1, y1, x2, y2").split(", ")
+    head = subject.heads("detections")
     return _cells(head, rows[:8], range(1, 6))
 
 

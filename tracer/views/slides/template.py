@@ -12,6 +12,7 @@ from typing import Any
 
 from tracer.views.slides import listing, pages, placing
 from tracer.views.slides.deck import Cells, Code, Deck, Part, Pictures, Points
+from tracer.views.slides.design import texts
 from tracer.views.slides.placing import INSET, SMALLEST, Box
 
 LATIN, CHINESE, MONO = "Arial", "Microsoft YaHei", "Consolas"
@@ -38,10 +39,7 @@ USUAL: tuple[Key, ...] = (
 )
 """Layouts that every deck has, for the slides that a teacher adds."""
 
-_NAMES = {
-    "en": ("Opening", "Points", "Figure", "Table", "Code", " and ", "Title only", "Click to edit"),
-    "zh": ("标题页", "要点", "图", "表", "代码", "与", "仅标题", "单击以编辑"),
-}
+_NAMES = ("opening", "points", "figure", "table", "code", "and", "title_only", "edit")
 SPACES = (
     'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main" '
     'xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main" '
@@ -70,7 +68,7 @@ def presentation(deck: Deck, keys: Iterable[Key]) -> tuple[Any, dict[Key, Any]]:
     made.slide_width = Emu(emu(placing.WIDTH))
     made.slide_height = Emu(emu(placing.HEIGHT))
     _drop_leftovers(made)
-    words = _NAMES["zh" if deck.lang == "zh" else "en"]
+    words = tuple(texts(f"layout.{name}", deck.languages[0]) for name in _NAMES)
     _set_theme(made.slide_master, deck.theme)
     _set_master(made.slide_master, deck, words)
     wanted = list(dict.fromkeys((*USUAL, *keys)))
