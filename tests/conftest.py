@@ -23,7 +23,13 @@ hypothesis.settings.load_profile("ours")
 
 # Files that take longest, in the order in which they are begun: none of them is left for the end,
 # where the other worker would wait for it. All others follow by name.
-LONGEST = ("test_notebooks", "test_notebooks_browser", "test_anatomy", "test_capture_rcnn")
+LONGEST = (
+    "test_notebooks",
+    "test_figures",
+    "test_notebooks_browser",
+    "test_anatomy",
+    "test_capture_rcnn",
+)
 
 # Who uses one of these, directly or through another fixture, is slow; a file that needs as much
 # without them says so by `pytestmark = pytest.mark.slow`.

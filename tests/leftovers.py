@@ -10,11 +10,14 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
+import recordings
 
 MUCH = 100e6  # bytes
+HERE = Path(__file__).parent
 
 _process = psutil.Process()
 _kept = 0  # bytes held after the last search
@@ -27,9 +30,17 @@ def pytest_collection_finish():
 
 @pytest.fixture(scope="module", autouse=True)
 def forgetful(request):
-    """At the end of a file, forget what its own helpers and those that it imports remember."""
+    """At the end of a file, forget what it and all helpers remember."""
     yield
-    for thing in vars(request.module).values():
+    for module in [*sys.modules.values()]:
+        file = getattr(module, "__file__", None)
+        if file and Path(file).parent == HERE:
+            _clear(module)
+    recordings.forget()
+
+
+def _clear(module):
+    for thing in vars(module).values():
         if hasattr(thing, "cache_clear") and not thing.__module__.startswith("tracer"):
             thing.cache_clear()
 
@@ -38,6 +49,8 @@ def pytest_runtest_logfinish():
     """After a test and the end of its fixtures."""
     global _kept
     if _process.memory_info().rss - _kept > MUCH:
+        if recorder := sys.modules.get("tracer.capture.recorder"):
+            recorder._last = None  # what `tracer.last_trace` would tell of
         gc.collect()
         if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
             libc.malloc_trim(0)

@@ -62,3 +62,8 @@ def shared(name: str, make: Callable[[], Recording]) -> Recording:
                 make().save(path)
         _recordings[name] = load(path)
     return _recordings[name]
+
+
+def forget() -> None:
+    """Let go of the recordings; whoever asks again reads them from their files."""
+    _recordings.clear()

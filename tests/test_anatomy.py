@@ -328,7 +328,7 @@ def test_a_score_threshold_removes_the_weakest():
 def test_settings_are_the_models():
     case, found = parts()
     rpn, ours = case.model.rpn, found.rpn
-    assert (ours.pre_nms_top_n, ours.post_nms_top_n) == (1000, 1000)
+    assert (ours.pre_nms_top_n, ours.post_nms_top_n) == (1000, 200)
     assert (ours.nms_threshold, ours.score_threshold, ours.smallest) == (0.7, 0.0, 1e-3)
     assert ours.weights == rpn.box_coder.weights
     assert ours.limit == rpn.box_coder.bbox_xform_clip

@@ -19,11 +19,13 @@ from anatomy_passes import KEEP, boxes_of_targets, model, pictures, recorded
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from recordings import shared
 from torchvision.models.resnet import BasicBlock, Bottleneck, resnet18, resnet50
 
 import tracer
 from tracer.errors import InputError, MissingError
 from tracer.rcnn.anatomy import Anatomy, anatomy
+from tracer.recording import Recording
 from tracer.views.figures import FIGURES, STAGES, in_stage
 from tracer.views.figures.backbone import basic_block_cost, bottleneck_cost, receptive_fields
 from tracer.views.figures.sheet import columns, wrap
@@ -42,13 +44,13 @@ def parts(kind: str) -> Anatomy:
         return anatomy(recorded(targets=True).trace)
     if kind == "train":
         return anatomy(recorded(train=True).trace)
-    return anatomy(_odd(kind))
-
-
-def _odd(kind: str):
-    images, targets = pictures(), boxes_of_targets()
     if kind == "one level":
-        return recorded("one level", keep=(*KEEP, "backbone")).trace
+        return anatomy(recorded("one level", keep=(*KEEP, "backbone")).trace)
+    return anatomy(shared(f"odd-{kind}", lambda: _odd(kind)))
+
+
+def _odd(kind: str) -> Recording:
+    images, targets = pictures(), boxes_of_targets()
     if kind == "no target at all":
         none = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
         return _record(model("fasterrcnn_resnet50_fpn", True), images[:1], [none])
@@ -56,14 +58,12 @@ def _odd(kind: str):
         targets[0] = {"boxes": torch.zeros(0, 4), "labels": torch.zeros(0, dtype=torch.int64)}
         return _record(model("fasterrcnn_resnet50_fpn", True), images, targets)
     net = model("fasterrcnn_resnet50_fpn", False)
-    if kind == "one image":
-        return _record(net, images[:1], targets[:1])
     if kind == "many images":
         return _record(net, [*images, images[0]], [*targets, targets[0]])
-    if kind == "border":
+    if kind == "one image, targets at its border":
         targets[0]["boxes"] = torch.tensor([[0.0, 0, 120, 80], [0, 40, 1, 80]])
         targets[0]["labels"] = torch.tensor([1, 2])
-        return _record(net, images, targets)
+        return _record(net, images[:1], targets[:1])
     if kind == "NaN map":
         return _with_nan(net, images, targets)
     threshold = {"no proposals": net.rpn, "no detections": net.roi_heads}[kind]
@@ -200,8 +200,7 @@ def has_content(made: Figure) -> bool:
 ODD = (
     "no proposals",
     "no detections",
-    "one image",
-    "border",
+    "one image, targets at its border",
     "NaN map",
     "one level",
 )
@@ -522,7 +521,10 @@ def test_costs_of_blocks_are_those_of_built_blocks(width):
 
 @pytest.mark.parametrize(("build", "bottleneck"), [(resnet18, False), (resnet50, True)])
 def test_receptive_fields_are_what_gradients_reach(build, bottleneck):
-    """With positive weights every path counts, so the gradient is nonzero just where it can be."""
+    """With positive weights every path counts, so the gradient is nonzero just where it can be.
+
+    Across, on a strip: up and down the layers are the same.
+    """
     net = build(weights=None).double().eval()
     net.maxpool = torch.nn.AvgPool2d(3, 2, 1)
     with torch.no_grad():
@@ -530,12 +532,12 @@ def test_receptive_fields_are_what_gradients_reach(build, bottleneck):
             parameter.fill_(0.05)
     depths = tuple(len(net.get_submodule(f"layer{i}")) for i in (1, 2, 3, 4))
     expected = receptive_fields(depths, bottleneck)
-    x = torch.ones(1, 3, 352, 352, dtype=torch.float64, requires_grad=True)
+    x = torch.ones(1, 3, 32, 352, dtype=torch.float64, requires_grad=True)
     out = net.relu(net.bn1(net.conv1(x)))
     for i in range(4):
         name, field, stride = expected[i]
         middle = out.shape[-1] // 2
-        (gradient,) = torch.autograd.grad(out[0, 0, middle, middle], x, retain_graph=True)
+        (gradient,) = torch.autograd.grad(out[0, 0, 0, middle], x, retain_graph=True)
         reached = (gradient[0, 0] > 0).any(0).nonzero()
         assert int(reached[-1] - reached[0]) + 1 == field, name
         assert 352 // out.shape[-1] == stride

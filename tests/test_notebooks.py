@@ -60,7 +60,8 @@ def code_of(notebook):
 def executed(cells, folder):
     """The cells after a run in one kernel, in a folder."""
     notebook = new_notebook(cells=cells)
-    options = {"timeout": 600, "kernel_name": "python3"}
+    # nothing is left to be done in the kernel, which else takes 3 seconds to go
+    options = {"timeout": 600, "kernel_name": "python3", "shutdown_kernel": "immediate"}
     NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, **options).execute()
     return notebook.cells
 
