@@ -19,8 +19,8 @@ from torchvision.models.detection.rpn import AnchorGenerator
 from torchvision.ops import MultiScaleRoIAlign
 
 import tracer
-from tracer.capture.keep import PRESETS
 from tracer.rcnn import models
+from tracer.rcnn.domain import PRESETS
 from tracer.record import Trace
 
 KEEP = ("anatomy", "roi_heads.box_roi_pool")

@@ -22,6 +22,7 @@ from tracer.errors import InputError, MissingError
 from tracer.rcnn.anatomy import ORIGINAL, RESIZED, Anatomy, Boxes, anatomy, lay_grid
 from tracer.rcnn.anatomy.geometry import decode, encode, iou
 from tracer.rcnn.anatomy.training import match
+from tracer.rcnn.domain import PRESETS
 from tracer.record import Trace
 from tracer.views.figures import FIGURES
 from tracer.views.page.drawings import scenes
@@ -391,7 +392,7 @@ def kept_bytes(
         ("clip_boxes_to_image", "args", (boxes, classes, 4)),
         *(("clip_boxes_to_image", "args", (n, min(1000, 3 * h * w), 4)) for h, w in cells),
     ]
-    rule = KeepRule("anatomy")
+    rule = KeepRule("anatomy", PRESETS)
     wanted = (
         (rule.wants(path, "module", role, 0.0), torch.empty(shape, device="meta"))
         for path, role, shape in rows

@@ -420,7 +420,7 @@ def test_without_ipywidgets_the_still_and_what_to_install(kept, name, monkeypatc
 def test_what_was_not_kept_says_how_to_keep_it(recorded, rcnn, two_images):
     import torch
 
-    from tracer.capture.keep import PRESETS
+    from tracer.rcnn.domain import PRESETS
 
     without_maps = [p for p in PRESETS["anatomy"] if not re.search(r"head<|pool<|_blocks", p)]
     with pytest.raises(MissingError, match='keep="anatomy"'):

@@ -81,14 +81,14 @@ def debug(
     from torch import nn
 
     from tracer.capture import Recorder
-    from tracer.capture.inputs import check_inputs
+    from tracer.capture.domains import domain_of
 
     session = _Session(_reader(commands, stdin, stdout), _writer(stdout), lang)
     session.echo = commands is not None
     options: dict[str, Any] = {"keep": keep, "packages": packages, "on_step": session.on_step}
     run: Callable[..., Any] = target
     if isinstance(target, nn.Module):
-        check_inputs(target, inputs, keywords)
+        domain_of(target).check_inputs(target, inputs, keywords)
         recorder = Recorder(target, grain="line", **options)
     elif callable(target):
         recorder = Recorder(builder=target, grain=("module", "function", "line"), **options)
@@ -157,7 +157,7 @@ class _Session:
         self.recorder = recorder
         self.present = Present(recorder)
         self.watcher = Watcher(self.present)
-        models = recorder.models
+        models = recorder.subject.models
         types = {p: type(m).__name__ for model in models for p, m in model.named_modules()}
         self.known = Known(recorder, types)
         for number, line in enumerate(break_at, 1):
@@ -241,7 +241,7 @@ class _Session:
         if not stepper.at_end:
             raise InputError("Python sees the present only, and this is the past; last goes back")
         wanted = {call.id for call in stepper.stack[stepper.selected :]}
-        for opened in reversed(self.recorder.stack()):
+        for opened in reversed(self.recorder.tree.stack()):
             if opened.id in wanted and opened.frame is not None:
                 return opened.frame
         raise InputError("no function of the traced code is running here; s goes into one")

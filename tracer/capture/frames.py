@@ -14,14 +14,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
 from tracer.capture.modules import built_at
-
-if TYPE_CHECKING:
-    from tracer.capture.recorder import Open, Recorder
+from tracer.capture.open_call import Open
+from tracer.capture.watched import Watched
 
 _MODULE_INIT = nn.Module.__init__.__code__
 MONITORING = sys.version_info >= (3, 12)
@@ -29,57 +28,57 @@ MONITORING = sys.version_info >= (3, 12)
 
 
 @contextmanager
-def watch(recorder: Recorder) -> Iterator[None]:
+def watch(tree: Watched) -> Iterator[None]:
     """Report frames to the recorder, as its grains ask for; leave the interpreter as it was."""
-    if "function" not in recorder.grains:
+    if "function" not in tree.grains:
         yield
         return
-    frames = _Frames(recorder)
+    frames = _Frames(tree)
     if MONITORING:
         with _monitored(frames):
             yield
         return
     if sys.gettrace() is not None:
-        recorder.note(
+        tree.note(
             "another trace function (a debugger or coverage) is active: functions and lines "
             "were not recorded, only modules and ops"
         )
         yield
         return
-    recorder.trace_function = _SetTrace(frames).on_call
-    sys.settrace(recorder.trace_function)
+    tree.at_work.trace_function = _SetTrace(frames).on_call
+    sys.settrace(tree.at_work.trace_function)
     try:
         yield
     finally:
         sys.settrace(None)
-        recorder.trace_function = None
+        tree.at_work.trace_function = None
 
 
 class _Frames:
     """What to do when a traced frame starts, reaches a line, raises, or ends."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self.recorder = recorder
-        self.lines = "line" in recorder.grains
+    def __init__(self, tree: Watched) -> None:
+        self.tree = tree
+        self.lines = "line" in tree.grains
         self.opens: dict[FrameType, Open] = {}
-        self.building = recorder.builder is not None
+        self.building = tree.building
 
     def wants(self, code: CodeType) -> bool:
         """Whether frames of this code are recorded."""
-        sources = self.recorder.sources
+        sources = self.tree.sources
         if self.building and code is _MODULE_INIT:
             return True
         return sources.traces(code) and sources.is_own_call(code)
 
     def start(self, frame: FrameType) -> bool:
         """A traced frame starts; return whether its further events matter."""
-        recorder = self.recorder
-        if recorder.busy():
+        tree = self.tree
+        if tree.at_work.busy():
             return False
         if frame.f_code is _MODULE_INIT:
             self._remember_birth(frame)
             return False
-        with recorder.at_work():
+        with tree.at_work:
             opened = self._own_frame(frame) or self._new_call(frame)
             if opened is None:
                 return False
@@ -94,32 +93,32 @@ class _Frames:
             return
         before = opened.line.line if opened.line is not None else 0
         code = frame.f_code
-        reached = self.recorder.sources.statement(code, number).reached(code, before)
+        reached = self.tree.sources.statement(code, number).reached(code, before)
         if reached is not None:
-            with self.recorder.at_work():
-                self.recorder.line(opened, frame, reached)
+            with self.tree.at_work:
+                self.tree.line(opened, frame, reached)
 
     def raised(self, frame: FrameType, error: BaseException) -> None:
         """The running line raised, or an exception passes through it."""
         opened = self.opens.get(frame)
         if opened is not None:
-            self.recorder.raised(opened, error)
+            self.tree.raised(opened, error)
 
     def end(self, frame: FrameType, result: Any, error: BaseException | None) -> None:
         """The frame returns or is unwound."""
         opened = self.opens.pop(frame, None)
         if opened is None:
             return
-        recorder = self.recorder
-        with recorder.at_work():
+        tree = self.tree
+        with tree.at_work:
             if self.lines:
-                recorder.leave(opened, frame)
-            if opened.kind == "function" and opened.owner is not recorder.builder:
-                recorder.end(opened, _built(frame) if result is None else result, error)
+                tree.leave(opened, frame)
+            if opened.owner is frame.f_code:
+                tree.end(opened, _built(frame) if result is None else result, error)
 
     def _own_frame(self, frame: FrameType) -> Open | None:
         """The module call (or builder call) whose body this frame is."""
-        stack = self.recorder.stack()
+        stack = self.tree.stack()
         if not stack or stack[-1].frame is not None:
             return None
         top = stack[-1]
@@ -136,18 +135,18 @@ class _Frames:
         return None
 
     def _new_call(self, frame: FrameType) -> Open | None:
-        recorder = self.recorder
-        if not recorder.stack():
+        tree = self.tree
+        if not tree.stack():
             return None
         code = frame.f_code
-        return recorder.begin(
+        return tree.begin(
             "function",
-            recorder.sources.qualified_name(frame),
+            tree.sources.qualified_name(frame),
             str(frame.f_globals.get("__name__", "")),
             _arguments(frame),
             owner=code,
-            source=recorder.sources.place(code.co_filename, code.co_firstlineno),
-            called_from=recorder.sources.calling(frame.f_back),
+            source=tree.sources.place(code.co_filename, code.co_firstlineno),
+            called_from=tree.sources.calling(frame.f_back),
         )
 
     def _remember_birth(self, frame: FrameType) -> None:
@@ -156,7 +155,7 @@ class _Frames:
         outer = frame.f_back
         while outer is not None and outer.f_locals.get("self") is module:
             outer = outer.f_back  # the module's own __init__ chain
-        while outer is not None and not self.recorder.sources.traces(outer.f_code):
+        while outer is not None and not self.tree.sources.traces(outer.f_code):
             outer = outer.f_back
         if outer is not None and isinstance(module, nn.Module):
             built_at[module] = (outer.f_code.co_filename, outer.f_lineno)
@@ -253,7 +252,7 @@ def _monitored(frames: _Frames) -> Iterator[None]:
     monitoring = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
     tool = next((i for i in (3, 4, 2, 0, 1, 5) if monitoring.get_tool(i) is None), None)
     if tool is None:
-        frames.recorder.note(
+        frames.tree.note(
             "all tool ids of sys.monitoring are taken: functions and lines were not recorded, "
             "only modules and ops"
         )

@@ -6,24 +6,20 @@ them: when it has accumulated into a parameter's ``.grad``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from torch import nn
 
 from tracer.capture.summaries import Reading, read, settle
 from tracer.record import ParameterRecord
 
-if TYPE_CHECKING:
-    from tracer.capture.recorder import Recorder
 
-
-def install(recorder: Recorder, model: nn.Module, stack: ExitStack) -> None:
-    """Watch the trainable parameters of `model`, until the stack is closed."""
+def install(found: dict[str, Reading], model: nn.Module, stack: ExitStack) -> None:
+    """Read the gradients of `model`'s trainable parameters into `found`, until `stack` closes."""
     for name, parameter in model.named_parameters():
         if parameter.requires_grad and parameter.is_leaf:
-            reader = _reader(recorder.gradients, name)
+            reader = _reader(found, name)
             stack.callback(parameter.register_post_accumulate_grad_hook(reader).remove)
 
 
@@ -35,15 +31,17 @@ def _reader(found: dict[str, Reading], name: str) -> Callable[[nn.Parameter], No
     return accumulated
 
 
-def describe(recorder: Recorder) -> tuple[ParameterRecord, ...]:
-    """Every parameter of the recorded models, with its gradient if a backward pass left one."""
-    settle(recorder.gradients.values())
+def describe(
+    models: Iterable[nn.Module], gradients: Mapping[str, Reading]
+) -> tuple[ParameterRecord, ...]:
+    """Every parameter of the models, with its gradient if a backward pass left one."""
+    settle(gradients.values())
     found = []
-    for model in recorder.recorded_models():
+    for model in models:
         for name, parameter in model.named_parameters():
             if isinstance(parameter, nn.parameter.UninitializedParameter):
                 continue
-            reading = recorder.gradients.get(name)
+            reading = gradients.get(name)
             found.append(
                 ParameterRecord(
                     name,

@@ -7,23 +7,22 @@ import inspect
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
+from tracer.capture.open_call import Open
+from tracer.capture.watched import Watched
 from tracer.record import Source
 
-if TYPE_CHECKING:
-    from tracer.capture.recorder import Open, Recorder
 
-
-def install(recorder: Recorder, model: nn.Module, stack: ExitStack) -> None:
+def install(tree: Watched, model: nn.Module, stack: ExitStack) -> None:
     """Hook every module of `model`, until the stack is closed.
 
     The hooks run after the user's own, so that arguments and results are the ones that count.
     """
     for module in model.modules():
-        watch = _ModuleWatch(recorder, module)
+        watch = _ModuleWatch(tree, module)
         before = module.register_forward_pre_hook(watch.before, with_kwargs=True)
         stack.callback(before.remove)
         after = module.register_forward_hook(watch.after, with_kwargs=True, always_call=True)
@@ -33,56 +32,56 @@ def install(recorder: Recorder, model: nn.Module, stack: ExitStack) -> None:
 class _ModuleWatch:
     """The two hooks of one module, and the calls of it that are under way."""
 
-    def __init__(self, recorder: Recorder, module: nn.Module) -> None:
-        self.recorder = recorder
-        self.path = recorder.paths[id(module)]
-        self.skipped = "module" not in recorder.grains and self.path != ""
-        self.source = _forward_place(recorder, module)
+    def __init__(self, tree: Watched, module: nn.Module) -> None:
+        self.tree = tree
+        self.path = tree.path(module)
+        self.skipped = "module" not in tree.grains and self.path != ""
+        self.source = _forward_place(tree, module)
 
     def before(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Open the call, while its arguments are what the module gets."""
-        recorder = self.recorder
-        if self.skipped or recorder.busy():
+        tree = self.tree
+        if self.skipped or tree.at_work.busy():
             return
-        with recorder.at_work():
-            recorder.begin(
+        with tree.at_work:
+            tree.begin(
                 "module",
                 self.path,
                 type(module).__name__,
                 name_arguments(type(module).forward, args, kwargs, skip_first=True),
                 owner=module,
                 source=self.source,
-                called_from=recorder.sources.calling(sys._getframe(1)),
+                called_from=tree.sources.calling(sys._getframe(1)),
             )
 
     def after(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
     ) -> None:
         """Close the call; torch also calls this when forward raised."""
-        recorder = self.recorder
-        if self.skipped or recorder.busy():
+        tree = self.tree
+        if self.skipped or tree.at_work.busy():
             return
-        with recorder.at_work():
-            opened = _opened(recorder, module)
+        with tree.at_work:
+            opened = _opened(tree, module)
             if opened is None:
                 return
             error = sys.exc_info()[1]
-            recorder.end(opened, result, None if error is opened.before else error)
+            tree.end(opened, result, None if error is opened.before else error)
 
 
-def _opened(recorder: Recorder, module: nn.Module) -> Open | None:
+def _opened(tree: Watched, module: nn.Module) -> Open | None:
     """The innermost call of this module that is under way in this thread."""
-    for opened in reversed(recorder.stack()):
+    for opened in reversed(tree.stack()):
         if opened.owner is module:
             return opened
     return None
 
 
-def _forward_place(recorder: Recorder, module: nn.Module) -> Source | None:
+def _forward_place(tree: Watched, module: nn.Module) -> Source | None:
     code = getattr(inspect.unwrap(type(module).forward), "__code__", None)
-    if code is None or not recorder.sources.traces(code):
+    if code is None or not tree.sources.traces(code):
         return None
-    return recorder.sources.place(code.co_filename, code.co_firstlineno)
+    return tree.sources.place(code.co_filename, code.co_firstlineno)
 
 
 @functools.lru_cache(maxsize=4096)

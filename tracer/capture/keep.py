@@ -37,54 +37,6 @@ ROLES = ("args", "within", "result")
 _LIMIT = re.compile(r"<(\d+(?:\.\d+)?)(kB|MB|GB)$")
 _UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
 
-# What the anatomy of the detectors is read from. The limits leave out, of an image of 800 pixels,
-# the finest level of the pyramid and its lateral, which alone are larger than all else together; of
-# smaller images and of coarser backbones every map stays. One image of up to 800 × 1333 pixels
-# takes at most 60 MB, with its original and the record itself: to that end C5's lateral and the map
-# before a ReLU stay up to 800 × 1248 only.
-PRESETS: dict[str, tuple[str, ...]] = {
-    "anatomy": (
-        # the picture as it was given and as a batch, and boxes between its two sizes
-        "args:transform<4MB",
-        "args:*.transform<4MB",
-        "transform",
-        "*.transform",
-        "resize_boxes",
-        "args:resize_boxes",
-        # a map before a ReLU, laterals, and what the heads and RoIAlign take
-        "*body.layer4.1.bn1<2MB",
-        "*fpn.inner_blocks.[0-2]*<2MB",
-        "*fpn.inner_blocks.3*<1MB",
-        "args:head<24MB",
-        "args:*.head<24MB",
-        "args:*.box_roi_pool<24MB",
-        # anchors, scores and deltas, and each step of the filter
-        "within:AnchorGenerator.set_cell_anchors",
-        "*rpn.head.cls_logits",
-        "*rpn.head.bbox_pred",
-        "RegionProposalNetwork._get_top_n_idx",
-        "RegionProposalNetwork.filter_proposals",
-        "args:clip_boxes_to_image",
-        "remove_small_boxes",
-        "batched_nms",
-        # levels, the two layers of the head, scores and detections
-        "LevelMapper.__call__",
-        "*.box_head.fc6<24MB",
-        "*.box_head<24MB",
-        "*roi_heads.box_predictor",
-        "softmax",
-        "*.postprocess_detections",
-        "maskrcnn_inference",
-        "keypointrcnn_inference",
-        # training: targets, samples, losses
-        "args:RoIHeads.assign_targets_to_proposals",
-        "RoIHeads.select_training_samples",
-        "BalancedPositiveNegativeSampler.__call__",
-        "args:smooth_l1_loss",
-        "args:binary_cross_entropy_with_logits",
-    ),
-}
-
 
 class KeepRule:
     """Decides, for a call and a role, whether its tensors are kept whole.
@@ -98,13 +50,17 @@ class KeepRule:
     A predicate is called as ``keep(path, kind, role)`` with kind
     ``"module"``, ``"function"`` or ``"op"`` and role ``"args"``, ``"result"`` or ``"locals"``.
 
+    Args:
+        keep: a pattern or several, names of presets among them; True; or a predicate.
+        presets: names that stand for several patterns.
+
     Raises:
         InputError: a prefix or a limit that is not known, or another type.
     """
 
-    def __init__(self, keep: Keep) -> None:
+    def __init__(self, keep: Keep, presets: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self.predicate = keep if callable(keep) else None
-        self.patterns = () if callable(keep) else _patterns(keep)
+        self.patterns = () if callable(keep) else _patterns(keep, presets or {})
         self._by_role: dict[str, list[tuple[str, float]]] = {role: [] for role in ROLES}
         for pattern in self.patterns:
             whole, limit = _without_limit(pattern)
@@ -167,7 +123,9 @@ def below(tensor: torch.Tensor, limit: float) -> bool:
     return limit > 0 and (limit == math.inf or tensor.numel() * tensor.element_size() < limit)
 
 
-def _patterns(keep: bool | str | Iterable[str] | None) -> tuple[str, ...]:
+def _patterns(
+    keep: bool | str | Iterable[str] | None, presets: Mapping[str, tuple[str, ...]]
+) -> tuple[str, ...]:
     if keep is None or keep is False:
         return ()
     if keep is True:
@@ -189,7 +147,7 @@ def _patterns(keep: bool | str | Iterable[str] | None) -> tuple[str, ...]:
                 f"keep pattern {pattern!r} has the unknown prefix {prefix + ':'!r}"
                 f"{near(prefix + ':', known)} (known: {', '.join(known)})"
             )
-        found += PRESETS.get(pattern, (pattern,))
+        found += presets.get(pattern, (pattern,))
     return tuple(dict.fromkeys(found))
 
 

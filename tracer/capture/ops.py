@@ -11,7 +11,7 @@ import functools
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode, _get_current_function_mode
@@ -19,9 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatc
 
 from tracer.capture.hooks import name_arguments
 from tracer.capture.macs import counter
-
-if TYPE_CHECKING:
-    from tracer.capture.recorder import Recorder
+from tracer.capture.watched import Watched
 
 # Questions about a tensor, not computations on it.
 _QUESTIONS = frozenset(
@@ -67,13 +65,13 @@ _QUESTIONS = frozenset(
 
 
 @contextmanager
-def watch(recorder: Recorder) -> Iterator[None]:
+def watch(tree: Watched) -> Iterator[None]:
     """Switch on the two modes that belong to the recorder's grains."""
-    with _on(_Kernels(recorder), _get_current_dispatch_mode):
-        if "op" not in recorder.grains:
+    with _on(_Kernels(tree), _get_current_dispatch_mode):
+        if "op" not in tree.grains:
             yield
             return
-        with _on(_Ops(recorder), _get_current_function_mode):
+        with _on(_Ops(tree), _get_current_function_mode):
             yield
 
 
@@ -96,9 +94,9 @@ def _on(mode: _Kernels | _Ops, innermost: Callable[[], Any]) -> Iterator[None]:
 class _Ops(TorchFunctionMode):
     """Records each tensor function as a call without children."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, tree: Watched) -> None:
         super().__init__()
-        self.recorder = recorder
+        self.tree = tree
         self.over = False
 
     def __torch_function__(
@@ -111,21 +109,21 @@ class _Ops(TorchFunctionMode):
         """Run `func`, and record it if it makes or writes a tensor."""
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "") or str(func)
-        if self.over or name in _QUESTIONS or not self.recorder.stack():
+        if self.over or name in _QUESTIONS or not self.tree.stack():
             return func(*args, **kwargs)
-        paused = self.recorder.pause_frames()  # an op is a leaf
+        paused = self.tree.at_work.pause_frames()  # an op is a leaf
         try:
             return self._record(func, name, args, kwargs)
         finally:
-            self.recorder.resume_frames(paused)
+            self.tree.at_work.resume_frames(paused)
 
     def _record(
         self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        recorder = self.recorder
-        with recorder.at_work():
-            place = recorder.sources.calling(sys._getframe(2))
-            opened = recorder.begin(
+        tree = self.tree
+        with tree.at_work:
+            place = tree.sources.calling(sys._getframe(2))
+            opened = tree.begin(
                 "op", name, _namespace(func), name_arguments(func, args, kwargs), called_from=place
             )
         if opened is None:
@@ -133,20 +131,20 @@ class _Ops(TorchFunctionMode):
         try:
             result = func(*args, **kwargs)
         except BaseException as error:
-            with recorder.at_work():
-                recorder.end(opened, None, error)
+            with tree.at_work:
+                tree.end(opened, None, error)
             raise
-        with recorder.at_work():
-            recorder.end(opened, result)
+        with tree.at_work:
+            tree.end(opened, result)
         return result
 
 
 class _Kernels(TorchDispatchMode):
     """Reports in-place writes and multiply-adds; changes nothing."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, tree: Watched) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.recorder = recorder
+        self.tree = tree
         self.over = False
 
     @classmethod
@@ -166,15 +164,13 @@ class _Kernels(TorchDispatchMode):
         if self.over:
             return func(*args, **kwargs)
         result = func(*args, **kwargs)
-        recorder = self.recorder
+        tree = self.tree
         writes = _writes(func)
         if writes:
-            writer = recorder.current()
-            for tensor in _written(writes, args, kwargs):
-                recorder.states.wrote(tensor, writer)
+            tree.wrote(_written(writes, args, kwargs))
         counted = counter(func)
-        if counted is not None and recorder.current() is not None:
-            recorder.add_macs(*counted(args, kwargs, result))
+        if counted is not None and tree.stack():
+            tree.counted(*counted(args, kwargs, result))
         return result
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from torch import nn
 
-from tracer.capture.inputs import check_inputs
+from tracer.capture.calls import Progress
+from tracer.capture.domains import domain_of
 from tracer.capture.keep import Keep
-from tracer.capture.recorder import BUDGET, OnStep, Progress, Recorder
+from tracer.capture.recorder import BUDGET, OnStep, Recorder
 from tracer.errors import InputError
 from tracer.recording import Recording
 
@@ -74,7 +75,7 @@ def trace(
         "on_step": on_step,
     }
     if isinstance(target, nn.Module):
-        check_inputs(target, inputs, keywords)
+        domain_of(target).check_inputs(target, inputs, keywords)
         with Recorder(target, grain="op" if grain is None else grain, **options) as recorder:
             target(*inputs, **keywords)
         return recorder.trace

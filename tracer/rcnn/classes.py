@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tracer.errors import InputError
-
 _SHAPES = {"circle": "圆形", "rectangle": "矩形", "triangle": "三角形", "star": "五角星"}
 _COCO = {
     **{"person": "人", "bicycle": "自行车", "car": "汽车", "motorcycle": "摩托车"},
@@ -61,41 +59,6 @@ def class_name(names: Sequence[str], label: int, lang: str = "en") -> str:
     if 0 <= label < len(names):
         return names_in(names, lang)[label]
     return f"类别 {label}" if lang == "zh" else f"class {label}"
-
-
-def checked(names: Any, model: Any = None) -> tuple[str, ...]:
-    """Return class names that a user gave, by label.
-
-    Args:
-        names: a list of strings, background first; None and an empty one stand for unknown.
-        model: the detector that they belong to, if there is one.
-
-    Raises:
-        InputError: something else was given, or more or fewer than the model tells apart.
-    """
-    if names is None:
-        return ()
-    if not isinstance(names, list | tuple):
-        raise InputError(f"classes= takes a list of names by label; found {names!r:.80}")
-    for name in names:
-        if not isinstance(name, str):
-            raise InputError(f"a class's name is a string; found {name!r:.80}")
-    count, given = classes_of(model), len(names)
-    if given and count not in (None, given):
-        hint = "; label 0 is the background: put its name first" if given + 1 == count else ""
-        raise InputError(f"classes= has {given} names, the model {count} classes{hint}")
-    return tuple(names)
-
-
-def names_of(model: Any) -> tuple[str, ...]:
-    """Return the names in a model's own attribute ``classes``; none if they are not its classes'.
-
-    A detector that got another predictor after its names were set tells apart another number.
-    """
-    try:
-        return checked(getattr(model, "classes", None), model)
-    except InputError:
-        return ()
 
 
 def classes_of(model: Any) -> int | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Collection, Mapping, Sequence
 
-from tracer.record import Module, Stage
+from tracer.record import Module
 
 # The first pattern that matches a call's path decides; calls beneath it follow, unless a pattern
 # of their own matches. A "function:" pattern looks at the qualified name of a function.
@@ -63,45 +61,12 @@ _CONSTRUCTION = (
 )
 
 
-class _Named(Protocol):
-    """What of a call decides its stage."""
-
-    kind: str
-    path: str
-    parent: int | None
-
-
-def assign_stages(
-    calls: Sequence[_Named], modules: Mapping[str, Module], kind: str
-) -> tuple[tuple[Stage, ...], list[str]]:
-    """Find the stage of every call.
+def detector_at(modules: Collection[str]) -> str | None:
+    """The dotted prefix of the part that is a torchvision detector; ``""`` for the root itself.
 
     Args:
-        calls: in order of their start; a call's number is its index.
-        modules: of the traced model, by path.
-        kind: ``"pass"`` or ``"construction"``.
-
-    Returns:
-        The stages in order of their first call, and each call's stage (``""`` for none).
+        modules: the paths of a model's modules.
     """
-    patterns = _patterns(modules, kind)
-    names: list[str] = []
-    outermost: dict[str, list[int]] = {}
-    cache: dict[tuple[str, str], str] = {}
-    for number, call in enumerate(calls):
-        above = names[call.parent] if call.parent is not None else ""
-        key = (call.kind, call.path)
-        if key not in cache:
-            cache[key] = _match(call, patterns)
-        name = cache[key] or above
-        names.append(name)
-        if name and name != above:
-            outermost.setdefault(name, []).append(number)
-    return tuple(Stage(name, tuple(ids)) for name, ids in outermost.items()), names
-
-
-def detector_at(modules: Mapping[str, Module]) -> str | None:
-    """The dotted prefix of the part that is a torchvision detector; ``""`` for the root itself."""
     for path in modules:
         where = path.removesuffix("transform")
         if path == f"{where}transform" and f"{where}backbone" in modules:
@@ -109,25 +74,18 @@ def detector_at(modules: Mapping[str, Module]) -> str | None:
     return None
 
 
-def _patterns(modules: Mapping[str, Module], kind: str) -> Sequence[tuple[str, str]]:
+def patterns(modules: Mapping[str, Module], kind: str) -> Sequence[tuple[str, str]] | None:
+    """Return what names the stages of a detector (`Domain.stage_patterns`); None where none is.
+
+    Args:
+        modules: of the traced model, by path.
+        kind: ``"pass"`` or ``"construction"``.
+    """
     if kind == "construction":
         return _CONSTRUCTION
     where = detector_at(modules)
-    if where is not None:
-        has_resnet = f"{where}backbone.body.layer1" in modules
-        patterns = _PASS if has_resnet else (*_PASS, ("backbone", "body"))
-        return [(p if p[0] == "*" or ":" in p else where + p, name) for p, name in patterns]
-    root = modules.get("")
-    return [(path, name) for name, path in root.children] if root is not None else []
-
-
-def _match(call: _Named, patterns: Sequence[tuple[str, str]]) -> str:
-    if call.kind == "op":
-        return ""
-    for pattern, name in patterns:
-        path = pattern.removeprefix("function:")
-        if ("function:" in pattern) != (call.kind == "function"):
-            continue
-        if fnmatch.fnmatchcase(call.path, path):
-            return name
-    return ""
+    if where is None:
+        return None
+    has_resnet = f"{where}backbone.body.layer1" in modules
+    known = _PASS if has_resnet else (*_PASS, ("backbone", "body"))
+    return [(p if p[0] == "*" or ":" in p else where + p, name) for p, name in known]

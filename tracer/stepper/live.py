@@ -16,7 +16,6 @@ from types import FrameType, SimpleNamespace
 from typing import Any
 
 from tracer.errors import MissingError, TracerError, near
-from tracer.rcnn.stages import assign_stages
 from tracer.record import Module, TensorState, Trace, Value
 from tracer.record.statements import inner_lines
 from tracer.stepper.breakpoints import Breakpoint, Location, find_file, is_side, ticks_of
@@ -121,13 +120,8 @@ class Known:
         return location
 
     def _require_stage(self, name: str) -> None:
-        """Refuse a stage that no module of the model begins, nor a function of a detector."""
-        tops = tuple((path, path) for path in self._modules if path and "." not in path)
-        modules = {p: Module(p, t, children=() if p else tops) for p, t in self._modules.items()}
-        calls = [SimpleNamespace(kind="module", path=p, parent=None) for p in modules]
-        stages, _ = assign_stages(calls, modules, "pass")
-        known = [stage.name for stage in stages]
-        known += ["postprocess", "losses"] if "rpn" in known else []
+        """Refuse a stage that no module of the model begins, nor a function."""
+        known = self._recorder.subject.possible_stages()
         if name not in known:
             raise MissingError(f"no stage {name!r} in this model; it has {', '.join(known)}")
 
@@ -205,11 +199,10 @@ class Present:
         self.trace: Any = _Unfinished(recorder)
         self._recorder = recorder
         self._rounds: Counter[tuple[int, int]] = Counter()
-        self._modules: Mapping[str, Module] | None = None
 
     def position(self, tick: int, frame: FrameType | None) -> Position:
         """Return the position that the recorder has just come to."""
-        stack = self._recorder.stack()
+        stack = self._recorder.tree.stack()
         call = next((c for c in reversed(stack) if frame is None or c.frame is frame), stack[-1])
         if frame is not None:
             self._rounds[call.id, call.line.line] += 1
@@ -218,7 +211,7 @@ class Present:
 
     def stack(self) -> list[Any]:
         """Return the calls under way, the outermost first."""
-        found: list[Any] = self._recorder.stack()
+        found: list[Any] = self._recorder.tree.stack()
         return found
 
     def iteration(self, line: Any) -> int:
@@ -227,15 +220,12 @@ class Present:
 
     def stage(self, call: Any) -> str:
         """Return the stage of a call that is under way."""
-        chain = [c for c in self._recorder.stack() if c.start <= call.start]
+        chain = [c for c in self._recorder.tree.stack() if c.start <= call.start]
         named = [
             SimpleNamespace(kind=c.kind, path=c.path, parent=i - 1 if i else None)
             for i, c in enumerate(chain)
         ]
-        if self._modules is None:
-            self._modules = self._recorder.described_modules()
-        kind = "pass" if self._recorder.builder is None else "construction"
-        return assign_stages(named, self._modules, kind)[1][-1]
+        return str(self._recorder.subject.stages(named)[1][-1])
 
     # --- what a scope asks ---
 
@@ -273,7 +263,7 @@ class Present:
 
     def _lines_of(self, call: Any) -> Iterable[Any]:
         """Yield the lines of a call so far, the latest first."""
-        for line in reversed(self._recorder.lines):
+        for line in reversed(self._recorder.tree.lines):
             if line.tick < call.start:
                 return
             if line.call == call.id:
@@ -292,12 +282,12 @@ class _Unfinished:
     @property
     def calls(self) -> Any:
         """The calls so far; they have the names of `Call`."""
-        return self._recorder.opens
+        return self._recorder.tree.opens
 
     @property
     def modules(self) -> Mapping[str, Module]:
         """The modules of the model."""
-        found: Mapping[str, Module] = self._recorder.described_modules()
+        found: Mapping[str, Module] = self._recorder.subject.modules()
         return found
 
     def data(self, state: int) -> Any:

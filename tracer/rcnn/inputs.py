@@ -14,12 +14,14 @@ _EXPECTED = "a list of images, each a float tensor [3, H, W] with values 0–1"
 
 
 def check_inputs(model: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
-    """Refuse inputs that a torchvision detector cannot take; leave other models alone.
+    """Refuse inputs that a detector of torchvision cannot take; leave every other model alone.
+
+    A model with another `forward`, its own or its transform's, may take whatever it likes.
 
     Raises:
         InputError: says what the model expects and what was found.
     """
-    if not _is_detector(model):
+    if not _is_checked(model):
         return
     images = inputs[0] if inputs else keywords.get("images")
     name = type(model).__name__
@@ -35,10 +37,21 @@ def check_inputs(model: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[st
         )
 
 
-def _is_detector(model: nn.Module) -> bool:
-    """Whether the model takes a list of images as torchvision's detectors do."""
+def _is_checked(model: nn.Module) -> bool:
+    """Whether the inputs reach torchvision's own code as they are given."""
     transform = getattr(model, "transform", None)
-    return type(transform).__name__ == "GeneralizedRCNNTransform"
+    return (
+        type(transform).__name__ == "GeneralizedRCNNTransform"
+        and all(_is_torchvisions(module) for module in (model, transform))
+        and not model._forward_pre_hooks  # which might make of them what it takes
+    )
+
+
+def _is_torchvisions(module: Any) -> bool:
+    """Whether the `forward` that runs is one of torchvision's detection models."""
+    forward = vars(module).get("forward", type(module).forward)
+    home = getattr(forward, "__globals__", {}).get("__name__", "")
+    return str(home).startswith("torchvision.models.detection.")
 
 
 def _check_images(name: str, images: Any) -> None:

@@ -1,0 +1,68 @@
+"""When the recorder itself runs: nothing of that is recorded."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+import torch
+
+from tracer.capture import process
+
+
+class AtWork:
+    """A ``with`` block, to be entered again and again, also within itself.
+
+    In it the recorder's own code and its callbacks run: one thread at a time, unseen by hooks,
+    modes and frames, and undisturbed by signals.
+
+    Attributes:
+        trace_function: the recorder's own, while it is set.
+    """
+
+    def __init__(self) -> None:
+        self.trace_function: Any = None
+        self._lock = threading.RLock()
+        self._worker: int | None = None  # the thread in which the recorder is at work
+        self._before: list[tuple[Any, int | None, Any]] = []  # of each block that is open
+
+    @process.undisturbed
+    def __enter__(self) -> None:
+        """Begin."""
+        self._lock.acquire()
+        guard = torch._C.DisableTorchFunction()
+        self._before.append((self.pause_frames(), self._worker, guard))
+        self._worker = threading.get_ident()
+        guard.__enter__()
+
+    @process.undisturbed
+    def __exit__(self, *error: Any) -> None:
+        """End; signals that came meanwhile are handled now."""
+        paused, self._worker, guard = self._before.pop()
+        guard.__exit__(*error)
+        self.resume_frames(paused)
+        self._lock.release()
+        if process.held_signals.waiting:
+            process.held_signals.deliver()
+
+    def busy(self) -> bool:
+        """Whether this thread is in such a block."""
+        return self._worker == threading.get_ident()
+
+    def pause_frames(self) -> Any:
+        """Take this thread's trace function away, if it is the recorder's; return it.
+
+        The interpreter calls it for every call of Python code, the recorder's own and torch's
+        included: where nothing of that is recorded, it only costs.
+        """
+        function = sys.gettrace()
+        if function is None or function is not self.trace_function:
+            return None
+        sys.settrace(None)
+        return function
+
+    def resume_frames(self, function: Any) -> None:
+        """Put back what `pause_frames` took."""
+        if function is not None:
+            sys.settrace(function)
