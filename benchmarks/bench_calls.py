@@ -1,7 +1,8 @@
 """What a recorded call costs, in µs, where the arithmetic is small: a detector at 64 pixels.
 
-What is measured is the processor's time of one thread, which other programs hardly change. Every variant runs in turn within one process, round by round, after one round that is not counted.
-A variant's cost is its time above that of the same round's plain pass, installing and finishing
+What is measured is the processor's time of one thread, which other programs hardly change. Every
+variant runs in turn within one process, round by round, after one round that is not counted. A
+variant's cost is its time above that of the same round's plain pass, installing and finishing
 included, over the number of calls; the median over the rounds is printed. The first row is a pair
 of hooks on each module that do nothing: what no recorder in Python can stay below.
 
