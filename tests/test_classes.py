@@ -13,7 +13,7 @@ from torchvision.models import get_model_weights
 import tracer
 from tracer.errors import InputError
 from tracer.rcnn import models
-from tracer.rcnn.classes import CHINESE, class_name, classes_of, names_in
+from tracer.rcnn.classes import class_name, classes_of, names_in, texts
 from tracer.rcnn.demo import CLASSES, CLASSES_ZH
 from tracer.record.store import save
 
@@ -133,7 +133,7 @@ def test_the_demo_and_coco_have_chinese_names():
     assert all(not name.isascii() for name in chinese if name != "N/A")
     assert len({*chinese}) == len({*coco})
     assert names_in(people, "zh") == ("背景", "人")
-    assert set(CHINESE) == {*coco, *people, *CLASSES}
+    assert set(texts.table("names", "zh")) == {*coco, *people, *CLASSES}
 
 
 def test_a_list_is_translated_whole_or_not_at_all():

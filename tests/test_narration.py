@@ -18,6 +18,7 @@ import stories
 import tracer
 from tracer import cli
 from tracer.errors import InputError, MissingError
+from tracer.languages import languages
 from tracer.rcnn import facts, narration, texts
 from tracer.rcnn.narration import commentary, explain, function_of
 from tracer.record import Trace
@@ -205,7 +206,7 @@ def test_every_placeholder_is_a_known_name():
 
 def test_only_sentences_about_this_run_have_placeholders():
     for entry in texts.entries().values():
-        for lang in texts.LANGUAGES:
+        for lang in languages():
             told = [entry.title(lang), *entry.text(lang), *(line[lang] for line in entry.lines)]
             assert not facts.PLACEHOLDER.search(" ".join(told)), entry.key
 
@@ -220,7 +221,7 @@ def test_every_citation_has_its_paper_and_every_paper_is_cited():
     for entry in texts.entries().values():
         for text in entry.table.get("papers", ()):
             cited.add(text.partition(" ")[0])
-            for lang in texts.LANGUAGES:
+            for lang in languages():
                 assert "arXiv:" in texts.citation(text, lang)
     assert cited == set(texts._files()["papers.toml"])
 
@@ -420,7 +421,7 @@ def test_functions_are_at_home_in_the_stage_that_they_run_in(runs):
 def test_every_stage_has_a_title(runs):
     for trace in runs.values():
         for stage in trace.stages:
-            for lang in texts.LANGUAGES:
+            for lang in languages():
                 assert narration.stage_title(stage.name, lang, trace.kind) != stage.name
     assert narration.stage_title("encoder") == "encoder"
 
@@ -770,9 +771,9 @@ def test_an_unknown_name_gets_the_nearest(recorded, asked, answer):
 
 
 def test_other_languages_are_refused(recorded):
-    with pytest.raises(InputError, match="found 'de'"):
+    with pytest.raises(InputError, match="no language 'de'"):
         explain(recorded, lang="de")
-    with pytest.raises(InputError, match="found 'both'"):
+    with pytest.raises(InputError, match="no language 'both'"):
         commentary("rpn", lang="both")
 
 

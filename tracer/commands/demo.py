@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from tracer.commands.common import progress, recorded, say, summary
 from tracer.files import output_folder, put
 from tracer.foreign import write_lines
+from tracer.languages import languages
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -63,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min-size", type=int, metavar="PX", help="shorter side after resizing")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of random weights (0)")
     parser.add_argument(
-        "--lang", choices=("en", "zh"), default="en", help="language of the reports (%(default)s)"
+        "--lang", choices=languages(), default="en", help="language of the reports (%(default)s)"
     )
 
 

@@ -20,6 +20,7 @@ import argparse
 import sys
 
 from tracer.foreign import write_lines
+from tracer.languages import languages
 
 HELP = "explain a recording: stages, functions, lines and common questions, in English or Chinese"
 
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the question with this key or these words; without any: list them all",
     )
     parser.add_argument(
-        "--lang", default="en", choices=("en", "zh", "both"), help="language (%(default)s)"
+        "--lang", default="en", choices=(*languages(), "both"), help="language (%(default)s)"
     )
 
 

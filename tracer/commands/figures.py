@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tracer.commands.common import add_overwrite, counting
 from tracer.foreign import write_lines
+from tracer.languages import languages
 
 HELP = "write the figures of a recorded pass, with an index"
 
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=STAGES,
         help="only the figures of this stage; may be repeated",
     )
-    parser.add_argument("--lang", choices=("en", "zh"), default="en", help="(%(default)s)")
+    parser.add_argument("--lang", choices=languages(), default="en", help="(%(default)s)")
     parser.add_argument("--format", choices=FORMATS, default="png", help="(%(default)s)")
     parser.add_argument("--dpi", type=int, default=150, metavar="N", help="of png (%(default)s)")
     parser.add_argument("--image", type=int, default=0, metavar="N", help="of the batch (0)")

@@ -15,6 +15,7 @@ import argparse
 from tracer.commands.common import add_overwrite, beside, report
 from tracer.errors import InputError
 from tracer.files import output
+from tracer.languages import languages
 
 HELP = "write a recording as one HTML page to step through in a browser"
 
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="HTML", help="the file to write (PASS with .html at its end)"
     )
     add_overwrite(parser)
-    parser.add_argument("--lang", default="en", help="that it opens in: en or zh")
+    parser.add_argument("--lang", default="en", help=f"that it opens in: {', '.join(languages())}")
     parser.add_argument(
         "--at", default="", metavar="ADDRESS", help="the step that it opens at (the first)"
     )

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from tracer.commands.common import add_overwrite
 from tracer.errors import InputError
 from tracer.foreign import write_lines
+from tracer.languages import languages
 
 if TYPE_CHECKING:
     from tracer.recording import Recording
@@ -47,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--at", type=int, metavar="STEP", help="where to begin")
     parser.add_argument(
-        "--lang", choices=("en", "zh"), default="en", help="of help and commentary (%(default)s)"
+        "--lang", choices=languages(), default="en", help="of help and commentary (%(default)s)"
     )
     _add_recording(parser)
 

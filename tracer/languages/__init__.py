@@ -19,6 +19,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
+from itertools import zip_longest
 from typing import Any
 
 from tracer.errors import InputError, near
@@ -110,11 +111,50 @@ def joined(paragraph: str) -> str:
     return _BESIDE_PUNCTUATION.sub("", text)
 
 
+def translated(room: str, table: Mapping[str, Any], *path: str) -> Mapping[str, Any]:
+    """Return a table of long texts, which stand beside each other, with further languages' own.
+
+    The commentary and the slides' walkthrough are written in English and Chinese side by side,
+    ``{en = "…", zh = "…"}``. A further language has a file of its own, of the same tables with its
+    text in the place of each such pair.
+
+    Args:
+        room: the name of that file.
+        table: what the side-by-side file has.
+        path: where in both it stands.
+    """
+    for lang in languages():
+        found: Any = own(room, lang)
+        for key in path:
+            found = found.get(key, {})
+        table = _beside(table, found, lang)
+    return table
+
+
+def _beside(texts: Any, more: Any, lang: str) -> Any:
+    """Add a language's texts: a text to its pair, tables by their keys, lists in their order."""
+    if not more or not isinstance(texts, (dict, list)):
+        return texts
+    if isinstance(texts, list):
+        return [_beside(*pair, lang) for pair in zip_longest(texts, more[: len(texts)])]
+    if isinstance(more, str):
+        return {**texts, lang: more}
+    added = {lang: more["this"]} if "this" in more else {}
+    return {k: _beside(text, more.get(k), lang) for k, text in texts.items()} | added
+
+
+@functools.cache
 def own(room: str, lang: str) -> dict[str, Any]:
     """Return a language's own file of a room as it was read; empty where it has none."""
     files = (folder.joinpath(lang, f"{room}.toml") for folder in FOLDERS)
     found = next((file for file in files if file.is_file()), None)
-    return {} if found is None else tomllib.loads(found.read_text("utf-8"))
+    return {} if found is None else read_toml(found)
+
+
+def read_toml(file: Any) -> dict[str, Any]:
+    """Return what a TOML file of the package holds."""
+    tables: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
+    return tables
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tracer.foreign import in_prose
+from tracer.languages import about, listed
 from tracer.rcnn.classes import class_name, names_in
 from tracer.record import Call, TensorSummary, Trace, Value
 
@@ -23,10 +24,6 @@ PLACEHOLDER = re.compile(r"\{([a-z][\w.]*)\}")
 _SPACE_IN_CHINESE = re.compile("(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
 ROOTS = ("args", "result", "local")
 _STATISTICS = ("min", "max", "zeros")
-_UNITS = {
-    "en": ((10**9, " billion"), (10**6, " million")),
-    "zh": ((10**8, " 亿"), (10**4, " 万")),
-}
 _FPN_KEYS = ("0", "1", "2", "3", "pool")
 
 
@@ -38,7 +35,7 @@ class Here:
         trace: the recording.
         call: the call that is being explained, for ``{args…}``, ``{result…}`` and ``{call_macs}``.
         stage: the stage that is being explained, for ``{stage_macs}``.
-        lang: ``"en"`` or ``"zh"``, for the way that lists and large numbers are written.
+        lang: the language, for the way that lists and large numbers are written.
         local: the locals of `call` as they stand at the place that is being explained.
     """
 
@@ -102,14 +99,15 @@ class Here:
 
     def listing(self, parts: Iterable[object]) -> str:
         """Join what belongs together, as the language does."""
-        return (", " if self.lang == "en" else "、").join(str(part) for part in parts)
+        return listed(map(str, parts), self.lang)
 
     def large(self, count: int) -> str:
         """Write a large number with a unit word: ``"11.8 billion"``, ``"118 亿"``."""
-        for size, word in _UNITS[self.lang]:
-            if count >= size:
-                number = count / size
-                return (f"{number:.3g}" if number < 1000 else f"{number:,.0f}") + word
+        for unit in about("large", self.lang).split(" | "):
+            size, word = unit.split()
+            if count >= float(size):
+                number = count / float(size)
+                return (f"{number:.3g}" if number < 1000 else f"{number:,.0f}") + f" {word}"
         return f"{count:,}"
 
 

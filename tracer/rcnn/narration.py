@@ -15,34 +15,17 @@ from typing import Any
 
 from tracer.errors import InputError, MissingError, near
 from tracer.foreign import in_prose
+from tracer.languages import checked
+from tracer.languages import languages as all_languages
 from tracer.rcnn import texts
 from tracer.rcnn.facts import Here, fill
 from tracer.rcnn.stages import detector_at
-from tracer.rcnn.texts import LANGUAGES, Entry
+from tracer.rcnn.texts import Entry, in_language, phrase
 from tracer.record import Call, Line, Trace, Value
 from tracer.record.query import by_path
 from tracer.record.statements import first_line
 
 _MARKUP = re.compile(r"<(?=[A-Za-z/!?])|\\|(?<=\])\(")
-
-_PHRASES = {
-    "lines": ("Line by line", "逐行说明"),
-    "here": ("In this run", "本次运行"),
-    "papers": ("Papers", "论文"),
-    "questions": ("Questions", "常见问题"),
-    "call": ("`{label}`, the first of {count} calls", "`{label}`，{count} 次调用中的第一次"),
-    "only_call": ("`{label}`", "`{label}`"),
-    "functions": ("Functions", "函数"),
-    "not_run": ("(did not run here)", "（本次没有执行）"),
-    "no_stages": (
-        "The recording has no stages: it is not one of torchvision's detectors.",
-        "这份记录没有阶段：它不是 torchvision 的检测器。",
-    ),
-    "only_stage": (
-        "Nothing is written about `{name}` itself; this is the stage that it belongs to.",
-        "没有专门针对 `{name}` 的说明，以下是它所属阶段的说明。",
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +72,7 @@ class Commentary:
 
     Attributes:
         key: the stage, the function's qualified name, the path pattern, or the line's anchor.
-        lang: ``"en"`` or ``"zh"``.
+        lang: the language.
         title: a few words.
         text: paragraphs; code is in backquotes, everything else is plain.
         here: sentences with this run's numbers; none without a trace.
@@ -129,7 +112,7 @@ def commentary(
         function: a qualified name (``"RegionProposalNetwork.filter_proposals"``); for a module its
             class's forward (``"RPNHead.forward"``).
         line_text: with `function` or `call`: the source text of one of its lines.
-        lang: ``"en"`` or ``"zh"``.
+        lang: the language.
         trace: where the numbers come from: the function's first call in it.
         call: a call of `trace`, instead of names: its module or function, failing that its stage,
             and its own numbers.
@@ -140,7 +123,7 @@ def commentary(
     Raises:
         InputError: there is no such language.
     """
-    _check_language(lang)
+    checked(lang)
     entry = _named(stage, function, trace) if call is None else _about(call, trace, line_text)
     if entry is None:
         return None
@@ -172,7 +155,7 @@ def stage_title(name: str, lang: str = "en", kind: str = "pass") -> str:
     Raises:
         InputError: there is no such language.
     """
-    _check_language(lang)
+    checked(lang)
     entry = texts.stage_entry(name, kind)
     return entry.title(lang) if entry else name
 
@@ -183,14 +166,9 @@ def questions(lang: str = "en", trace: Trace | None = None) -> tuple[Question, .
     Raises:
         InputError: there is no such language.
     """
-    _check_language(lang)
+    checked(lang)
     here = None if trace is None else Here(trace, lang=lang)
     return tuple(_question(entry, lang, here) for entry in texts.questions())
-
-
-def _check_language(lang: str) -> None:
-    if lang not in LANGUAGES:
-        raise InputError(f"the commentary is written in 'en' and 'zh'; found {lang!r}")
 
 
 def _named(stage: str | None, function: str | None, trace: Trace | None) -> Entry | None:
@@ -260,7 +238,7 @@ def _filled(table: Mapping[str, Any], lang: str, here: Here | None) -> tuple[str
     """The sentences whose numbers the trace has."""
     if here is None:
         return ()
-    sentences = (fill(pair[lang], here) for pair in table.get("here", ()))
+    sentences = (fill(in_language(pair, lang), here) for pair in table.get("here", ()))
     return tuple(sentence for sentence in sentences if sentence is not None)
 
 
@@ -291,7 +269,7 @@ def _answers(call: Call, entry: Entry, trace: Trace) -> bool:
 
 
 def _note(table: Mapping[str, Any], lang: str, here: Here | None) -> Note:
-    text = " ".join(texts.paragraphs(table[lang]))
+    text = " ".join(texts.paragraphs(in_language(table, lang)))
     if here is None or here.call is None:
         return Note(table["at"], text)
     number = _line_number(here.trace, here.call, table["at"])
@@ -365,16 +343,14 @@ def explain(
         stage: one stage; if nothing is named at all, every stage of the trace.
         path: one module of the trace, with or without its call number (``rpn.head.conv#1``).
         function: a function, by its qualified name or only its last part (``filter_proposals``).
-        lang: ``"en"``, ``"zh"`` or ``"both"``.
+        lang: the language, or ``"both"`` for every one.
         question: a question's key or words from it; ``""`` lists them all.
 
     Raises:
         MissingError: nothing of that name is known; names the nearest.
         InputError: there is no such language.
     """
-    languages = LANGUAGES if lang == "both" else (lang,)
-    for one in languages:
-        _check_language(one)
+    languages = all_languages() if lang == "both" else (checked(lang),)
     return _escaped(_explained(trace, stage, path, function, languages, question))
 
 
@@ -394,7 +370,7 @@ def _explained(
         return _explain_function(trace, function, languages)
     names = [stage] if stage is not None else _stage_names(trace)
     told = [_explain_stage(trace, name, languages) for name in names]
-    return "\n\n".join(told or [_phrase("no_stages", one) for one in languages])
+    return "\n\n".join(told or [phrase("no_stages", one) for one in languages])
 
 
 def _escaped(text: str) -> str:
@@ -469,16 +445,16 @@ def _explain_call(call: Call, trace: Trace, languages: Iterable[str]) -> str:
     text = _both(languages, lambda lang: commentary(call=call, lang=lang, trace=trace), trace)
     if found.key != call.stage:
         return text
-    told = [_phrase("only_stage", lang).replace("{name}", in_prose(name)) for lang in languages]
+    told = [phrase("only_stage", lang, name=in_prose(name)) for lang in languages]
     return "\n\n".join([*told, text])
 
 
 def _explain_question(trace: Trace | None, words: str, languages: Iterable[str]) -> str:
     found = _matching(words)
     if not words:
-        lang = "zh" if list(languages) == ["zh"] else "en"
+        lang = next(iter(languages))
         titles = ((q.key, " / ".join(q.title(lang) for lang in languages)) for q in found)
-        return _bullets([_defined(key, title, lang) for key, title in titles])
+        return _bullets([phrase("defined", lang, key=key, text=title) for key, title in titles])
     if not found:
         known = texts.keys("question")
         raise MissingError(f"no question matches {words!r}{near(words, known)} ({_list(known)})")
@@ -493,8 +469,8 @@ def _matching(words: str) -> list[Entry]:
     wanted = words.casefold().split()
     places: tuple[Callable[[Entry], Iterable[str]], ...] = (
         lambda q: [q.key],
-        lambda q: [q.title(lang) for lang in LANGUAGES],
-        lambda q: [text for lang in LANGUAGES for text in q.text(lang)],
+        lambda q: [q.title(lang) for lang in all_languages()],
+        lambda q: [text for lang in all_languages() for text in q.text(lang)],
     )
     exact = [q for q in asked if q.key == words]
     found = ([q for q in asked if _has(wanted, place(q))] for place in places)
@@ -514,7 +490,7 @@ def _both(
 
 
 def _rendered(found: Commentary, trace: Trace | None) -> str:
-    asked = [_keyed(q.title, f"`{q.key}`", found.lang) for q in found.questions]
+    asked = [phrase("keyed", found.lang, text=q.title, key=f"`{q.key}`") for q in found.questions]
     sections = {
         "here": found.here,
         "lines": [_note_text(note, found.lang) for note in found.notes],
@@ -522,21 +498,16 @@ def _rendered(found: Commentary, trace: Trace | None) -> str:
         "questions": asked,
         "papers": found.papers,
     }
-    parts = ["## " + _keyed(found.title, f"`{found.key}`", found.lang), *found.text]
+    parts = [
+        "## " + phrase("keyed", found.lang, text=found.title, key=f"`{found.key}`"),
+        *found.text,
+    ]
     for name, items in sections.items():
         if items:
-            heading = f"**{_phrase(name, found.lang)}**"
+            heading = f"**{phrase(name, found.lang)}**"
             heading = _whose(heading, found, trace) if name == "here" else heading
             parts += [heading, _bullets(items)]
     return "\n\n".join(parts)
-
-
-def _keyed(text: str, key: str, lang: str) -> str:
-    return f"{text}（{key}）" if lang == "zh" else f"{text} ({key})"
-
-
-def _defined(key: str, text: str, lang: str) -> str:
-    return f"`{key}`：{text}" if lang == "zh" else f"`{key}`: {text}"
 
 
 def _whose(heading: str, found: Commentary, trace: Trace | None) -> str:
@@ -546,8 +517,8 @@ def _whose(heading: str, found: Commentary, trace: Trace | None) -> str:
     call = trace.calls[found.call]
     same = [c for c in trace.calls if function_of(c, trace) == function_of(call, trace)]
     name = "call" if len(same) > 1 and same[0] is call else "only_call"
-    told = _phrase(name, found.lang).replace("{label}", in_prose(call.label))
-    return _keyed(heading, told.replace("{count}", str(len(same))), found.lang)
+    told = phrase(name, found.lang, label=in_prose(call.label), count=len(same))
+    return phrase("keyed", found.lang, text=heading, key=told)
 
 
 def _answered(question: Question) -> str:
@@ -557,7 +528,7 @@ def _answered(question: Question) -> str:
 
 def _note_text(note: Note, lang: str) -> str:
     place = f"{note.line}: " if note.line is not None else ""
-    ran = "" if note.ran else f"*{_phrase('not_run', lang)}* "
+    ran = "" if note.ran else f"*{phrase('not_run', lang)}* "
     numbers = "".join(f" ▸ {sentence}" for sentence in note.here)
     return f"{place}`{note.anchor}` {ran}{note.text}{numbers}"
 
@@ -570,11 +541,8 @@ def _functions_in(found: Commentary, trace: Trace | None) -> list[str]:
     belonging = [k for (_, k), e in texts.entries().items() if e.home == home]
     names = belonging if trace is None else _functions_run(trace, found.key)
     told = [e for e in (texts.entries().get(("function", name)) for name in names) if e]
-    return [_defined(e.key, e.title(found.lang), found.lang) for e in told if e.home[1]]
-
-
-def _phrase(name: str, lang: str) -> str:
-    return _PHRASES[name][LANGUAGES.index(lang)]
+    titles = {e.key: e.title(found.lang) for e in told if e.home[1]}
+    return [phrase("defined", found.lang, key=key, text=title) for key, title in titles.items()]
 
 
 def _bullets(items: Iterable[str]) -> str:

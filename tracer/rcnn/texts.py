@@ -9,6 +9,8 @@ Tables of ``commentary/*.toml``:
 - ``questions.toml``: questions that learners ask, ``about`` stages and functions;
 - ``papers.toml``: what the citations stand for.
 
+A further language has its own ``commentary.toml`` (`tracer.languages.translated`).
+
 ``here`` are sentences with placeholders, told only where a trace has all of their numbers.
 `missing_languages`, `placeholders` and `anchors` are what the tests hold against the files.
 """
@@ -17,38 +19,17 @@ from __future__ import annotations
 
 import functools
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib import resources
 from typing import Any
 
+from tracer.languages import Texts, joined, languages, listed, read_toml, translated
 from tracer.rcnn.facts import PLACEHOLDER
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-LANGUAGES = ("en", "zh")
-_CJK = "[\u2014\u2018-\u201d\u2026\u3000-\u303f\u3400-\u9fff\uff00-\uffef]"
-_BETWEEN_CJK = re.compile(rf"({_CJK})\n({_CJK})")
-_BESIDE_PUNCTUATION = re.compile("(?<=[，。；：？！、（）《》]) | (?=[，。；：？！、（）《》])")
-_WORDS_OF_PLACES = {
-    "eq.": "式",
-    "fig.": "图",
-    "table": "表",
-    "appendix": "附录",
-    "algorithm": "算法",
-    " and ": " 和 ",
-    "footnote": "脚注",
-    ", ": "，",
-    "; ": "；",
-    " (": "（",
-    ")": "）",
-    "–": "～",
-}
+phrase = Texts("explain")
+"""What is said around the commentary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +48,11 @@ class Entry:
 
     def title(self, lang: str) -> str:
         """Return the title, or the question."""
-        return self._either("title", "question").get(lang, "")
+        return in_language(self._either("title", "question"), lang)
 
     def text(self, lang: str) -> tuple[str, ...]:
         """Return the paragraphs of the text, or of the answer."""
-        return paragraphs(self._either("text", "answer").get(lang, ""))
+        return paragraphs(in_language(self._either("text", "answer"), lang))
 
     def papers(self, lang: str) -> tuple[str, ...]:
         """Return the citations, written out."""
@@ -110,7 +91,7 @@ def entries() -> Mapping[tuple[str, str], Entry]:
             for key, table in group.items():
                 if (where, key) in found:
                     raise ValueError(f"{where} {key!r} stands in two files, one is {name}")
-                found[where, key] = Entry(where, key, table)
+                found[where, key] = Entry(where, key, translated("commentary", table, where, key))
     return found
 
 
@@ -147,9 +128,14 @@ def path_entry(path: str) -> Entry | None:
     return None
 
 
+def in_language(texts: Mapping[str, str], lang: str) -> str:
+    """Return the text in a language; in English where it is not there; ``""`` for none."""
+    return texts.get(lang) or texts.get("en", "")
+
+
 def paragraphs(text: str) -> tuple[str, ...]:
     """Split at empty lines; other line ends become spaces, but not between Chinese characters."""
-    return tuple(_joined(part) for part in re.split(r"\n\s*\n", text.strip()) if part)
+    return tuple(joined(part) for part in re.split(r"\n\s*\n", text.strip()) if part)
 
 
 def citation(text: str, lang: str) -> str:
@@ -161,13 +147,11 @@ def citation(text: str, lang: str) -> str:
     key, _, place = text.partition(" ")
     paper = _files()["papers.toml"][key]
     first, *others = paper["authors"].split(", ")
-    authors = first + {"en": " et al.", "zh": " 等"}[lang] if others else first
+    authors = phrase("et_al", lang, first=first) if others else first
+    for english, other in phrase.table("places", lang).items():
+        place = place.replace(english, other)
     parts = (authors, f"“{paper['title']}”", paper["where"], f"arXiv:{paper['arxiv']}", place)
-    if lang == "en":
-        return ", ".join(filter(None, parts))
-    for english, chinese in _WORDS_OF_PLACES.items():
-        place = place.replace(english, chinese)
-    return "，".join(filter(None, (*parts[:-1], place)))
+    return listed(filter(None, parts), lang, clauses=True)
 
 
 def missing_languages() -> list[str]:
@@ -175,7 +159,7 @@ def missing_languages() -> list[str]:
     return [
         f"{place}: no {lang}"
         for place, pair in _pairs()
-        for lang in LANGUAGES
+        for lang in languages()
         if not str(pair.get(lang, "")).strip()
     ]
 
@@ -198,13 +182,7 @@ def anchors() -> dict[str, tuple[str, ...]]:
 def _files() -> dict[str, dict[str, Any]]:
     folder = resources.files("tracer.rcnn").joinpath("commentary")
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    return {f.name: tomllib.loads(f.read_text("utf-8")) for f in files}
-
-
-def _joined(text: str) -> str:
-    lines = "\n".join(line.strip() for line in text.strip().splitlines())
-    text = _BETWEEN_CJK.sub(r"\1\2", lines).replace("\n", " ")
-    return _BESIDE_PUNCTUATION.sub("", text)
+    return {f.name: read_toml(f) for f in files}
 
 
 def _pairs() -> Iterator[tuple[str, Mapping[str, str]]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tracer.errors import InputError, MissingError, near
-from tracer.languages import languages
+from tracer.languages import languages, read_toml, translated
 from tracer.views.slides.design import STAGES
 
 if sys.version_info >= (3, 11):
@@ -228,8 +228,7 @@ ENDS = ("title", "sources")
 @functools.cache
 def catalogue() -> Mapping[str, Entry]:
     """Return the slides that there are, by key, in the order of the walkthrough."""
-    text = resources.files(__package__).joinpath("catalogue.toml").read_text("utf-8")
-    tables = tomllib.loads(text)
+    tables = translated("walkthrough", read_toml(resources.files(__package__) / "catalogue.toml"))
     return {
         key: Entry(key, **{name: FIELDS[name](value) for name, value in table.items()})
         for key, table in tables.items()
