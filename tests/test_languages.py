@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import string
+import textwrap
 from pathlib import Path
 
 import pytest
+from anatomy_passes import recorded
+from handmade import tiny_pass
+from matplotlib.text import Text
 
-from tracer import languages
+from tracer import cli, languages
 from tracer.errors import InputError
 from tracer.languages import Texts
+from tracer.rcnn import texts as narrated
+from tracer.rcnn.classes import names_in
+from tracer.rcnn.narration import commentary, explain
+from tracer.stepper.help import help_overview
+from tracer.views.explorers import explore
+from tracer.views.figures import FIGURES
+from tracer.views.page import page
+from tracer.views.page.data import contents
+from tracer.views.reports.table import table
+from tracer.views.slides import deck, outline
 
 FOLDER = Path(languages.__file__).parent
 ROOMS = sorted(path.stem for path in (FOLDER / "en").glob("*.toml"))
@@ -52,3 +66,151 @@ def test_a_language_that_is_not_there_is_refused():
 def test_a_paragraph_is_joined_as_its_language_is_set():
     assert languages.joined("one\ntwo\n") == "one two"
     assert languages.joined("一个框，\n两个\n框 a\nb\n") == "一个框，两个框 a b"
+
+
+# --- a third one: a folder of data, and nothing else ----------------------------------------------
+
+FRENCH = {
+    "language": """
+        name = "Français"
+        tag = "fr-FR"
+        html = "fr"
+    """,
+    "reports": """
+        total = "Total général"
+        title_eval = "{subject} : un passage en mode évaluation"
+    """,
+    "figures": """
+        anchors = "ancres"
+        [figure.balance]
+        listed = "Positifs et négatifs"
+        title = "L'équilibre des positifs et des négatifs"
+        [figure.funnel]
+        title = "De {anchors:,} ancres à {proposals:,} propositions"
+    """,
+    "page": """
+        tree = "Appels"
+        language_hint = "Afficher en français"
+        calls = "{n} appels"
+    """,
+    "stepper": """
+        [groups]
+        forwards = "En avant"
+    """,
+    "explorers": """
+        level = "niveau"
+    """,
+    "slides": """
+        step_by_step = "{subject} pas à pas"
+        [stage]
+        fpn = "Pyramide"
+    """,
+    "walkthrough": """
+        [fpn-code]
+        title = "Le code de la pyramide"
+    """,
+    "explain": """
+        papers = "Articles"
+    """,
+    "commentary": """
+        [stage.fpn]
+        title = "La pyramide"
+        text = \"\"\"
+        Deux lignes
+        d'un paragraphe.
+        \"\"\"
+        [function."FeaturePyramidNetwork.forward"]
+        lines = ["Une remarque."]
+    """,
+    "classes": """
+        background = "fond"
+        [names]
+        __background__ = "fond"
+        circle = "cercle"
+    """,
+}
+
+
+def forget() -> None:
+    """Forget what was found of languages."""
+    known = (languages.languages, languages.own, languages._texts)
+    for each in (*known, narrated.entries, narrated._files, outline.catalogue):
+        each.cache_clear()
+
+
+@pytest.fixture
+def french(tmp_path, monkeypatch):
+    """A folder of French, in which most is lacking."""
+    folder = tmp_path / "fr"
+    folder.mkdir()
+    for room, text in FRENCH.items():
+        (folder / f"{room}.toml").write_text(textwrap.dedent(text), "utf-8")
+    monkeypatch.setattr(languages, "FOLDERS", [*languages.FOLDERS, tmp_path])
+    forget()
+    yield "fr"
+    monkeypatch.undo()
+    forget()
+
+
+def test_a_third_language_is_a_folder(french):
+    assert languages.languages() == ("en", "fr", "zh")
+    word = Texts("reports")
+    assert word("total", "fr") == "Total général"
+    assert word("total", "zh") == "合计"
+    assert word("call", "fr") == "Call", "English where it lacks one"
+    assert names_in(("__background__", "circle"), "fr") == ("fond", "cercle")
+    assert names_in(("__background__", "star"), "fr") == ("fond", "star")
+    assert "En avant" in help_overview("fr")
+    assert "Backwards" in help_overview("fr")
+
+
+def test_a_report_is_in_it(french):
+    made = table(tiny_pass(), lang="fr")
+    assert made.title.startswith("TinyNet : un passage en mode évaluation")
+    assert made.totals[0] == "Total général"
+    assert made.columns[0].title == "Call"
+
+
+def test_the_commands_offer_it(french, capsys):
+    cli.main(["explain", "--help"])
+    assert "{en,fr,zh,both}" in capsys.readouterr().out
+
+
+def test_the_commentary_is_in_it(french):
+    told = commentary(stage="fpn", lang="fr")
+    assert (told.title, told.text) == ("La pyramide", ("Deux lignes d'un paragraphe.",))
+    assert "**Articles**" in explain(None, stage="fpn", lang="fr")
+    function = commentary(function="FeaturePyramidNetwork.forward", lang="fr")
+    english = commentary(function="FeaturePyramidNetwork.forward")
+    assert function.text == english.text
+    assert [note.text for note in function.notes] == [
+        "Une remarque.", *(note.text for note in english.notes[1:])
+    ]  # fmt: skip
+
+
+def test_the_page_holds_it(french):
+    data = contents(tiny_pass()).data("fr")
+    assert data["languages"]["fr"] == ["Français", "fr"]
+    at = list(data["languages"]).index("fr")
+    assert data["texts"]["tree"][at] == "Appels"
+    assert data["texts"]["timeline"][at] == "Timeline"
+    assert " appels" in data["labels"]["facts"][at]
+    assert '<html lang="fr">' in page(tiny_pass(), lang="fr")
+
+
+@pytest.mark.slow
+def test_figures_slides_and_explorers_are_in_it(french):
+    trace = recorded(train=True).trace
+    drawn = FIGURES["balance"].draw(trace, lang="fr")
+    said = {text.get_text() for text in drawn.findobj(Text)}
+    assert {"L'équilibre des positifs et des négatifs", "ancres", "proposals"} <= said
+    assert FIGURES["balance"].title("fr") == "Positifs et négatifs"
+    level = explore(trace, "anchors", lang="fr").controls["level"]
+    assert level.label == "niveau"
+    made = deck(trace, lang="fr", stages=["fpn"])
+    assert made.title == "Pyramide"
+    titles = {slide.key: slide.title for slide in made.slides}
+    assert titles["fpn-code"] == "Le code de la pyramide"
+    assert titles["fpn-merges"] == outline.catalogue()["fpn-merges"].title["en"]
+    every = deck(trace, lang="both", stages=["fpn"])
+    assert {slide.lang for slide in every.slides} == {"en", "fr", "zh"}

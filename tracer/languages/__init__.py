@@ -1,14 +1,14 @@
 """What is said to readers, as data: a folder for each language, in it a file for each room.
 
 >>> say = Texts("figures")
->>> say("funnel.title", "zh", anchors=16368, proposals=1000)
+>>> say("figure.funnel.title", "zh", anchors=16368, proposals=1000)
 '从 16,368 个锚框到 1,000 个候选框'
 
-A language is added by a folder beside ``en``, named by its code. Its ``language.toml`` gives its
-name in its own script and what it is in signs; the other files are those of English, and what they
-lack is said in English. Tables nest: ``title`` in ``[funnel]`` is ``"funnel.title"``. Numbers
-stand in texts as ``{names}`` with `str.format`'s formats. A text that ends with a line end is a
-paragraph, whose other line ends are there for whoever edits it.
+A language is added by a folder beside ``en``, named by its code. Its ``language.toml`` says what
+it is called and how it is written; the other files are those of English, and what they lack is
+said in English. Tables nest: ``title`` in ``[figure.funnel]`` is ``"figure.funnel.title"``.
+Numbers stand in texts as ``{names}`` with `str.format`'s formats. A text that ends with a line end
+is a paragraph, whose other line ends are there for whoever edits it.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ class Texts:
 
 
 about = Texts("language")
-"""The languages themselves: ``name``, ``tag`` (as documents know it), ``html`` (as browsers do)."""
+"""The languages themselves: their own ``name``, ``tag`` as documents know it, ``html`` as browsers
+do, the signs between words (``list``) and ``clauses``, words for ``large`` numbers."""
 
 
 @functools.cache
