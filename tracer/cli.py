@@ -6,7 +6,8 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from tracer import __version__, commands
@@ -38,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     _open_streams()
     try:
-        code = _run(arguments)
+        with _short_warnings():
+            code = _run(arguments)
         sys.stdout.flush()
     except TracerError as error:
         if "--traceback" in arguments:
@@ -59,6 +61,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(f"{where}{error.strerror or error}")
         code = UNUSABLE
     return code
+
+
+@contextlib.contextmanager
+def _short_warnings() -> Iterator[None]:
+    """Print warnings as errors are: one line, without the place in the program."""
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"tracer: {clean(str(message))}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
 
 
 def _say(text: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,19 @@ from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from tracer.errors import WeightsError
+from tracer.rcnn import file_kinds, fit
+from tracer.rcnn.findings import Finding
 
 State = Mapping[str, Tensor]
 
-# The keys under which training scripts wrap a model's weights.
-WRAPPERS = ("model", "state_dict", "model_state_dict")
+# The keys under which training scripts put a model's weights, beside an optimizer's and others'.
+WRAPPERS = (
+    *("model", "state_dict", "model_state_dict", "model_state", "net", "network", "weights"),
+    *("module", "model_ema", "ema", "ema_state_dict", "state_dict_ema"),
+)
+
+# What compilation, checkpointing and sharding put between the parts of a name.
+_BETWEEN = re.compile(r"(?:^|(?<=\.))(_orig_mod|_checkpoint_wrapped_module|_fsdp_wrapped_module)\.")
 
 # The bias of the layer whose rows are classes, for each family of torchvision's detectors; those of
 # the one-stage families have a row per class and anchor.
@@ -31,23 +41,28 @@ CLASS_LAYERS = (
 def read(path: str | Path) -> State:
     """Read a checkpoint's weights: tensors by dotted name.
 
+    Nothing of the file runs: of what is no tensor and no plain container (a trainer's options, an
+    optimizer's numbers, a whole model's modules) no object is made, whatever class it names.
+
     Args:
-        path: a ``.safetensors`` file, or what ``torch.save`` wrote of a state dict, bare or under
-            one of `WRAPPERS`. Only tensors and plain containers are unpickled, never code.
+        path: a file of safetensors, or what ``torch.save`` wrote: a state dict, bare or under one
+            of `WRAPPERS`, or a whole model, of which the parameters and buffers are read.
 
     Raises:
-        WeightsError: no such file, not a checkpoint, or no weights in it.
+        WeightsError: no such file, not a checkpoint (says what it is), or no weights in it.
     """
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"there is no checkpoint file {str(path)!r}")
     try:
-        content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    except MemoryError:
+        if what := file_kinds.foreign(path):
+            raise WeightsError(f"{str(path)!r} cannot be read as a checkpoint: it is {what}")
+        content = _read_safetensors(path) if file_kinds.is_safetensors(path) else _read_torch(path)
+    except (MemoryError, WeightsError):
         raise
-    except Exception as error:  # both readers raise many kinds on a file that is not theirs
+    except Exception as error:  # both readers raise many kinds on a file that is damaged
         raise WeightsError(_unreadable(path, error)) from error
-    return _state(content, path)
+    return _unwrapped(_weights(content, path))
 
 
 def _read_safetensors(path: Path) -> Any:
@@ -56,8 +71,43 @@ def _read_safetensors(path: Path) -> Any:
     return load_file(path)
 
 
+class _Unmade:
+    """In the place of an object of the file that is not made; its class's code does not run."""
+
+    state: Any = None
+
+    def __new__(cls, *_args: Any) -> _Unmade:
+        return object.__new__(cls)
+
+    def __init__(self, *_args: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
 def _read_torch(path: Path) -> Any:
-    return torch.load(path, map_location="cpu", weights_only=True)
+    stand_ins: list[Any] = [_stand_in(name) for name in _foreign_names(path)]
+    with contextlib.ExitStack() as stack:
+        if stand_ins:
+            stack.enter_context(torch.serialization.safe_globals(stand_ins))
+        file = stack.enter_context(path.open("rb"))  # of a path, torch goes by the ending
+        return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def _foreign_names(path: Path) -> list[str]:
+    """Return what a file names beside tensors, found without loading it; torch 2.6 and later."""
+    names = getattr(torch.serialization, "get_unsafe_globals_in_checkpoint", None)
+    try:
+        return sorted(names(path)) if names else []
+    except Exception:  # the older of torch's formats, or damage: loading says which
+        return []
+
+
+def _stand_in(name: str) -> type[_Unmade]:
+    """Return a class that is called like a foreign one, by which torch finds it."""
+    module, _, own = name.rpartition(".")
+    return type(own, (_Unmade,), {"__module__": module, "__qualname__": own})
 
 
 def _unreadable(path: Path, error: Exception) -> str:
@@ -73,41 +123,92 @@ def _is_refused(error: Exception) -> bool:
     return isinstance(error, pickle.UnpicklingError) and "nsupported" in str(error)
 
 
-def _state(content: Any, path: Path) -> State:
-    """Find the weights in what a file held, without the prefix that DataParallel adds."""
-    if isinstance(content, Mapping):
-        for name in WRAPPERS:
-            if isinstance(content.get(name), Mapping):
-                content = content[name]
-                break
-    weights = content if isinstance(content, Mapping) else {}
-    if not weights or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise WeightsError(
-            f"{str(path)!r} holds no weights: expected tensors by name, bare or under "
-            f"{' or '.join(repr(name) for name in WRAPPERS)}"
-        )
+def _weights(content: Any, path: Path) -> State:
+    """Find the weights in what a file held."""
+    for _ in range(3):  # a trainer's dictionary in another's
+        if isinstance(content, _Unmade):
+            content = dict(_of_module(content, ""))
+        inner = _inner(content)
+        if inner is None:
+            break
+        content = inner
+    table = content if isinstance(content, Mapping) else {}
+    found = {k: v for k, v in table.items() if isinstance(k, str) and isinstance(v, Tensor)}
+    if found:
+        return found
+    if {"state", "param_groups"} <= table.keys():
+        raise WeightsError(f"{str(path)!r} is an optimizer's dictionary: take the model's")
+    has = ", ".join(repr(key) for key in list(table)[:6])
+    raise WeightsError(
+        f"{str(path)!r} holds no weights: expected tensors by name, bare or under "
+        f"{', '.join(repr(name) for name in WRAPPERS[:3])} or the like"
+        + (f"; it has {has}" if has else "")
+    )
+
+
+def _inner(content: Any) -> Any:
+    """Return what a trainer's dictionary has under the first key that is known for weights."""
+    if not isinstance(content, Mapping):
+        return None
+    return next(
+        (content[name] for name in WRAPPERS if isinstance(content.get(name), Mapping | _Unmade)),
+        None,
+    )
+
+
+def _of_module(module: Any, prefix: str) -> Iterator[tuple[str, Tensor]]:
+    """Yield the parameters and buffers of a pickled module that was not made, by dotted name."""
+    state = module.state if isinstance(module, _Unmade) else None
+    if not isinstance(state, Mapping):
+        return
+    for kind in ("_parameters", "_buffers"):
+        for name, value in dict(state.get(kind) or {}).items():
+            if isinstance(value, Tensor):
+                yield f"{prefix}{name}", value.detach()
+    for name, child in dict(state.get("_modules") or {}).items():
+        yield from _of_module(child, f"{prefix}{name}.")
+
+
+def _unwrapped(weights: State) -> State:
+    """Take off the names that wrappers of a model put before and between its own."""
+    weights = {_BETWEEN.sub("", name): value for name, value in weights.items()}
     if all(name.startswith("module.") for name in weights):
         return {name.removeprefix("module."): value for name, value in weights.items()}
     return weights
+
+
+def spoiled(state: State) -> tuple[Finding, ...]:
+    """Return a finding if some of the weights are NaN or infinite."""
+    names = [name for name, value in state.items() if not _is_finite(value)]
+    if not names:
+        return ()
+    return (Finding("weights-nan", {"count": len(names), "first": names[0]}, "warning"),)
+
+
+def _is_finite(value: Tensor) -> bool:
+    if not value.is_floating_point() or value.device.type == "meta":
+        return True
+    return bool(torch.isfinite(value if value.element_size() > 1 else value.float()).all())
 
 
 def class_count(state: State, outline: Callable[[], nn.Module]) -> int | None:
     """Return how many classes, background included, a checkpoint tells apart.
 
     Args:
-        state: the checkpoint's weights.
+        state: the checkpoint's weights, named as the model's or beneath a prefix.
         outline: builds the model that is meant, with a single class. It is built without memory,
             to learn how many rows of the class layer one class has.
 
     Returns:
         The count, or None if the checkpoint has no class layer that is known.
     """
-    name = next((name for name in CLASS_LAYERS if name in state), None)
-    if name is None or not state[name].ndim:
+    ends = ((name, key) for name in CLASS_LAYERS for key in state if f".{key}".endswith(f".{name}"))
+    name, key = next(ends, ("", ""))
+    if not name or not state[key].ndim:
         return None
     with torch.device("meta"):
         rows = dict(outline().named_parameters()).get(name)
-    return None if rows is None else state[name].shape[0] // rows.shape[0] or None
+    return None if rows is None else state[key].shape[0] // rows.shape[0] or None
 
 
 def freeze_norms(module: nn.Module) -> None:
@@ -124,40 +225,27 @@ def freeze_norms(module: nn.Module) -> None:
 
 
 def load(model: nn.Module, state: State, origin: str) -> None:
-    """Load weights into a model, all of them or none.
+    """Load weights into a model.
 
     Args:
-        model: the model; if its BatchNorm2d should be frozen ones for `state`, they become so.
-        state: the weights.
+        model: the model; if its BatchNorm2d should be frozen ones for `state`, they become so. It
+            is of no use after an error.
+        state: the weights, named as the model's or beneath a prefix.
         origin: where they come from, for the error.
 
     Raises:
-        WeightsError: they belong to another architecture; names the first difference.
+        WeightsError: they do not fit; says why, by cause.
     """
     if not any(name.endswith("num_batches_tracked") for name in state):
         freeze_norms(model)
     own = model.state_dict()
-    for name, value in state.items():
-        if name in own and value.shape != own[name].shape:
-            raise WeightsError(
-                f"{origin} is of another architecture: {name} is {_size(value)} there and "
-                f"{_size(own[name])} in this model"
-            )
+    state = fit.under(state, own)
+    odd = set(fit.reshaped(state, own))
     # Modules translate old names while they load, so only now is it clear what is left over.
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    if missing or unexpected:
-        parts = [_some("lacks", missing), _some("has in excess", unexpected)]
+    fitting = {name: value for name, value in state.items() if name not in odd}
+    missing, unexpected = model.load_state_dict(fitting, strict=False)
+    found = fit.causes(state, own, [n for n in missing if n not in odd], unexpected)
+    if found:
         raise WeightsError(
-            f"{origin} is of another architecture: it {' and '.join(p for p in parts if p)}"
+            f"{origin} does not fit the model: {'; '.join(each.sentence() for each in found)}"
         )
-
-
-def _size(tensor: Tensor) -> str:
-    return "×".join(map(str, tensor.shape)) or "a single number"
-
-
-def _some(verb: str, names: list[str]) -> str:
-    if not names:
-        return ""
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return f"{verb} {names[0]}{more}"

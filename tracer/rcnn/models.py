@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -333,6 +334,8 @@ def _is_path(name: str, weights: Any) -> bool:
 def _from_file(name: str, path: Path, options: dict[str, Any]) -> nn.Module:
     """Build what torchvision builds for trained weights, and fill it from a checkpoint."""
     state = checkpoint.read(path)
+    for finding in checkpoint.spoiled(state):
+        warnings.warn(f"{str(path)!r}: {finding.sentence()}", stacklevel=3)
     options.pop("weights_backbone", None)
     trainable = _trainable(options)
     if "num_classes" not in options:
