@@ -6,7 +6,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import Any
 
 from torch import nn
@@ -23,10 +23,32 @@ def install(tree: Watched, model: nn.Module, stack: ExitStack) -> None:
     """
     for module in model.modules():
         watch = _ModuleWatch(tree, module)
-        before = module.register_forward_pre_hook(watch.before, with_kwargs=True)
+        before = module.register_forward_pre_hook(_Hook(watch.before), with_kwargs=True)
         stack.callback(before.remove)
-        after = module.register_forward_hook(watch.after, with_kwargs=True, always_call=True)
+        hook = _Hook(watch.after)
+        after = module.register_forward_hook(hook, with_kwargs=True, always_call=True)
         stack.callback(after.remove)
+
+
+class _Hook:
+    """A hook that does nothing in a copy of its module.
+
+    A program may copy, pickle or save a module while it runs (a moving average of the weights);
+    of its hooks the copy then has a function of the standard library that returns None.
+    """
+
+    __slots__ = ("act",)
+
+    def __init__(self, act: Callable[..., None]) -> None:
+        self.act = act
+
+    def __call__(self, *told: Any) -> None:
+        """What torch calls: with module, arguments, keywords and, afterwards, the result."""
+        self.act(*told)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Tell `copy` and `pickle` what stands for it."""
+        return getattr, (nullcontext(), "__exit__")
 
 
 class _ModuleWatch:

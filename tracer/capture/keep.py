@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from tracer.capture import spill
+from tracer.capture.value_trees import has_memory
 from tracer.errors import InputError, near
 
 Keep = None | bool | str | Iterable[str] | Callable[[str, str, str], bool]
@@ -20,6 +21,9 @@ _NUMPY = frozenset(
     {
         torch.bool,
         torch.uint8,
+        torch.uint16,
+        torch.uint32,
+        torch.uint64,
         torch.int8,
         torch.int16,
         torch.int32,
@@ -166,15 +170,20 @@ class Store:
         self._folder: Path | None = None
 
     def put(self, name: str, tensor: torch.Tensor) -> bool:
-        """Copy a tensor's values now, if it has any; types that numpy lacks are widened."""
+        """Copy a tensor's values now, if it has any; types that numpy lacks are widened.
+
+        Returns:
+            Whether they were kept: not those of a tensor that no kernel reads.
+        """
         plain = tensor.detach()
         if plain.layout is not torch.strided or plain.device.type == "meta" or plain.is_quantized:
             return False
-        if plain.dtype not in _NUMPY:
-            plain = plain.to(torch.complex64 if plain.dtype.is_complex else torch.float32)
-        copy = torch.empty(plain.shape, dtype=plain.dtype)
-        copy.copy_(plain.resolve_conj().resolve_neg())
-        array = copy.numpy()
+        if not has_memory(plain):
+            return False
+        try:
+            array = _copied(plain)
+        except (RuntimeError, NotImplementedError, MemoryError):
+            return False
         if self.used + array.nbytes <= self.budget:
             self.used += array.nbytes
             self._arrays[name] = array
@@ -198,6 +207,15 @@ class Store:
         array.tofile(path)
         self.spilled += array.nbytes
         return _OnDisk(path, array.dtype, array.shape)
+
+
+def _copied(plain: torch.Tensor) -> np.ndarray:
+    if plain.dtype not in _NUMPY:
+        plain = plain.to(torch.complex64 if plain.dtype.is_complex else torch.float32)
+    copy = torch.empty(plain.shape, dtype=plain.dtype)
+    copy.copy_(plain.resolve_conj().resolve_neg())
+    found: np.ndarray = copy.numpy()
+    return found
 
 
 class _OnDisk:

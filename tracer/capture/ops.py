@@ -147,6 +147,9 @@ class _Kernels(TorchDispatchMode):
         self.tree = tree
         self.over = False
 
+    # `cond`, `while_loop` and their kin come here too, and are run as they are
+    supports_higher_order_operators = True
+
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         """Nothing is compiled here: do not load the compiler (seconds) to keep it out."""
@@ -161,7 +164,7 @@ class _Kernels(TorchDispatchMode):
     ) -> Any:
         """Run the kernel and report it."""
         kwargs = kwargs or {}
-        if self.over:
+        if self.over or not isinstance(func, torch._ops.OpOverload):
             return func(*args, **kwargs)
         result = func(*args, **kwargs)
         tree = self.tree

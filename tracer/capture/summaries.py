@@ -21,6 +21,7 @@ from types import TracebackType
 import numpy as np
 import torch
 
+from tracer.capture.value_trees import has_memory
 from tracer.record import Preview, TensorSummary
 
 CHUNK = 1 << 20  # elements; 4 MB of float32
@@ -310,17 +311,23 @@ def read(
         return reading
     if at_once is None:
         at_once = tensor.device.type == "cpu"
-    with unseen():
-        plain = tensor.detach()
-        flat = _flat(plain)
-        small = flat.numel() <= SAMPLE
-        sample = _sample(flat) if small or pictures else flat[:0]
-        reading.sample = _on_host(sample) if at_once else sample
-        if not small:
-            reading.numbers = _numbers(flat) if at_once else _numbers_there(flat)
-        if pictures and preview:
-            _take_planes(reading, plain)
+    try:
+        with unseen():
+            _take(reading, tensor.detach(), at_once, preview)
+    except (RuntimeError, NotImplementedError, MemoryError):  # no kernel reads it
+        return Reading(reading.summary)
     return reading
+
+
+def _take(reading: Reading, plain: torch.Tensor, at_once: bool, preview: bool) -> None:
+    flat = _flat(plain)
+    small = flat.numel() <= SAMPLE
+    sample = _sample(flat) if small or reading.histogram else flat[:0]
+    reading.sample = _on_host(sample) if at_once else sample
+    if not small:
+        reading.numbers = _numbers(flat) if at_once else _numbers_there(flat)
+    if reading.histogram and preview:
+        _take_planes(reading, plain)
 
 
 def _readable(tensor: torch.Tensor) -> bool:
@@ -331,6 +338,7 @@ def _readable(tensor: torch.Tensor) -> bool:
         and not tensor.is_quantized
         and tensor.dtype in _FLOATS | _INTEGERS
         and (type(tensor).__torch_dispatch__ is torch._C._disabled_torch_dispatch_impl)
+        and has_memory(tensor)
     )
 
 

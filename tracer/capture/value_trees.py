@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Set
+from itertools import islice
+from types import (
+    BuiltinFunctionType,
+    FunctionType,
+    MethodDescriptorType,
+    MethodType,
+    WrapperDescriptorType,
+)
 from typing import Any
 
 import torch
@@ -18,6 +26,9 @@ BITS = 1024  # of an integer that is kept
 
 _SCALARS = (bool, int, float, str)
 _NAMED = (torch.dtype, torch.device, torch.layout, torch.memory_format)
+BROADCAST = 1 << 28  # values that a broadcast tensor may have and still be read
+
+_PLAIN = (bytes, complex, range, slice)
 _NONE = Value("scalar", "NoneType")
 
 See = Callable[[torch.Tensor], int]
@@ -34,37 +45,49 @@ class Describer:
     def __init__(self, paths: Mapping[int, str], settled: bool) -> None:
         self.paths = paths
         self.settled = settled
+        self.odd: dict[str, str] = {}  # class that could not be looked at → what that raised
         self._modules: dict[int, Value] = {}
 
     def describe(self, value: Any, see: See, depth: int = 0) -> Value:
         """Describe any value.
+
+        Looking may run code of the user's: what that raises stays here, so that the pass never
+        sees it (signals wait meanwhile). The value is a label then, named in `odd`.
 
         Args:
             value: anything.
             see: tensor → its state's number.
             depth: how deep in a tree this value stands.
         """
+        try:
+            return self._describe(value, see, depth)
+        except BaseException as error:
+            name = name_of(type(value))
+            self.odd.setdefault(name, name_of(type(error)))
+            return Value("opaque", name, text=f"looking at it raises {name_of(type(error))}")
+
+    def _describe(self, value: Any, see: See, depth: int) -> Value:
         if value is None:
             return _NONE
         kind = type(value)
-        if kind is torch.Tensor or isinstance(value, torch.Tensor):
+        if kind is torch.Tensor or issubclass(kind, torch.Tensor):
             return self._tensor(value, see)
         if kind in _SCALARS:
             return _scalar(value)
         if depth >= DEPTH:
-            return Value("opaque", kind.__name__, text="nested too deep")
-        if isinstance(value, (list, tuple)):
+            return Value("opaque", name_of(kind), text="nested too deep")
+        if issubclass(kind, (list, tuple)):
             return self._sequence(value, see, depth)
-        if isinstance(value, Mapping):
-            return self._mapping(value, see, depth)
-        if isinstance(value, nn.Module):
+        if issubclass(kind, nn.Module):
             return self.module(value)
-        if isinstance(value, _SCALARS):  # subclasses: enums of str, numpy's float64
-            return Value("scalar", kind.__name__, scalar=_base_scalar(value))
-        if isinstance(value, _NAMED):
+        if issubclass(kind, Mapping):
+            return self._mapping(value, see, depth)
+        if issubclass(kind, _SCALARS):  # enums of str, numpy's float64
+            return _scalar(_base_scalar(value), name_of(kind))
+        if issubclass(kind, _NAMED):
             return Value("scalar", kind.__name__, scalar=str(value))
-        if isinstance(value, Set):
-            return self._sequence(sorted(value, key=repr), see, depth, kind.__name__)
+        if issubclass(kind, Set):
+            return self._set(value, see, depth)
         return self._object(value, see, depth)
 
     def arguments(self, items: Any, see: See) -> Value:
@@ -77,7 +100,7 @@ class Describer:
             return self._modules[id(module)]
         described = Value(
             "module",
-            type(module).__name__,
+            name_of(type(module)),
             items=(*_plain_attributes(module), *self._children(module)),
             text=self.paths.get(id(module), "") if id(module) in self.paths else "?",
             params=count_parameters(module),
@@ -88,54 +111,123 @@ class Describer:
 
     def _children(self, module: nn.Module) -> list[tuple[str, Value]]:
         return [
-            (name, Value("module", type(child).__name__, params=count_parameters(child)))
+            (name, Value("module", name_of(type(child)), params=count_parameters(child)))
             for name, child in _submodules(module)
             if child is not None
         ]
 
     def _tensor(self, tensor: torch.Tensor, see: See) -> Value:
-        if tensor.is_nested:  # it has no shape
-            return Value("opaque", "Tensor", text=f"nested tensor of {tensor.size(0)} parts")
-        params = None
-        if is_parameter(tensor):
-            params = (tensor.numel(), tensor.numel() if tensor.requires_grad else 0)
-        return Value("tensor", type(tensor).__name__, tensor=see(tensor), params=params)
+        if type(tensor) is torch.Tensor and not _is_wrapped(tensor):
+            return Value("tensor", "Tensor", tensor=see(tensor))
+        with torch._C.DisableTorchFunction():
+            name = name_of(type(tensor))
+            if reason := out_of_reach(tensor):
+                return Value("opaque", name, text=reason)
+            params = None
+            if is_parameter(tensor):
+                params = (int(tensor.numel()), int(tensor.numel()) if tensor.requires_grad else 0)
+            return Value("tensor", name, tensor=see(tensor), params=params)
 
-    def _sequence(self, value: Any, see: See, depth: int, name: str = "") -> Value:
-        fields = getattr(value, "_fields", None)
-        items = tuple(
-            (fields[i] if fields else str(i), self.describe(v, see, depth + 1))
-            for i, v in enumerate(value[:ITEMS])
+    def _sequence(self, value: Any, see: See, depth: int) -> Value:
+        kind = type(value)
+        base = list if issubclass(kind, list) else tuple
+        items, length = base.__getitem__(value, slice(ITEMS)), base.__len__(value)
+        fields = getattr(kind, "_fields", ())
+        names = fields if isinstance(fields, tuple) and len(fields) == length else range(length)
+        return Value(
+            "sequence",
+            name_of(kind),
+            tuple(
+                (str(n), self.describe(v, see, depth + 1))
+                for n, v in zip(names, items, strict=False)
+            ),
+            elided=max(0, length - ITEMS),
         )
-        name = name or type(value).__name__
-        return Value("sequence", name, items, elided=max(0, len(value) - ITEMS))
+
+    def _set(self, value: Set[Any], see: See, depth: int) -> Value:
+        items = sorted(islice(value, ITEMS), key=_order)
+        described = ((str(i), self.describe(v, see, depth + 1)) for i, v in enumerate(items))
+        elided = max(0, len(value) - ITEMS)
+        return Value("sequence", name_of(type(value)), tuple(described), elided=elided)
 
     def _mapping(self, value: Mapping[Any, Any], see: See, depth: int) -> Value:
-        items = [
-            (str(k)[:TEXT], self.describe(v, see, depth + 1))
-            for k, v in list(value.items())[:ITEMS]
-        ]
+        head = islice(value.items(), ITEMS)
+        items = [(_key(k), self.describe(v, see, depth + 1)) for k, v in head]
         elided = max(0, len(value) - ITEMS)
-        return Value("mapping", type(value).__name__, tuple(items), elided=elided)
+        return Value("mapping", name_of(type(value)), tuple(items), elided=elided)
 
     def _object(self, value: Any, see: See, depth: int) -> Value:
-        """Show the fields of data classes and of objects that hold tensors; label the rest."""
-        name = type(value).__name__
-        if isinstance(value, type):
-            return Value("opaque", "type", text=value.__name__)
-        if callable(value) and hasattr(value, "__qualname__"):
-            return Value("opaque", name, text=str(value.__qualname__)[:TEXT])
-        if dataclasses.is_dataclass(value):
-            fields = {f.name: getattr(value, f.name, None) for f in dataclasses.fields(value)}
-        else:
-            fields = getattr(value, "__dict__", None) or {}
+        """Show the fields of data classes and of objects that hold tensors; label the rest.
+
+        Nothing of its own is called: looking at a proxy's attribute may be an event of a program.
+        """
+        kind = type(value)
+        if issubclass(kind, type):
+            return Value("opaque", "type", text=name_of(value))
+        if issubclass(kind, _FUNCTIONS):
+            return Value("opaque", name_of(kind), text=str(value.__qualname__)[:TEXT])
+        fields = _fields_of(value)
         public = {k: v for k, v in fields.items() if isinstance(k, str) and not k.startswith("_")}
         if not _holds_tensors(public.values()):
-            return Value("opaque", name, text=_short(value))
+            return Value("opaque", name_of(kind), text=_short(value))
         items = tuple(
             (k, self.describe(v, see, depth + 1)) for k, v in list(public.items())[:ITEMS]
         )
-        return Value("object", name, items)
+        return Value("object", name_of(kind), items)
+
+
+_FUNCTIONS = (
+    *(FunctionType, BuiltinFunctionType, MethodType, MethodDescriptorType, WrapperDescriptorType),
+)
+
+
+_LAZY = (nn.parameter.UninitializedParameter, nn.parameter.UninitializedBuffer)
+
+
+def name_of(kind: type) -> str:
+    """Return the name of a class, whatever its metaclass says."""
+    found: str = type.__dict__["__name__"].__get__(kind)
+    return found
+
+
+def _is_wrapped(tensor: torch.Tensor) -> bool:
+    """Whether it stands for a tensor within `torch.func`'s transforms (`vmap`, `grad`)."""
+    return torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+
+
+def out_of_reach(tensor: torch.Tensor) -> str:
+    """Say what a tensor is that has no values of its own in memory; ``""`` for all others."""
+    kind = type(tensor)
+    if issubclass(kind, _LAZY):
+        return "not initialised yet"
+    if tensor.is_nested:  # it has no shape
+        return f"nested tensor of {int(tensor.size(0))} parts"
+    shape = "×".join(map(str, tensor.shape)) or "scalar"
+    what = f"{shape} {str(tensor.dtype).removeprefix('torch.')}"
+    if _is_wrapped(tensor):
+        return f"{what} within a transform of torch.func"
+    if kind.__torch_dispatch__ is not torch._C._disabled_torch_dispatch_impl:
+        return f"{what}, wrapped: its values are its class's affair"
+    return "" if has_memory(tensor) else f"{what} without memory"
+
+
+def has_memory(tensor: torch.Tensor) -> bool:
+    """Whether all values that its shape and strides speak of lie in its storage.
+
+    They do not after ``untyped_storage().resize_(0)``, by which sharded training frees memory, nor
+    in wrappers; a kernel that reads them all the same ends the process. Nor is it so for a few
+    values that are broadcast to more than a memory would hold.
+    """
+    if tensor.layout is not torch.strided or tensor.device.type == "meta" or not tensor.numel():
+        return True
+    try:
+        storage = tensor.untyped_storage()
+        last = sum((n - 1) * int(s) for n, s in zip(tensor.shape, tensor.stride(), strict=True))
+        needed = (int(tensor.storage_offset()) + last + 1) * tensor.element_size()
+        broadcast = tensor.numel() > max(BROADCAST, 64 * needed)
+        return bool(storage.nbytes() >= needed and storage.data_ptr() and not broadcast)
+    except (NotImplementedError, RuntimeError):
+        return False
 
 
 def is_parameter(tensor: torch.Tensor) -> bool:
@@ -143,40 +235,63 @@ def is_parameter(tensor: torch.Tensor) -> bool:
     return type(tensor) is not torch.Tensor and isinstance(tensor, nn.Parameter)
 
 
-def _scalar(value: Any) -> Value:
-    if type(value) is int and value.bit_length() > BITS:
-        return Value("opaque", "int", text=f"an integer of {value.bit_length()} bits")
-    if type(value) is str and len(value) > TEXT:
-        return Value("scalar", "str", scalar=value[:TEXT] + "…")
-    return Value("scalar", type(value).__name__, scalar=value)
+def _scalar(value: Any, name: str = "") -> Value:
+    kind = type(value)
+    if kind is int and value.bit_length() > BITS:
+        return Value("opaque", name or "int", text=f"an integer of {value.bit_length()} bits")
+    if kind is str and len(value) > TEXT:
+        value = value[:TEXT] + "…"
+    return Value("scalar", name or kind.__name__, scalar=value)
 
 
 def _base_scalar(value: Any) -> Any:
-    """The plain Python value of a subclass of bool, int, float or str."""
-    for base in (bool, int, float):
-        if isinstance(value, base):
-            return base(value)
-    return str.__str__(value)[:TEXT]
+    """The plain Python value of a subclass of int, float or str; none of its methods is run."""
+    if isinstance(value, int):
+        return int.__int__(value)
+    return float.__float__(value) if isinstance(value, float) else str.__str__(value)
+
+
+def _order(value: Any) -> tuple[str, str]:
+    """By what the members of a set are sorted, so that equal sets look equal."""
+    plain = type(value) in _SCALARS and not (type(value) is int and value.bit_length() > BITS)
+    return name_of(type(value)), repr(value) if plain else ""
+
+
+def _key(key: Any) -> str:
+    """What a key of a mapping is called."""
+    try:
+        return str(key)[:TEXT]
+    except Exception:
+        return f"<{name_of(type(key))}>"
+
+
+def _fields_of(value: Any) -> dict[Any, Any]:
+    """The attributes that an object itself holds, read past its class's own ways of access."""
+    kind = type(value)
+    try:
+        own = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        own = {}
+    if dataclasses.is_dataclass(kind) and not own:  # slots
+        names = (field.name for field in dataclasses.fields(kind))
+        return {name: object.__getattribute__(value, name) for name in names}
+    return dict(own) if isinstance(own, dict) else {}
 
 
 def _holds_tensors(values: Any) -> bool:
     for value in values:
-        if isinstance(value, torch.Tensor):
+        if issubclass(type(value), torch.Tensor):
             return True
-        if isinstance(value, (list, tuple)) and value and isinstance(value[0], torch.Tensor):
+        if type(value) in (list, tuple) and value and issubclass(type(value[0]), torch.Tensor):
             return True
     return False
 
 
 def _short(value: Any) -> str:
-    """What an unknown object is, without running its own `__repr__`."""
-    shape = getattr(type(value), "shape", None)
-    if shape is not None:
-        try:
-            return f"shape {tuple(value.shape)}"
-        except (TypeError, AttributeError):
-            return ""
-    return ""
+    """What an unknown object is, without running its own `__repr__`; the shape of an array."""
+    if type(value).__module__ != "numpy":
+        return ""
+    return f"shape {tuple(value.shape)}" if hasattr(value, "shape") else ""
 
 
 def count_parameters(module: nn.Module) -> tuple[int, int]:
@@ -220,19 +335,36 @@ def _is_short_list(value: Any) -> bool:
 
 def fingerprint(value: Any, see: See, depth: int = 0) -> Any:
     """Something that differs when the description would: to find the locals that changed."""
-    if isinstance(value, torch.Tensor):
-        return (see(value), value.requires_grad) if not value.is_nested else id(value)
-    if value is None or type(value) in _SCALARS:
-        return (type(value), value if value == value else "nan")
-    if depth < 4 and isinstance(value, (list, tuple)):
+    try:
+        return _fingerprint(value, see, depth)
+    except BaseException:  # of the user's own code; see `Describer.describe`
+        return id(value)
+
+
+def _fingerprint(value: Any, see: See, depth: int) -> Any:
+    kind = type(value)
+    if kind is torch.Tensor and not _is_wrapped(value):
+        return (see(value), value.requires_grad)
+    if issubclass(kind, torch.Tensor):
+        with torch._C.DisableTorchFunction():
+            return id(value) if out_of_reach(value) else (see(value), value.requires_grad)
+    if value is None or kind in _SCALARS:
+        return (kind, value if value == value else "nan")
+    if depth < 4 and kind in (list, tuple):
         return (len(value), *(fingerprint(v, see, depth + 1) for v in value[:64]))
-    if depth < 4 and isinstance(value, Mapping):
-        head = list(value.items())[:64]
-        return (len(value), *((str(k), fingerprint(v, see, depth + 1)) for k, v in head))
-    if isinstance(value, nn.Module):
+    if depth < 4 and issubclass(kind, (list, tuple)):
+        base = list if issubclass(kind, list) else tuple
+        head = base.__getitem__(value, slice(64))
+        return (base.__len__(value), *(fingerprint(v, see, depth + 1) for v in head))
+    if issubclass(kind, nn.Module):
         return (id(value), *(id(c) for _, c in _submodules(value)), *_scalars_of(value))
-    if hasattr(value, "__dict__") and depth < 2 and _holds_tensors(vars(value).values()):
-        return tuple((k, fingerprint(v, see, depth + 1)) for k, v in vars(value).items())
+    if depth < 4 and issubclass(kind, Mapping):
+        items = islice(value.items(), 64)
+        return (len(value), *((_key(k), fingerprint(v, see, depth + 1)) for k, v in items))
+    if depth < 2 and kind not in _PLAIN and not issubclass(kind, (type, *_FUNCTIONS)):
+        fields = _fields_of(value)
+        if _holds_tensors(fields.values()):
+            return tuple((k, fingerprint(v, see, depth + 1)) for k, v in fields.items())
     return id(value)
 
 

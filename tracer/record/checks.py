@@ -43,7 +43,7 @@ ARRAY_DTYPES: Mapping[str, np.dtype] = {
         *("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"),
         *("float16", "float32", "float64", "complex64", "complex128"),
     )
-}
+} | {"complex32": np.dtype("complex64")}
 """The array dtype that holds the full values of a tensor dtype; float32 holds all others."""
 
 Spec = tuple[np.dtype, tuple[int, ...]]
