@@ -13,6 +13,7 @@ from tracer.capture.keep import Store
 from tracer.capture.subject import Subject
 from tracer.capture.summaries import Reading
 from tracer.capture.tensors import TensorStates
+from tracer.capture.value_trees import name_of, words_of
 from tracer.record import Call, Failure, Settings
 from tracer.recording import Recording
 
@@ -93,20 +94,20 @@ class Assembly:
         return tuple(reversed(calls))
 
     def _failure(self) -> Failure | None:
-        """The exception that ended the run; none where a call ended by one that was caught."""
+        """The exception that left the block; one that was caught in it is no failure."""
         tree = self.tree
         if tree.failure is None:
-            return None
-        roots = [o for o in tree.opens if o.parent is None]
-        if tree.failed is not None and not (roots and roots[-1].error):
             return None
         error, source = tree.failure
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         call = tree.failed.id if tree.failed is not None else None
-        return Failure(type(error).__name__, str(error), call, source, text)
+        return Failure(name_of(type(error)), words_of(error), call, source, text)
 
     def _late_notes(self) -> list[str]:
-        notes = []
+        notes = [
+            f"values of the class {name} are labels only: looking at them raises {error}"
+            for name, error in self.tree.odd.items()
+        ]
         others = len(self.tree.threads) - 1
         if others > 0 and {"function", "op", "line"} & set(self.settings.grains):
             notes.append(

@@ -23,7 +23,7 @@ from tracer.capture.open_call import Open
 from tracer.capture.sources import Sources
 from tracer.capture.subject import Subject
 from tracer.capture.tensors import TensorStates
-from tracer.capture.value_trees import Describer, See
+from tracer.capture.value_trees import Describer, See, name_of, words_of
 from tracer.errors import RunLeft
 from tracer.record import Line, Source
 
@@ -39,8 +39,9 @@ class CallTree:
         lines: every line so far; one that is running stands in its call.
         threads: the number of each thread that was seen.
         own_macs, own_uncounted: of each call, without what ran beneath it (`Call.macs`).
-        failure: the latest exception that ended a call, and where it arose, if that is known.
+        failure: the exception that left the block, and where it arose, if that is known.
         failed: the innermost call that it ended.
+        odd: classes whose values could not be looked at, and what that raised.
         notes: what the recording could not see.
     """
 
@@ -68,6 +69,7 @@ class CallTree:
         self.own_uncounted: defaultdict[int | None, set[str]] = defaultdict(set)
         self.failed: Open | None = None
         self.failure: tuple[BaseException, Source | None] | None = None
+        self._raised: tuple[BaseException, Open] | None = None  # the last one, caught or not
         self.notes: list[str] = []
         self._paths = subject.paths
         self._states = states
@@ -77,6 +79,7 @@ class CallTree:
         self._on_step = on_step
         self._thread = threading.get_ident()
         self._describer = Describer(subject.paths, settled=not self.building)
+        self.odd = self._describer.odd
         self._changes = Changes(self._describer, sources)
         self._nth: Counter[tuple[str, str]] = Counter()
         self._stacks: dict[int, list[Open]] = {}
@@ -192,13 +195,13 @@ class CallTree:
             self.note(str(error))
             self.failure = None
             return
-        if self.failure is None or self.failure[0] is not error:
-            self.failed = None
+        if self._raised is not None and self._raised[0] is error:
+            self.failed = self._raised[1]
         self.failure = (error, self._failing_line(error))
 
     def forget_failure(self) -> None:
         """Let go of the exception: its traceback holds the frames of the run, and they hold us."""
-        self.failure = None
+        self.failure = self._raised = None
 
     def _failing_line(self, error: BaseException) -> Source | None:
         place = None
@@ -257,9 +260,8 @@ class CallTree:
             opened.result = self._describer.describe(result, self._seer(opened, "result"))
         else:
             opened.error = _name_error(error)
-            if self.failure is None or self.failure[0] is not error:
-                self.failed = opened
-                self.failure = (error, None)  # where: known once it has passed every frame
+            if self._raised is None or self._raised[0] is not error:
+                self._raised = (error, opened)
         self._settle_line(opened)
         opened.end = self._tick()
         opened.seconds = time.perf_counter() - opened.since
@@ -277,5 +279,5 @@ def _name_error(error: BaseException) -> str:
     """What a call or a line says of an exception; of one by which the reader leaves, nothing."""
     if isinstance(error, RunLeft):
         return ""
-    text = str(error).strip().split("\n")[0][:500]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    name, text = name_of(type(error)), words_of(error).strip().split("\n")[0][:500]
+    return f"{name}: {text}" if text else name

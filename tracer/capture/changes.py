@@ -12,7 +12,10 @@ from tracer.capture.sources import Sources
 from tracer.capture.value_trees import Describer, See, fingerprint
 from tracer.record import Value
 
-_UNCHANGING = frozenset({bool, int, float, str, type(None), type, torch.dtype, torch.device})
+# By number: a class's own metaclass may say what equals it.
+_UNCHANGING = frozenset(
+    map(id, (bool, int, float, str, type(None), type, torch.dtype, torch.device))
+)
 
 
 class Changes:
@@ -44,7 +47,7 @@ class Changes:
 
     def _is_same(self, opened: Open, name: str, value: Any, see: See) -> bool:
         """Whether a local is as it was; what it is now is remembered."""
-        if value is opened.locals.get(name, opened) and type(value) in _UNCHANGING:
+        if value is opened.locals.get(name, opened) and id(type(value)) in _UNCHANGING:
             return True
         print_ = fingerprint(value, see)
         same = name in opened.prints and opened.prints[name] == print_

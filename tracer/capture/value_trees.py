@@ -117,7 +117,7 @@ class Describer:
         ]
 
     def _tensor(self, tensor: torch.Tensor, see: See) -> Value:
-        if type(tensor) is torch.Tensor and not _is_wrapped(tensor):
+        if type(tensor) is torch.Tensor and _is_plain(tensor):
             return Value("tensor", "Tensor", tensor=see(tensor))
         with torch._C.DisableTorchFunction():
             name = name_of(type(tensor))
@@ -181,6 +181,14 @@ _FUNCTIONS = (
 )
 
 
+def words_of(error: BaseException) -> str:
+    """Return what an exception says; ``""`` of one that cannot say it."""
+    try:
+        return str(error)
+    except BaseException:  # of the user's own code; see `Describer.describe`
+        return ""
+
+
 _LAZY = (nn.parameter.UninitializedParameter, nn.parameter.UninitializedBuffer)
 
 
@@ -188,6 +196,10 @@ def name_of(kind: type) -> str:
     """Return the name of a class, whatever its metaclass says."""
     found: str = type.__dict__["__name__"].__get__(kind)
     return found
+
+
+def _is_plain(tensor: torch.Tensor) -> bool:
+    return not (_is_wrapped(tensor) or tensor.is_nested)
 
 
 def _is_wrapped(tensor: torch.Tensor) -> bool:
@@ -343,7 +355,7 @@ def fingerprint(value: Any, see: See, depth: int = 0) -> Any:
 
 def _fingerprint(value: Any, see: See, depth: int) -> Any:
     kind = type(value)
-    if kind is torch.Tensor and not _is_wrapped(value):
+    if kind is torch.Tensor and _is_plain(value):
         return (see(value), value.requires_grad)
     if issubclass(kind, torch.Tensor):
         with torch._C.DisableTorchFunction():
