@@ -30,7 +30,7 @@ def beside(trace: Trace, encoded: Mapping[str, Any], images: int) -> dict[str, C
     Args:
         trace: the recording.
         encoded: the same as the codec writes it.
-        images: how many images the drawings show.
+        images: how many images went in, 0 if nothing is drawn on them.
     """
     timeline = Timeline(trace)
     values = _rows(encoded, "Value", encoded["tables"]["Value"])

@@ -55,7 +55,7 @@ class Contents:
             "defaults": {
                 name: _defaults(name, fields) for name, fields in encoded["columns"].items()
             },
-            "beside": beside(self.trace, encoded, len(self.scenes.get("images", ()))),
+            "beside": beside(self.trace, encoded, self.scenes.get("batch", 0)),
             "labels": labels(self.trace, self.left_out),
             "files": files(self.trace),
             "scenes": self.scenes,
@@ -146,6 +146,25 @@ def channel_previews(it: Contents) -> Contents:
     return replace(it, arrays=first)
 
 
+def other_images(it: Contents) -> Contents:
+    """Leave out what is drawn on all images but the first."""
+    first = it.scenes.get("images", ())[:1]
+    used = set(_named(first))
+    kept = {n: a for n, a in it.arrays.items() if not n.startswith("scene/") or n in used}
+    return replace(it, arrays=kept, scenes={**it.scenes, "images": first} if first else {})
+
+
+def _named(data: Any) -> Iterator[str]:
+    """Give the names of the arrays that stand in JSON data."""
+    if isinstance(data, Mapping):
+        if isinstance(data.get("array"), str):
+            yield data["array"]
+        data = data.values()
+    if isinstance(data, Iterable) and not isinstance(data, str):
+        for item in data:
+            yield from _named(item)
+
+
 def drawings(it: Contents) -> Contents:
     """Leave out what is drawn on the picture."""
     kept = {n: a for n, a in it.arrays.items() if not n.startswith("scene/")}
@@ -165,6 +184,7 @@ def lines(it: Contents) -> Contents:
 REDUCTIONS: tuple[tuple[str, Callable[[Contents], Contents]], ...] = (
     ("op_previews", op_previews),
     ("channel_previews", channel_previews),
+    ("images", other_images),
     ("data", _without("data/", lambda state: False)),
     ("previews", _without("preview/", lambda state: False)),
     ("scenes", drawings),

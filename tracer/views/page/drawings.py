@@ -21,7 +21,6 @@ from tracer.record import Trace
 from tracer.views.page.boxes import detections, matches, proposals, rois
 from tracer.views.page.parts import Arrays, level_group, number, put, said
 
-MOST_IMAGES = 4
 PICTURE_SIDE = 900
 """Pixels of a picture's longer side at most."""
 PLANE_SIDE = 128
@@ -36,7 +35,8 @@ def scenes(trace: Trace) -> tuple[dict[str, Any], Arrays]:
     Arrays are named ``scene/…``; what the trace was not told to keep is absent.
 
     Returns:
-        ``images``: of each image ``resized`` and ``padded``, its size as (height, width); the
+        ``batch``: how many images went in. ``images``: of each image of which something can be
+        drawn its number ``image``; ``resized`` and ``padded``, its size as (height, width); the
         arrays ``picture`` (a JPEG's bytes) and ``targets`` (boxes); and its ``drawings``.
         Each drawing has a ``key``, by which the page names it, and a ``kind``, by which it is
         drawn. An array stands in it as ``{"array": name}``, a text as a list of it in each
@@ -46,12 +46,12 @@ def scenes(trace: Trace) -> tuple[dict[str, Any], Arrays]:
     arrays: Arrays = {}
     try:
         parts = anatomy(trace)
-        images = range(min(len(parts.pictures), MOST_IMAGES))
+        batch = len(parts.pictures)
     except TracerError:
         return {}, {}
-    drawn = [_image(parts, image, arrays) for image in images]
+    drawn = [found for i in range(batch) if (found := _image(parts, i, arrays))["drawings"]]
     keys = {drawing["key"] for image in drawn for drawing in image["drawings"]}
-    return {"images": drawn, "fits": _fits(trace, keys)}, arrays
+    return {"batch": batch, "images": drawn, "fits": _fits(trace, keys)} if drawn else {}, arrays
 
 
 def _fits(trace: Trace, keys: set[str]) -> list[str | None]:
@@ -67,6 +67,7 @@ def _fits(trace: Trace, keys: set[str]) -> list[str | None]:
 def _image(parts: Anatomy, image: int, arrays: Arrays) -> dict[str, Any]:
     picture = parts.pictures[image]
     data: dict[str, Any] = {
+        "image": image,
         "resized": list(picture.resized_size),
         "padded": list(picture.padded_size),
     }

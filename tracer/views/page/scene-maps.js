@@ -21,7 +21,7 @@ export const overlay = {
 
 function meanPlane() {
   const { id, over } = shown.tensor ?? {};
-  const array = over === at.image && rec.array(`preview/${id}`);
+  const array = over === at.scene.image && rec.array(`preview/${id}`);
   return array ? map(array, array.shape.slice(1)) : null;
 }
 

@@ -30,17 +30,16 @@ export function build() {
   facts = el("p.scene-facts.quiet", { role: "status" });
   body = el("div.body", head, canvas, facts, controls, at.extra);
   new ResizeObserver(draw).observe(body);
-  if (!isEmpty) setImage(at.image ?? 0);
+  if (!isEmpty) setImage(Math.max(images.indexOf(at.scene), 0));
   return panel("picture", "picture", body);
 }
 
 async function setImage(number) {
-  at.image = number;
   at.scene = images[number];
   const { drawings, picture } = at.scene;
   const shown = drawings.some((one) => one.key === data?.key) ? data.key : drawings[0].key;
   choice = select(say("drawing"), drawings.map((one) => [one.key, say(`kind_${one.key}`)]), shown, choose);
-  const numbers = images.map((_, i) => [i, `${say("image")} ${i}`]);
+  const numbers = images.map(({ image }, i) => [i, `${say("image")} ${image}`]);
   fill(head, choice, images.length > 1 && select(say("image"), numbers, number, (chosen) => setImage(Number(chosen))));
   bitmap = null;
   choose(shown);

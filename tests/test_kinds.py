@@ -1,0 +1,116 @@
+"""Every view on every kind of recording: the page in a browser, decks and explorers."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import kinds
+import pytest
+from browsers import Opened, chromium
+
+from tracer.errors import MissingError
+from tracer.views.explorers import EXPLORERS
+from tracer.views.page import write_page
+from tracer.views.page.data import contents, other_images
+from tracer.views.slides import deck
+from tracer.views.slides.html import document
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(params=kinds.KINDS)
+def recording(request):
+    return kinds.recorded(request.param)
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+
+def test_an_image_in_the_page_has_something_drawn_on_it(recording):
+    it = contents(recording)
+    images = it.scenes.get("images", [])
+    assert bool(it.scenes) == bool(images)
+    assert all(image["drawings"] for image in images)
+    assert [image["image"] for image in images] == sorted({image["image"] for image in images})
+
+
+def test_a_smaller_page_keeps_the_drawings_of_the_first_image():
+    it = contents(kinds.recorded("eight pictures"))
+    assert [image["image"] for image in it.scenes["images"]] == list(range(8))
+    fewer = other_images(it)
+    assert fewer.scenes["images"] == it.scenes["images"][:1]
+    drawn = {name for name in fewer.arrays if name.startswith("scene/")}
+    assert drawn == {name for name in it.arrays if name.startswith(("scene/0/", "scene/loss"))}
+
+
+def test_the_page_works(recording, browser, tmp_path):
+    """All of it answers: keys, language, light, every tab, drawing and image, on two screens."""
+    file = write_page(recording, tmp_path / "page.html")
+    with Opened(browser, file) as opened:
+        opened.press("ArrowRight", "s", "s", "]", "o", "Home", "[", "End", "S", "b", "C")
+        for tab in opened.view.locator(".lower-tabs [role=tab]").all():
+            tab.click()
+            assert all(opened.view.evaluate(CHOOSE_ALL))
+            opened.press("ArrowLeft", "s", "o")
+        opened.view.locator(".enlarge").click()
+        opened.view.locator(".language").click()
+        opened.view.get_by_title("浅色或深色").click()
+        opened.view.set_viewport_size({"width": 390, "height": 844})
+        for tab in opened.view.locator("nav.tabs button").all():
+            tab.click()
+        opened.press("End")
+        assert opened.view.evaluate("tracerPage.cursor.tick === tracerPage.cursor.last")
+        opened.until("location.hash.includes('at=end')")
+        assert opened.problems == []
+
+
+CHOOSE_ALL = """() => {
+  const at = (n) => document.querySelectorAll(".scene-head select")[n];
+  const choices = (n) => [...(at(n)?.options ?? [null])];
+  const choose = (n, i) => {
+    const select = at(n);
+    if (!select) return;
+    select.selectedIndex = i;
+    select.dispatchEvent(new Event("change"));
+  };
+  const told = [];
+  choices(1).forEach((_, image) => {
+    choose(1, image);
+    choices(0).forEach((_, drawing) => {
+      choose(0, drawing);
+      const canvas = document.querySelector("canvas.scene");
+      for (const type of canvas ? ["pointermove", "click"] : []) {
+        const { left, top } = canvas.getBoundingClientRect();
+        canvas.dispatchEvent(new MouseEvent(type, { clientX: left + 40, clientY: top + 30 }));
+      }
+      tracerPage.draw();
+      const facts = document.querySelector(".scene-facts");
+      if (facts?.offsetWidth) told.push(facts.textContent);
+    });
+  });
+  return told;
+}"""
+"""Choose every drawing of every image, point at the picture, and return what is told."""
+
+
+# --- decks and explorers --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_deck_is_made(recording, lang):
+    made = deck(recording, lang=lang)
+    assert len(made.slides) > 1
+    assert document(made).startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_an_explorer_shows_or_says_what_is_missing(recording, name):
+    options = {"other": recording} if name == "compare" else {}
+    with suppress(MissingError):
+        assert recording.explore(name, **options).shown().html
