@@ -1,6 +1,6 @@
 # make demo         record a pass over a picture and write every report into demo/
 # make test         lint, type check and tests
-# make test-fast    the same without what needs a browser, a notebook kernel or a whole model
+# make test-fast    the same without what needs a browser, a kernel, a whole model or a torch of its own
 #
 # Each sets up what it needs in a fresh clone, and is quick the second time.
 #   PYTHON=python3.12 make test    another interpreter, in its own .venv-python3.12
@@ -12,6 +12,8 @@ VENV   ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 PYTEST ?= -q -n 2 --dist loadfile --no-loadscope-reorder
 DEMO   ?= demo
 BIN    := $(VENV)/bin
+# Tests start many Pythons, which read compiled files in half the time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast lint format bench notebooks docs site dist test-all clean

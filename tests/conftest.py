@@ -33,7 +33,14 @@ LONGEST = (
 
 # Who uses one of these, directly or through another fixture, is slow; a file that needs as much
 # without them says so by `pytestmark = pytest.mark.slow`.
-SLOW = {"browser", "lab", "rcnn", "built"}
+SLOW = {"browser", "lab", "rcnn", "built", "relatives"}
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Without the slow tests, leave their files unread: to import what they need takes a while."""
+    if config.option.markexpr == "not slow" and collection_path.suffix == ".py":
+        return "\npytestmark = pytest.mark.slow\n" in collection_path.read_text("utf-8") or None
+    return None
 
 
 def pytest_collection_modifyitems(items):

@@ -26,6 +26,7 @@ _kept = 0  # bytes held after the last search
 def pytest_collection_finish():
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000)  # figures are circles, made and dropped whole
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -16,6 +16,8 @@ from tracer.rcnn.facts import Here, read
 from tracer.rcnn.narration import commentary, questions
 from tracer.record import Trace
 
+pytestmark = pytest.mark.slow
+
 
 def untrained(**options):
     torch.manual_seed(0)

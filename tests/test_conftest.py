@@ -42,6 +42,17 @@ def test_users_of_a_costly_fixture_are_slow():
     assert ["slow" in each.marks for each in items] == [False, True]
 
 
+def test_a_file_that_is_slow_as_a_whole_is_not_read_for_the_fast_ones():
+    def left_out(name: str, wanted: str) -> bool:
+        config = SimpleNamespace(option=SimpleNamespace(markexpr=wanted))
+        return bool(conftest.pytest_ignore_collect(Path(__file__).with_name(name), config))
+
+    assert left_out("test_anatomy.py", "not slow")
+    assert not left_out("test_anatomy.py", "")
+    assert not left_out("test_query.py", "not slow")
+    assert not left_out("test_lasting.py", "not slow")
+
+
 @pytest.mark.slow
 def test_a_files_tests_stay_on_one_worker():
     """In a run of their own, with the options of `make test`."""

@@ -369,6 +369,7 @@ print(trace)
 """
 
 
+@pytest.mark.slow
 def test_the_prompt_asks_in_a_notebook_cell():
     """In a real kernel, its questions answered as a person would in the cell."""
     from jupyter_client.manager import start_new_kernel

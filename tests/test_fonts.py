@@ -146,6 +146,7 @@ print(Path(_font("候选框").path).name)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stale", [False, True])
 def test_a_machine_without_any_font_draws_and_writes_chinese(stale, tmp_path):
     """Whether matplotlib has no list of fonts yet, or one that names fonts which are gone."""

@@ -97,6 +97,7 @@ def test_also_one_of_a_run_that_failed():
     assert gone() is None
 
 
+@pytest.mark.slow
 def test_fifty_recordings_take_no_more_memory_than_a_few():
     script = """
 import resource, gc, sys, torch, tracer
@@ -250,6 +251,7 @@ def interrupt_everywhere() -> None:
     print(came)
 
 
+@pytest.mark.slow
 def test_an_interrupt_at_any_step_leaves_nothing():
     """In a process of its own: a trace function that raises may leave Python's own state askew."""
     script = "import test_lasting; test_lasting.interrupt_everywhere()"
@@ -299,6 +301,7 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_child_that_ends_leaves_its_parents_values(place):
     if not hasattr(os, "fork"):
         pytest.skip("this system cannot fork")
@@ -334,6 +337,7 @@ os.kill(os.getpid(), int(sys.argv[2]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_what_a_killed_process_left_is_removed_by_the_next(number, place):
     used = spill.folder(living := Store(0))

@@ -374,6 +374,7 @@ def test_everything_that_the_relatives_run_is_explained(relatives):
         assert unexplained(trace) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "builder",
     [

@@ -218,10 +218,11 @@ def test_a_smaller_budget_leaves_out_the_least_important_first(recorded, whole):
 
 
 def test_the_smallest_budget_still_gives_a_page(recorded):
-    data, arrays = recording_of(page(recorded, budget=1))
+    smallest = page(recorded, budget=1)
+    data, arrays = recording_of(smallest)
     assert "lines" in data["left_out"]
     assert not arrays
-    found = trace_of(page(recorded, budget=1))
+    found = trace_of(smallest)
     modules_of = [c.path for c in recorded.calls if c.kind == "module"]
     assert [c.path for c in found.calls if c.kind == "module"] == modules_of
 

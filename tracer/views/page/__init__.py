@@ -50,8 +50,9 @@ def page(trace: Trace, *, lang: str = "en", budget: int = BUDGET, at: str = "") 
     for name, reduction in REDUCTIONS:
         if len(built) <= budget:
             break
-        everything = _reduced(everything, name, reduction(everything))
-        built = _built(everything, lang)
+        smaller = _reduced(everything, name, reduction(everything))
+        if smaller is not everything:
+            everything, built = smaller, _built(smaller, lang)
     return built
 
 
