@@ -14,7 +14,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "tracer"
 
-BASE = {"tracer.record", "tracer.errors", "tracer.files", "tracer.foreign", "tracer.languages"}
+SPOKEN = {"tracer.languages", "tracer.numbers"}
+BASE = {"tracer.record", "tracer.errors", "tracer.files", "tracer.foreign"} | SPOKEN
 
 ROOMS = ("kit", "reports", "figures", "page", "screen", "slides", "explorers")
 VIEWS = {f"tracer.views.{room}" for room in ROOMS}
@@ -28,8 +29,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tracer.foreign": set(),
     "tracer.files": {"tracer.errors"},
     "tracer.languages": {"tracer.errors"},
+    "tracer.numbers": {"tracer.foreign"},
     "tracer.domain": {"tracer.record"},
-    "tracer.capture": BASE - {"tracer.languages"}
+    "tracer.capture": BASE - SPOKEN
     | {"tracer.capture.domains", "tracer.domain", "tracer.recording"},
     "tracer.capture.domains": {"tracer.domain", "tracer.rcnn.domain"},
     "tracer.rcnn": BASE,

@@ -14,10 +14,10 @@ import pytest
 from golden_files import check_golden
 from handmade import HOSTILE_NAMES, hostile_pass
 
+from tracer import numbers as cells
 from tracer.errors import InputError, MissingError
 from tracer.foreign import clean
-from tracer.views.kit import numbers as cells
-from tracer.views.kit.numbers import shown
+from tracer.numbers import shown
 from tracer.views.reports.formats import FORMATS
 from tracer.views.reports.report import NUMERIC, Column, Row, Table
 from tracer.views.reports.text_layout import guides, width, wrap

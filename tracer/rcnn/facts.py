@@ -17,6 +17,7 @@ from typing import Any
 
 from tracer.foreign import in_prose
 from tracer.languages import about, listed
+from tracer.numbers import dims
 from tracer.rcnn.classes import class_name, names_in
 from tracer.record import Call, TensorSummary, Trace, Value
 
@@ -134,11 +135,6 @@ def fill(template: str, here: Here, more: Mapping[str, str | None] | None = None
     return _SPACE_IN_CHINESE.sub("", filled)
 
 
-def times(shape: Iterable[int]) -> str:
-    """Write a shape: ``"2×256×24×24"``."""
-    return "×".join(str(n) for n in shape) or "1"
-
-
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return str(value)
@@ -187,7 +183,7 @@ def _statistic(summary: TensorSummary, name: str) -> str | None:
 
 def _show(value: Value, here: Here) -> str | None:
     if value.tensor is not None:
-        return times(here.shape(value))
+        return dims(here.shape(value), "1")
     if value.kind == "scalar":
         scalar = value.scalar
         return _plain(scalar) if isinstance(scalar, float) else str(scalar)
@@ -241,14 +237,14 @@ def _body(key: str) -> Callable[[Here], str]:
     def read_shape(here: Here) -> str:
         if not here.result("backbone").get("3"):  # a body that is no ResNet numbers otherwise
             raise LookupError(key)
-        return times(here.shape(here.result("backbone.body", key)))
+        return dims(here.shape(here.result("backbone.body", key)))
 
     return read_shape
 
 
 def _strides(here: Here) -> list[str]:
     height, width = _batch(here)[-2:]
-    return [times((height // s[-2], width // s[-1])) for s in _pyramid(here).values()]
+    return [dims((height // s[-2], width // s[-1])) for s in _pyramid(here).values()]
 
 
 # --- facts: proposals -----------------------------------------------------------------------------
@@ -418,20 +414,20 @@ def _counted(counts: Callable[[Here], int]) -> Callable[[Here], str | None]:
 
 FACTS: dict[str, Callable[[Here], object]] = {
     "images": lambda here: _batch(here)[0],
-    "original_sizes": lambda here: here.listing(map(times, _given(here))),
-    "resized_sizes": lambda here: here.listing(map(times, _resized(here))),
-    "batch_shape": lambda here: times(_batch(here)),
+    "original_sizes": lambda here: here.listing(map(dims, _given(here))),
+    "resized_sizes": lambda here: here.listing(map(dims, _resized(here))),
+    "batch_shape": lambda here: dims(_batch(here)),
     "scale_factors": _scale_factors,
     "padding_share": _padding_share,
-    "stem": lambda here: times(here.shape(here.result("backbone.body.maxpool"))),
+    "stem": lambda here: dims(here.shape(here.result("backbone.body.maxpool"))),
     "c2": _body("0"),
     "c3": _body("1"),
     "c4": _body("2"),
     "c5": _body("3"),
-    "p5": lambda here: times(_pyramid(here)["P5"]),
-    "p6": lambda here: times(_pyramid(here)["P6"]),
+    "p5": lambda here: dims(_pyramid(here)["P5"]),
+    "p6": lambda here: dims(_pyramid(here)["P6"]),
     "pyramid": lambda here: here.listing(
-        f"{n} {times(s)}".strip() for n, s in _pyramid(here).items()
+        f"{n} {dims(s)}".strip() for n, s in _pyramid(here).items()
     ),
     "level_names": lambda here: here.listing(_pyramid(here)),
     "strides": lambda here: here.listing(_strides(here)),
@@ -442,10 +438,10 @@ FACTS: dict[str, Callable[[Here], object]] = {
     "proposals": lambda here: here.listing(here.lengths(here.result("rpn", 0))),
     "rois": lambda here: here.shape(here.result("roi_heads.box_roi_pool"))[0],
     "rois_per_level": _rois_per_level,
-    "pooled": lambda here: times(here.shape(here.result("roi_heads.box_roi_pool"))),
-    "box_features": lambda here: times(here.shape(here.result("roi_heads.box_head"))),
-    "class_logits": lambda here: times(here.shape(here.result("roi_heads.box_predictor", 0))),
-    "box_regression": lambda here: times(here.shape(here.result("roi_heads.box_predictor", 1))),
+    "pooled": lambda here: dims(here.shape(here.result("roi_heads.box_roi_pool"))),
+    "box_features": lambda here: dims(here.shape(here.result("roi_heads.box_head"))),
+    "class_logits": lambda here: dims(here.shape(here.result("roi_heads.box_predictor", 0))),
+    "box_regression": lambda here: dims(here.shape(here.result("roi_heads.box_predictor", 1))),
     "classes": _classes,
     "even_share": lambda here: f"{1 / _classes(here):.3g}",
     "even_loss": lambda here: math.log(_classes(here)),

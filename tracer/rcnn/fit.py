@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from tracer.numbers import dims
 from tracer.rcnn.findings import Finding
 
 Weights = Mapping[str, Any]  # tensors or whatever has a shape, by dotted name
@@ -168,4 +169,4 @@ def _difference(name: str, weights: Weights, own: Weights) -> str:
 
 
 def _size(tensor: Any) -> str:
-    return "–" if tensor is None else "×".join(map(str, tensor.shape)) or "()"
+    return "–" if tensor is None else dims(tensor.shape, "()")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tracer import foreign
+from tracer import foreign, numbers
 from tracer.record import Call, Source, TensorSummary, Value
 from tracer.stepper.positions import Position, Timeline
 from tracer.stepper.readable import Namespace, Reader, TensorView, TreeView
@@ -27,10 +27,8 @@ def clean(text: str, limit: int = WIDTH) -> str:
 
 
 def number(value: float | int | bool | None) -> str:
-    """Return a statistic in four digits; integers whole."""
-    if value is None:
-        return "?"
-    return f"{value}" if isinstance(value, (bool, int)) else f"{value:.4g}"
+    """Return a statistic; ``"?"`` for None."""
+    return "?" if value is None else numbers.number(value)
 
 
 def shape(summary: TensorSummary) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from tracer.errors import MissingError
+from tracer.numbers import dims
 from tracer.rcnn.anatomy import RESIZED, Anatomy, Anchors, Boxes, Picture, anatomy
 from tracer.rcnn.anatomy.geometry import iou
 from tracer.record import Trace
@@ -164,7 +165,7 @@ def _counts(scene: Scene, chosen: int, size: float, ratio: float) -> str:
         name = f"{level.name} ◂" if i == chosen else level.name
         rows.append((
             told.swatch(name, level_colour(level.name)),
-            "×".join(str(n) for n in level.map.shape[-2:]),
+            dims(level.map.shape[-2:]),
             str(len(scene.anchors.base[i])),
             f"{scene.anchors.counts[i]:,}",
         ))  # fmt: skip

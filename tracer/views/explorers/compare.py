@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tracer.errors import InputError
+from tracer.numbers import dims
 from tracer.record import Call, TensorSummary, Trace
 from tracer.views.explorers import side_notes as told
 from tracer.views.explorers.controls import Choice, Shown, Slider
 from tracer.views.explorers.explorer import Explorer
-from tracer.views.kit.reasons import times
 
 ROWS = 60
 """So many rows are shown at once."""
@@ -140,7 +140,7 @@ def _shape(summary: TensorSummary | None) -> str:
     if summary is None:
         return "–"
     dtype = "" if summary.dtype == "float32" else f" {summary.dtype}"
-    return f"{times(summary.shape)}{dtype}"
+    return f"{dims(summary.shape)}{dtype}"
 
 
 def _values(summary: TensorSummary | None) -> str:

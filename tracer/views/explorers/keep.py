@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tracer.errors import MissingError
+from tracer.numbers import dims
 from tracer.record import TensorState, Trace
 from tracer.views.explorers import side_notes as told
 from tracer.views.explorers.controls import Control, Several, Shown, Slider
 from tracer.views.explorers.explorer import Explorer
 from tracer.views.kit.html_text import escape
-from tracer.views.kit.reasons import times
 
 BYTES = {
     **{"bool": 1, "uint8": 1, "int8": 1, "int16": 2, "int32": 4, "int64": 8},
@@ -89,7 +89,7 @@ def draw(trace: Trace, lang: str, depth: int, modules: tuple[str, ...]) -> Shown
 
 def _shapes(trace: Trace, path: str) -> str:
     shapes = [
-        times(trace.tensors[state].summary.shape) for state in sorted(states_of(trace, [path]))
+        dims(trace.tensors[state].summary.shape) for state in sorted(states_of(trace, [path]))
     ]
     return ", ".join(shapes[:3]) + (f", … ({len(shapes)})" if len(shapes) > 3 else "")
 

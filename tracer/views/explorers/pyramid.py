@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from tracer.errors import MissingError
+from tracer.numbers import dims
 from tracer.rcnn.anatomy import Anatomy, Level, Picture, Plane, anatomy
 from tracer.record import Trace
 from tracer.views.explorers import drawing
@@ -152,7 +153,7 @@ def _levels(scene: Scene, channel: int, x: float, y: float) -> str:
         value = "–" if plane is None else f"{value_at(plane, cell):.3g}"
         if plane is not None and not plane.exact:
             value = f"≈ {value}"
-        size = "×".join(str(n) for n in level.map.shape[-2:])
+        size = dims(level.map.shape[-2:])
         label = told.swatch(level.name, level_colour(level.name))
         rows.append((label, size, f"{cell[0]}, {cell[1]}", value))
     return told.table([*heads, name], rows, raw=(0,))

@@ -8,13 +8,14 @@ from typing import Any
 
 from tracer.errors import InputError, MissingError
 from tracer.languages import listed
+from tracer.numbers import dims
 from tracer.record import Call, Trace
 from tracer.views.explorers import side_notes as told
 from tracer.views.explorers.controls import Choice, Control, Shown
 from tracer.views.explorers.explorer import Explorer
 from tracer.views.kit.html_text import escape
 from tracer.views.kit.questions import outputs, predict
-from tracer.views.kit.reasons import shape_of, times
+from tracer.views.kit.reasons import shape_of
 
 Shape = tuple[int, ...]
 USUAL = (
@@ -103,7 +104,7 @@ def draw(trace: Trace, lang: str, asked: str, guess: Shape | None) -> Shown:
 
 def _question(trace: Trace, asked: str, lang: str) -> str:
     given = predict(trace, asked, ...).given
-    shown = [times(shape) for shape in given[:5]] + ["…"] * (len(given) > 5)
+    shown = [dims(shape) for shape in given[:5]] + ["…"] * (len(given) > 5)
     return told.say(
         "asked", lang, call=asked.partition("[")[0], shapes=listed(shown, lang), asked=asked
     )
@@ -143,7 +144,7 @@ def explorer(trace: Trace, lang: str, *, asked: str = "") -> Explorer:
 
 
 def _guesses(trace: Trace, asked: str, lang: str) -> Choice:
-    options = tuple((times(shape), shape) for shape in choices(trace, asked))
+    options = tuple((dims(shape), shape) for shape in choices(trace, asked))
     return Choice(
         "guess", told.say("your_guess", lang), (("?", None), *options), None, buttons=True
     )
@@ -152,7 +153,7 @@ def _guesses(trace: Trace, asked: str, lang: str) -> Choice:
 def _folded(trace: Trace, lang: str, asked: str) -> str:
     """A question whose answer unfolds, for where nothing can be clicked but that."""
     shapes = choices(trace, asked)
-    options = "　".join(times(shape) for shape in shapes)
+    options = "　".join(dims(shape) for shape in shapes)
     answer = predict(trace, asked, next(s for s in shapes if predict(trace, asked, s)), lang)
     question = escape(_question(trace, asked, lang))
     return (

@@ -8,10 +8,11 @@ from matplotlib.colors import LogNorm
 
 from tracer.errors import MissingError
 from tracer.languages import listed
+from tracer.numbers import dims
 from tracer.rcnn.anatomy import Anatomy, FeatureMap
 from tracer.record import Call, TensorSummary
 from tracer.views.figures.common import over_picture
-from tracer.views.figures.sheet import Sheet, figure, times
+from tracer.views.figures.sheet import Sheet, figure
 from tracer.views.kit.palette import CYCLE, level_colour
 
 
@@ -25,7 +26,7 @@ def fig_feature_grid(s: Sheet, parts: Anatomy, image: int, columns: int = 6) -> 
         for column in range(columns + 1):
             ax = s.panel(grid[row, column])
             if column == 0:
-                shape = "" if s.slide else f"\n{times(level.map.shape[1:])}"
+                shape = "" if s.slide else f"\n{dims(level.map.shape[1:])}"
                 s.labels(ax, y=f"{level.name}{shape}")
                 ax.yaxis.label.set_color(s.ink(level_colour(level.name)))
             if column >= len(channels):

@@ -7,10 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from tracer.errors import MissingError
+from tracer.numbers import dims
 from tracer.rcnn.anatomy import Anatomy, FeatureMap, Picture
 from tracer.rcnn.anatomy.backbone import Block
 from tracer.views.figures.common import focus, over_picture
-from tracer.views.figures.sheet import Sheet, figure, frame, limits, times
+from tracer.views.figures.sheet import Sheet, figure, frame, limits
 from tracer.views.kit.palette import CYCLE, DIVERGING, TAG, level_colour, written_on
 
 
@@ -23,7 +24,7 @@ def fig_backbone_stages(s: Sheet, parts: Anatomy, image: int) -> None:
     s.picture(first, picture.rgb())
     s.heading(first, s.say("image"))
     first.set_anchor("S")
-    s.labels(first, times((3, *picture.resized_size)))
+    s.labels(first, dims((3, *picture.resized_size)))
     s.panel(grid[1, 0]).set_axis_off()
     for i, feature in enumerate(maps, 1):
         _stage(s, s.panel(grid[0, i]), feature, picture, image, -1)
@@ -49,7 +50,7 @@ def _stage(
         stride = s.say("stride")
         s.heading(ax, f"{feature.name}\n{stride} {feature.stride[0]:g}", colour)
     else:
-        s.text(ax, 0.5, -0.06, times(feature.shape[1:]), transform=ax.transAxes, ha="center",
+        s.text(ax, 0.5, -0.06, dims(feature.shape[1:]), transform=ax.transAxes, ha="center",
                va="top", size=0.75, colour=s.theme.muted)  # fmt: skip
 
 
@@ -94,7 +95,7 @@ def _block_map(
         over_picture(s, ax, feature, plane, picture, cmap=DIVERGING, vmin=-reach, vmax=reach)
     frame(ax, s.theme.faint, 1)
     s.heading(ax, head)
-    s.labels(ax, times(feature.shape[1:]))
+    s.labels(ax, dims(feature.shape[1:]))
 
 
 def _zeros(s: Sheet, ax: Axes, block: Block) -> None:

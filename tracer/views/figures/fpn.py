@@ -7,9 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import ConnectionPatch, Rectangle
 
 from tracer.errors import MissingError
+from tracer.numbers import dims
 from tracer.rcnn.anatomy import Anatomy, FeatureMap, Level, Merge, Picture, Plane
 from tracer.views.figures.common import focus, grey, over_picture
-from tracer.views.figures.sheet import Sheet, bare, figure, frame, limits, times, without_border
+from tracer.views.figures.sheet import Sheet, bare, figure, frame, limits, without_border
 from tracer.views.kit.palette import TAG, level_colour
 
 
@@ -35,7 +36,7 @@ def _size(picture: Picture) -> str:
 
 def _level_panel(s: Sheet, ax: Axes, level: Level, picture: Picture, image: int) -> None:
     colour, stride = level_colour(level.name), level.map.stride
-    name = f"{level.name}  {times(level.map.shape[1:])}  "
+    name = f"{level.name}  {dims(level.map.shape[1:])}  "
     s.heading(ax, name + s.say("stride_of", stride=stride[0]), colour)
     ax.imshow(grey(picture), extent=(0, picture.resized_size[1], picture.resized_size[0], 0))
     try:
@@ -106,7 +107,7 @@ def _merge_row(
         options = {"vmin": scale[0], "vmax": scale[1]} if 1 <= i <= 3 else {}
         over_picture(s, ax, feature, plane, picture, **options)
         frame(ax, colour if i == 4 else s.theme.faint, 2.4 if i == 4 else 1.0)
-        shape = f"{names[i]} {times(feature.shape[1:])}".strip()
+        shape = f"{names[i]} {dims(feature.shape[1:])}".strip()
         place = {
             "transform": ax.transAxes,
             "ha": "left",

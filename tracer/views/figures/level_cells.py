@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from tracer.errors import MissingError
+from tracer.numbers import dims
 from tracer.rcnn.anatomy import Anatomy, Level, Picture
 from tracer.views.figures.common import channel_to_show, leading_proposals, over_picture
-from tracer.views.figures.sheet import Sheet, figure, frame, times
+from tracer.views.figures.sheet import Sheet, figure, frame
 from tracer.views.kit.palette import TAG, level_colour
 
 MARGIN = 0.18
@@ -30,7 +31,7 @@ def fig_boxes_in_cells(s: Sheet, parts: Anatomy, image: int) -> None:
             _nothing(s, axes, level)
         else:
             _column(s, axes, parts, image, index, level)
-    bins = times(pooling.output_size)
+    bins = dims(pooling.output_size)
     s.title("boxes_in_cells", bins=bins)
 
 
@@ -110,4 +111,4 @@ def _pooled(s: Sheet, ax: Axes, parts: Anatomy, image: int, index: int, channel:
         return
     s.map(ax, pooled.mean(0) if channel == -1 else pooled[channel])
     frame(ax, level_colour(parts.roi_heads.box.level_of(index, image).name))
-    s.heading(ax, times(pooled.shape))
+    s.heading(ax, dims(pooled.shape))

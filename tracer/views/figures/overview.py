@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
 from tracer.errors import MissingError
+from tracer.numbers import dims
 from tracer.rcnn.anatomy import Anatomy
 from tracer.views.figures.common import arrow
-from tracer.views.figures.sheet import Sheet, bare, figure, times
+from tracer.views.figures.sheet import Sheet, bare, figure
 from tracer.views.kit.palette import stage_colour
 
 
@@ -66,10 +67,10 @@ def _found(s: Sheet, parts: Anatomy, image: int) -> str:
 
 def _common(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
     picture = parts.pictures[image]
-    batch = times((len(parts.pictures), 3, *picture.padded_size))
-    maps = [f"{m.name} {times(m.shape[1:])}" for m in parts.backbone.maps[-4:]]
-    levels = [f"{v.name} {times(v.map.shape[1:])}" for v in parts.pyramid.levels]
-    given, resized = times(picture.original_size), times(picture.resized_size)
+    batch = dims((len(parts.pictures), 3, *picture.padded_size))
+    maps = [f"{m.name} {dims(m.shape[1:])}" for m in parts.backbone.maps[-4:]]
+    levels = [f"{v.name} {dims(v.map.shape[1:])}" for v in parts.pyramid.levels]
+    given, resized = dims(picture.original_size), dims(picture.resized_size)
     sizes = (given, f"→ {resized}") if s.slide else (f"{given} → {resized}",)
     wide = 1.7 if s.slide else 1.5
     return {
@@ -86,7 +87,7 @@ def _common(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
 def _two_stage(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
     anchors = _count(lambda: f"{len(parts.anchors):,}")
     proposals = _count(lambda: f"{len(parts.rpn.proposals(image).boxes):,}")
-    pooled = _count(lambda: times(parts.roi_heads.layers[0][1]))
+    pooled = _count(lambda: dims(parts.roi_heads.layers[0][1]))
     classes = _count(lambda: parts.roi_heads.num_classes)
     found = _found(s, parts, image)
     aligned = pooled if s.slide else f"RoIAlign {pooled}"

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from tracer.errors import InputError, MissingError
+from tracer.numbers import dims
 from tracer.rcnn.anatomy import Anatomy, Grid, Pooling
 from tracer.views.figures.common import leading_proposals, names_of_classes, tag_boxes
-from tracer.views.figures.sheet import Sheet, bare, figure, frame, ink_on, limits, times, wrap
+from tracer.views.figures.sheet import Sheet, bare, figure, frame, ink_on, limits, wrap
 from tracer.views.kit.palette import TAG, class_colour, level_colour
 
 # --- level assignment -----------------------------------------------------------------------------
@@ -154,10 +155,10 @@ def fig_roi_align(
         "roi_align",
         index=index,
         name=level.name,
-        bins=times(grid.bins),
+        bins=dims(grid.bins),
         samples=samples,
         channels=len(pooled),
-        shape=times(pooled.shape),
+        shape=dims(pooled.shape),
     )
 
 
@@ -375,7 +376,7 @@ def _box_for_head(parts: Anatomy, image: int) -> int | None:
 def _pooled_channels(s: Sheet, ax: Axes, parts: Anatomy, image: int, index: int | None) -> None:
     """All channels of a box's pooled features, side by side."""
     shape = parts.roi_heads.layers[0][1][1:]
-    s.heading(ax, f"RoIAlign\n{times(shape)}")
+    s.heading(ax, f"RoIAlign\n{dims(shape)}")
     try:
         pooled = None if index is None else parts.roi_heads.box.pooled(index, image)
     except MissingError:

@@ -331,11 +331,6 @@ def without_border(values: np.ndarray) -> np.ndarray:
     return values[rows:-rows, columns:-columns]
 
 
-def times(numbers: Iterable[int]) -> str:
-    """Write a shape: ``"256×25×34"``."""
-    return "×".join(str(n) for n in numbers)
-
-
 class Drawing(Figure):
     """A Figure that a notebook shows by itself, whether or not pyplot was ever imported."""
 

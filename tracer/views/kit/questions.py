@@ -18,10 +18,11 @@ from typing import Any
 
 from tracer.errors import InputError, MissingError, near
 from tracer.languages import checked, listed
+from tracer.numbers import dims
 from tracer.record import Call, Trace, Value, query
 from tracer.views.kit.html_text import escape, lang_attribute
 from tracer.views.kit.palette import THEMES
-from tracer.views.kit.reasons import reasons, say, shape_of, times
+from tracer.views.kit.reasons import reasons, say, shape_of
 
 Shape = tuple[int, ...]
 
@@ -205,18 +206,18 @@ def _size(size: Any) -> int:
 
 def _waiting(call: str, given: tuple[Shape, ...], lang: str) -> str:
     """Ask for a guess; what goes in is no secret."""
-    shown = [times(shape) for shape in given[:5]] + ["…"] * (len(given) > 5)
+    shown = [dims(shape) for shape in given[:5]] + ["…"] * (len(given) > 5)
     going_in = say("given", lang, shapes=listed(shown, lang)) if shown else ""
     return say("asked", lang, call=call) + going_in + say("answer", lang)
 
 
 def _right(call: str, shape: Shape, lang: str) -> str:
-    return say("right", lang, call=call, shape=times(shape))
+    return say("right", lang, call=call, shape=dims(shape))
 
 
 def _wrong(call: str, shape: Shape, guess: Shape, lang: str) -> str:
     where = _differing(shape, guess, lang)
-    return say("wrong", lang, guess=times(guess), call=call, shape=times(shape), where=where)
+    return say("wrong", lang, guess=dims(guess), call=call, shape=dims(shape), where=where)
 
 
 _AXES = ("batch", "channels", "height", "width")

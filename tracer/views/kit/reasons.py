@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tracer.languages import Texts, listed
+from tracer.numbers import dims
 from tracer.record import Call, Trace, Value, query
 
 Shape = tuple[int, ...]
@@ -60,11 +61,6 @@ def shape_of(trace: Trace, value: Value | int) -> Shape:
     """Return a tensor's shape; of no tensor, the empty one."""
     state = value.tensor if isinstance(value, Value) else value
     return () if state is None else trace.tensors[state].summary.shape
-
-
-def times(shape: Shape) -> str:
-    """Write a shape: ``"1×256×16×20"``; of a single number, ``"()"``."""
-    return "×".join(str(n) for n in shape) if shape else "()"
 
 
 # --- the way back ---------------------------------------------------------------------------------
@@ -152,7 +148,7 @@ def _plainly(way: list[Step], lang: str) -> str:
     all_names = listed(list(dict.fromkeys(step.name for step in reversed(way)))[:4], lang)
     if way[0].after == way[-1].before:
         return say("value_by_value", lang, names=all_names)
-    went = " → ".join(times(s) for s in (way[-1].before, way[0].after))
+    went = " → ".join(dims(s) for s in (way[-1].before, way[0].after))
     return say("step", lang, names=all_names, went=went)
 
 
@@ -249,13 +245,13 @@ def _sizes(window: Window, step: Step, lang: str) -> str:
 
 def _named(window: Window, step: Step, lang: str) -> str:
     """``layer2.0.conv2 (3×3, stride 2, padding 1)``."""
-    kernel = times(window.kernel)
+    kernel = dims(window.kernel)
     stride, padding = (_one(pair) for pair in (window.stride, window.padding))
     return say("kernel", lang, name=step.name, kernel=kernel, stride=stride, padding=padding)
 
 
 def _one(pair: Shape) -> str:
-    return str(pair[0]) if pair[0] == pair[1] else times(pair)
+    return str(pair[0]) if pair[0] == pair[1] else dims(pair)
 
 
 def _convolution(trace: Trace, step: Step, lang: str) -> str:
@@ -288,14 +284,14 @@ def _flattening(trace: Trace, step: Step, lang: str) -> str:
 
 
 def _resizing(trace: Trace, step: Step, lang: str) -> str:
-    before, after = times(step.before[-2:]), times(step.after[-2:])
+    before, after = dims(step.before[-2:]), dims(step.after[-2:])
     return say("resized", lang, name=step.name, before=before, after=after, channels=step.after[1])
 
 
 def _summing(trace: Trace, step: Step, lang: str) -> str:
     if step.added is None:
         return ""
-    before, after = times(step.added[-2:]), times(step.after[-2:])
+    before, after = dims(step.added[-2:]), dims(step.after[-2:])
     return say("summed", lang, before=before, after=after)
 
 
@@ -329,7 +325,7 @@ def _batch(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
     given, sizes = call.args.get("images"), images["image_sizes"]
     told = []
     for (i, size), (_, before) in zip(sizes.items, given.items if given else (), strict=False):
-        old, new = times(shape_of(trace, before)[-2:]), times(_pair_of(size) or ())
+        old, new = dims(shape_of(trace, before)[-2:]), dims(_pair_of(size) or ())
         scale = (_pair_of(size) or (0, 0))[0] / shape_of(trace, before)[-2]
         told.append(_resized(i, old, new, scale, lang))
     return [*told, _padded(trace, call, state, lang)]
@@ -372,7 +368,7 @@ def _pooled(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
     counts = [shape_of(trace, v)[0] for _, v in boxes.items]
     total = " + ".join(f"{n:,}" for n in counts)
     total = total if len(counts) == 1 else f"{total} = {sum(counts):,}"
-    bins, channels = times(shape[-2:]), shape[1]
+    bins, channels = dims(shape[-2:]), shape[1]
     return [
         say("rows", lang, total=total),
         say("bins", lang, bins=bins, channels=channels),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from tracer.numbers import dims
 from tracer.record import TensorSummary, Trace, Value
 
 BRACKETS = {
@@ -14,11 +15,6 @@ BRACKETS = {
     "object": ("(", ")"),
     "arguments": ("", ""),
 }
-
-
-def dims(shape: Iterable[int]) -> str:
-    """``(2, 256, 32, 40)`` → ``2×256×32×40``; a tensor without axes is a ``scalar``."""
-    return "×".join(str(size) for size in shape) or "scalar"
 
 
 def shape_text(trace: Trace, value: Value | None) -> str:

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from tracer.numbers import dims, large
 from tracer.record import Call, TensorState, TensorSummary, Trace
 from tracer.stepper.positions import Timeline
 from tracer.stepper.readable import successors
-from tracer.views.kit.shapes import dims
-from tracer.views.page.parts import big, number
+from tracer.views.page.parts import number
 
 ROOM = 60
 """Characters of a value in a few words, about."""
@@ -112,7 +112,7 @@ def _call(trace: Trace, call: Call) -> dict[str, Any]:
         names = [call.path or "(root)", call.type, f"{call.type}.forward"]
     made = [trace.tensors[state].summary for state in call.result.tensors()] if call.result else []
     more = f" +{len(made) - 1}" if len(made) > 1 else ""
-    macs = f", {big(call.macs)} MACs" if call.macs else ""
+    macs = f", {large(call.macs)} MACs" if call.macs else ""
     return {
         "name": name,
         "label": call.label,
@@ -165,7 +165,7 @@ def _numbers(summary: TensorSummary) -> dict[str, Any]:
     return {
         "shape": shape(summary),
         "axes": _axes(summary.shape),
-        "facts": " · ".join(filter(None, [summary.dtype, big(summary.numel), device])),
+        "facts": " · ".join(filter(None, [summary.dtype, large(summary.numel), device])),
         "ends": [number(end) for end in (summary.min, summary.max) if end is not None],
         "numbers": numbers,
         "bad": [[name, number(count)] for name, count in bad if count],
@@ -273,8 +273,8 @@ def _module(row: Mapping[str, Any]) -> str:
     total, trainable = row.get("params") or (0, 0)
     text = row.get("text", "")
     name = row["type"] if text == "?" else f"{row['type']} {text}".strip()
-    frozen = f" (❄ {big(total - trainable)})" if total > trainable else ""
-    return f"{name} · {big(total)}{frozen}" if total else name
+    frozen = f" (❄ {large(total - trainable)})" if total > trainable else ""
+    return f"{name} · {large(total)}{frozen}" if total else name
 
 
 def _scalar(row: Mapping[str, Any]) -> str:

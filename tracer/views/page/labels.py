@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tracer.languages import languages, listed
+from tracer.numbers import large
 from tracer.record import Source, Trace, Value
 from tracer.record.statements import inner_lines
 from tracer.stepper.cursor import Cursor
 from tracer.stepper.positions import Timeline
 from tracer.views.page.beside import shape
 from tracer.views.page.highlight import tokens
-from tracer.views.page.parts import alike, big, indent, number, said
+from tracer.views.page.parts import alike, indent, number, said
 from tracer.views.page.shell import texts
 
 
@@ -55,7 +56,7 @@ def _facts(trace: Trace) -> Iterable[list[str]]:
     yield said("calls", n=number(len(trace.calls)))
     weights = sum(math.prod(parameter.shape) for parameter in trace.parameters)
     if weights:
-        yield said("params", n=big(weights))
+        yield said("params", n=large(weights))
 
 
 def _stages(trace: Trace) -> dict[str, str]:

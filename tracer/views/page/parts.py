@@ -42,12 +42,6 @@ def number(value: float) -> str:
     return re.sub(r"e\+?(-?)0*", r"e\1", f"{value:.2e}")
 
 
-def big(n: int) -> str:
-    """Write a large count in three digits: 41.3 M, 5.2 k."""
-    power = min(int(math.log10(max(n, 1))) // 3, 4)
-    return f"{float(f'{n / 1000**power:.3g}'):g}{('', ' k', ' M', ' G', ' T')[power]}"
-
-
 def coloured_group(names: list[str], colour: str) -> Group:
     """Return a group in a colour, black or white text on it."""
     return names, colour, written_on(colour)

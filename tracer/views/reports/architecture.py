@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from tracer.numbers import Cell
 from tracer.record import Call, Module, Trace
-from tracer.views.kit.numbers import Cell
 from tracer.views.kit.shapes import shape_text
 from tracer.views.reports import word
 from tracer.views.reports.report import Column, Row, Table

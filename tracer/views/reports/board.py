@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from tracer.numbers import Cell, count, dims, number, shown
 from tracer.rcnn.board import Board, Map, Step, passes, read_board
 from tracer.record import Stage, Trace
-from tracer.views.kit.numbers import Cell, count, number, shown
-from tracer.views.kit.shapes import dims, shape_text
+from tracer.views.kit.shapes import shape_text
 from tracer.views.reports import word
 from tracer.views.reports.columns import columns_of, pick
 from tracer.views.reports.names import failure, title

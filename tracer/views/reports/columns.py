@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tracer.errors import MissingError, near
+from tracer.numbers import Cell
 from tracer.record import Source
 from tracer.record.query import Node
-from tracer.views.kit.numbers import Cell
 from tracer.views.kit.shapes import shape_text
 from tracer.views.reports import names, word
 from tracer.views.reports.construction import built

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from tracer.errors import InputError, near
 from tracer.foreign import clean, spelt
+from tracer.numbers import shown
 from tracer.views.kit.html_text import escape, lang_attribute
-from tracer.views.kit.numbers import shown
 from tracer.views.reports import word
 from tracer.views.reports.text_layout import grid, pad, rule
 
 if TYPE_CHECKING:
-    from tracer.views.kit.numbers import Cell
+    from tracer.numbers import Cell
     from tracer.views.reports.report import Column, Row, Table
 
 CELL_ROWS = 200

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tracer.errors import MissingError, near
+from tracer.numbers import Cell
 from tracer.rcnn.classes import class_name
 from tracer.record import Trace
-from tracer.views.kit.numbers import Cell
 from tracer.views.kit.shapes import shape_text
 from tracer.views.reports import word
 from tracer.views.reports.report import Column, Row, Table

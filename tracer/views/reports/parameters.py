@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from tracer.errors import MissingError, near
+from tracer.numbers import Cell, dims
 from tracer.record import ParameterRecord, TensorSummary, Trace
-from tracer.views.kit.numbers import Cell
-from tracer.views.kit.shapes import dims
 from tracer.views.reports import word
 from tracer.views.reports.names import title
 from tracer.views.reports.report import Column, Row, Table

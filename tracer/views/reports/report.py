@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tracer.errors import InputError, MissingError, near
-from tracer.views.kit.numbers import Cell
+from tracer.numbers import Cell
 
 if TYPE_CHECKING:
     import pandas

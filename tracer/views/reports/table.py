@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from tracer.numbers import Cell
 from tracer.record import Trace
-from tracer.views.kit.numbers import Cell
 from tracer.views.reports import word
 from tracer.views.reports.columns import Field, columns_of, pick
 from tracer.views.reports.ledger import Ledger

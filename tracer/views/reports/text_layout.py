@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tracer.foreign import clean
-from tracer.views.kit.numbers import shown
+from tracer.numbers import shown
 
 if TYPE_CHECKING:
     from tracer.views.reports.report import Column, Table

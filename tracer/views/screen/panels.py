@@ -13,6 +13,7 @@ from textual.widgets.option_list import Option
 from textual.widgets.tree import TreeNode
 
 from tracer.languages import Texts
+from tracer.numbers import dims
 from tracer.record import Call, Value
 from tracer.stepper import Stepper, text
 from tracer.stepper.readable import Reader, TensorView, TreeView, tensors_of
@@ -135,7 +136,7 @@ def _value_cell(found: Any) -> Text:
         has_parts = next(tensors_of(found), None) is not None
         return Text(text.short(found) if has_parts else text.value(found, 80), no_wrap=True)
     summary = found.state.summary
-    cell = Text("×".join(map(str, summary.shape)) or "scalar", no_wrap=True)
+    cell = Text(dims(summary.shape), no_wrap=True)
     if summary.min is not None:
         cell.append(f" {text.number(summary.min)} … {text.number(summary.max)}", DIM)
     if summary.nan:
@@ -238,7 +239,7 @@ class CallTree(Tree[int]):
 
 
 def _dims(stepper: Stepper, state: int) -> str:
-    return "×".join(map(str, stepper.trace.tensors[state].summary.shape)) or "scalar"
+    return dims(stepper.trace.tensors[state].summary.shape)
 
 
 def _short_name(call: Call, parent: Call | None) -> str:

@@ -14,11 +14,11 @@ from matplotlib.patches import Patch
 
 from tracer.errors import MissingError, near
 from tracer.foreign import clean
+from tracer.numbers import count
 from tracer.rcnn.anatomy import Anatomy
 from tracer.rcnn.classes import class_name
 from tracer.views.figures.common import tag_boxes
 from tracer.views.figures.sheet import Sheet, figure
-from tracer.views.kit.numbers import count
 from tracer.views.kit.palette import class_colour, level_colour
 from tracer.views.slides.deck import Interactive, Pictures, Slider
 from tracer.views.slides.illustrations import sized

@@ -8,13 +8,13 @@ from functools import cached_property
 from urllib.parse import urlencode
 
 from tracer.errors import MissingError
+from tracer.numbers import count
 from tracer.rcnn import facts
 from tracer.rcnn import texts as told_texts
 from tracer.rcnn.anatomy import Anatomy, anatomy, fitting
 from tracer.rcnn.narration import commentary, questions
 from tracer.record import Trace
 from tracer.record.query import find_call
-from tracer.views.kit.numbers import count
 from tracer.views.slides.design import texts
 
 

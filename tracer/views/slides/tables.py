@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from tracer.errors import MissingError, near
+from tracer.numbers import count, dims, fraction, large, number
 from tracer.rcnn.board import Board, Map, read_board
 from tracer.rcnn.classes import class_name
 from tracer.rcnn.narration import stage_title
 from tracer.record import Call, Module, Stage, TensorSummary, Trace, Value
-from tracer.views.kit.numbers import count, fraction, macs, number
-from tracer.views.kit.shapes import dims
 from tracer.views.slides.deck import Cells
 from tracer.views.slides.subject import Subject
 
@@ -123,7 +122,7 @@ def _work_row(subject: Subject, stage: Stage, total: int) -> tuple[str, ...]:
     done = sum(subject.trace.calls[call].macs for call in stage.calls)
     title = stage_title(stage.name, subject.lang, subject.trace.kind).partition(":")[0]
     short = title.partition("：")[0]
-    return short, macs(done), fraction(done / total)
+    return short, large(done), fraction(done / total)
 
 
 # --- backbone and pyramid -------------------------------------------------------------------------

@@ -1,9 +1,9 @@
-"""How a single value is written where a person reads it."""
+"""How a single value, or a shape, is written where a person reads it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Union
 
 from tracer.foreign import clean
@@ -22,13 +22,18 @@ def shown(cell: Cell, kind: str = "text") -> str:
     return WRITERS.get(kind, str)(cell)
 
 
+def dims(shape: Iterable[int], none: str = "scalar") -> str:
+    """``(2, 256, 32, 40)`` → ``2×256×32×40``; of a tensor without axes, `none`."""
+    return "×".join(str(size) for size in shape) or none
+
+
 def count(value: float) -> str:
     """``25557032`` → ``25,557,032``."""
     return f"{value:,}"
 
 
-def macs(value: float) -> str:
-    """Multiply-adds with three digits and a unit: ``118013952`` → ``118 M``."""
+def large(value: float) -> str:
+    """A large count with three digits and a unit: ``118013952`` → ``118 M``."""
     for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         # 999 500 and more of one unit would be rounded to 1000 of it.
         if abs(value) >= 0.9995 * size:
@@ -56,13 +61,15 @@ def fraction(value: float) -> str:
 
 
 def number(value: float) -> str:
-    """Four significant digits; whole numbers whole."""
+    """Four significant digits; whole numbers whole, truth values in words."""
+    if isinstance(value, bool):
+        return str(value)
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
 WRITERS: dict[str, Callable[[float], str]] = {
     "count": count,
-    "macs": macs,
+    "macs": large,
     "seconds": seconds,
     "fraction": fraction,
     "number": number,
