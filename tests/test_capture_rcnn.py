@@ -619,7 +619,8 @@ def test_a_custom_backbone_without_a_pyramid(two_images):
 )
 def test_other_detectors_are_recorded_too(name, two_images):
     torch.manual_seed(0)
-    model = torchvision.models.get_model(name, weights=None, weights_backbone=None)
+    fewer = {"rpn_post_nms_top_n_test": 200, "box_detections_per_img": 10} if "rcnn" in name else {}
+    model = torchvision.models.get_model(name, weights=None, weights_backbone=None, **fewer)
     if not name.startswith("ssd"):
         model.transform.min_size, model.transform.max_size = (64,), 64
     model.eval()
