@@ -130,13 +130,13 @@ REFUSED = {
     "beyond a float": (box(bbox=[1, 2, 10**400, 4]), "where a finite number"),
     "no box": (coco(without(BOX, "bbox")), rf"{AT} has no 'bbox' \(it has 'image_id', "),
     "mistyped key": (coco(without(BOX, "bbox") | {"bbbox": []}), "has no 'bbox'; did you mean"),
-    "no width": (box(bbox=[1, 2, 0, 4]), rf"{AT}, \[1.0, 2.0, 1.0, 6.0\] as x1, .* has no area"),
-    "negative width": (box(bbox=[1, 2, -3, 4]), "has no area"),
-    "outside": (box(bbox=[190, 2, 20, 4]), r"does not lie in 'a\.jpg', 200×100"),
+    "no width": (box(bbox=[1, 2, 0, 4]), rf"{AT} of 'a.jpg', 1, 2, 1, 6 as x1, .* has no area"),
+    "negative width": (box(bbox=[1, 2, -3, 4]), "no area"),
+    "outside": (box(bbox=[190, 2, 20, 4]), r"does not lie in the picture of 200×100"),
     "category of text": (box(category_id="3"), rf'category_id of {AT} is "3" \(text\)'),
     "category of a name": (box(category_id="cat"), r'is "cat" \(text\), where a number is exp'),
     "half a category": (box(category_id=1.5), r"is 1\.5, where a whole number is expected"),
-    "category 0": (box(category_id=0), rf"{AT} has label 0: .*background"),
+    "category 0": (box(category_id=0), rf"{AT} of 'a.jpg' has label 0, .*background"),
     "no category": (coco(without(BOX, "category_id")), rf"{AT} has no 'category_id'"),
     "a category that is not there": (
         box() | {"categories": [{"id": 1}, {"id": 2}]}, f"of {AT} is 3, and the categories are 1, 2"
@@ -185,7 +185,10 @@ REFUSED = {
     "three corners": ([{"boxes": [[1, 2, 3]], "labels": [1]}] * 2, "box 0 of item 0 has 3 items"),
     "corners of text": ([{"boxes": [["1", 2, 3, 4]], "labels": [1]}] * 2, "a number of box 0 of i"),
     "many boxes": ([{"boxes": "many", "labels": [1]}] * 2, r'boxes of item 0 is "many" \(text\)'),
-    "corners swapped": ([{"boxes": [[9, 2, 3, 4]], "labels": [1]}] * 2, "has no area"),
+    "corners swapped": ([{"boxes": [[90, 80, 70, 60]], "labels": [1]}] * 2, "corners swapped"),
+    "x, y, width, height": ([{"boxes": [[9, 2, 3, 4]], "labels": [1]}] * 2, "as x, y, width, h"),
+    "corners in COCO": (box(bbox=[100, 20, 180, 60]), "as a corner it would"),
+    "fractions": ([{"boxes": [[0.1, 0.2, 0.3, 0.4]], "labels": [1]}] * 2, "between 0 and 1, in a"),
     "a number": ("3", "the file is a number, where an object with 'images' is expected"),
     "nothing": ("", "are not JSON: the file is empty"),
     "a bracket": ("{", "are not JSON"),
@@ -205,7 +208,7 @@ def test_targets_that_do_not_match_are_one_sentence(tmp_path, content, message):
 
 def test_a_label_that_the_model_does_not_know_is_named(tmp_path):
     assert len(targets(tmp_path, box(), classes=4)) == 2
-    with pytest.raises(InputError, match=rf"{AT} in 'a\.jpg' has label 3, and .* 1 to 2"):
+    with pytest.raises(InputError, match=rf"{AT} of 'a\.jpg' has label 3, and .* 1 to 2"):
         targets(tmp_path, box(), classes=3)
 
 

@@ -58,3 +58,15 @@ class Domain:
         Raises:
             InputError: says what the model expects and what was found.
         """
+
+    def remarks(
+        self, model: Any, inputs: tuple[Any, ...], keywords: Mapping[str, Any]
+    ) -> Sequence[str]:
+        """Return what is odd about inputs that a model takes: sentences for the recording's notes.
+
+        Args:
+            model: the model, about to run.
+            inputs: its positional arguments; nothing may be changed in them.
+            keywords: its other arguments.
+        """
+        return ()

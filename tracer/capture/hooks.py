@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from typing import Any
 
 from torch import nn
 
+from tracer.capture.domains import domain_of
 from tracer.capture.open_call import Open
+from tracer.capture.summaries import unseen
 from tracer.capture.watched import Watched
 from tracer.record import Source
+
+Remarks = Callable[[Any, tuple[Any, ...], dict[str, Any]], Sequence[str]]
 
 
 def install(tree: Watched, model: nn.Module, stack: ExitStack) -> None:
@@ -21,8 +26,9 @@ def install(tree: Watched, model: nn.Module, stack: ExitStack) -> None:
 
     The hooks run after the user's own, so that arguments and results are the ones that count.
     """
+    remarks = domain_of(model).remarks
     for module in model.modules():
-        watch = _ModuleWatch(tree, module)
+        watch = _ModuleWatch(tree, module, remarks if module is model else None)
         before = module.register_forward_pre_hook(_Hook(watch.before), with_kwargs=True)
         stack.callback(before.remove)
         hook = _Hook(watch.after)
@@ -54,8 +60,9 @@ class _Hook:
 class _ModuleWatch:
     """The two hooks of one module, and the calls of it that are under way."""
 
-    def __init__(self, tree: Watched, module: nn.Module) -> None:
+    def __init__(self, tree: Watched, module: nn.Module, remarks: Remarks | None) -> None:
         self.tree = tree
+        self.remarks = remarks
         self.path = tree.path(module)
         self.skipped = "module" not in tree.grains and self.path != ""
         self.source = _forward_place(tree, module)
@@ -66,6 +73,7 @@ class _ModuleWatch:
         if self.skipped or tree.at_work.busy():
             return
         with tree.at_work:
+            self._look(module, args, kwargs)
             tree.begin(
                 "module",
                 self.path,
@@ -75,6 +83,14 @@ class _ModuleWatch:
                 source=self.source,
                 called_from=tree.sources.calling(sys._getframe(1)),
             )
+
+    def _look(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Note what is odd about a model's inputs, where they can be looked at."""
+        if self.remarks is None:
+            return
+        with contextlib.suppress(Exception), unseen():
+            for sentence in self.remarks(module, args, kwargs):
+                self.tree.note(sentence)
 
     def after(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any

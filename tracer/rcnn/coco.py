@@ -45,8 +45,9 @@ class Annotations:
             size: its height and width in pixels, upright.
 
         Returns:
-            ``boxes`` [N, 4] as x1, y1, x2, y2, ``labels`` [N] and ``places`` [N], what to call
-            each in an error; ``masks`` [N, H, W] and ``keypoints`` [N, K, 3] where all have them.
+            ``boxes`` [N, 4] as x1, y1, x2, y2, ``labels`` [N], and ``places`` [N], what to call
+            each in an error; ``given`` as in `inspection.of_boxes`; ``masks`` [N, H, W] and
+            ``keypoints`` [N, K, 3] where all have them.
 
         Raises:
             InputError: what of the file is wrong, by annotation and field.
@@ -62,6 +63,7 @@ class Annotations:
             "boxes": [_corners(each, place) for place, each in found],
             "labels": [self._label(each, place) for place, each in found],
             "places": [place for place, _ in found],
+            "given": "sizes",
         }
         if found and all(each.get("segmentation") for _, each in found):
             entry["masks"] = [_mask(each["segmentation"], size, place) for place, each in found]

@@ -91,3 +91,14 @@ class Detectors(Domain):
         from tracer.rcnn.inputs import check_inputs
 
         check_inputs(model, inputs, keywords)
+
+    def remarks(
+        self, model: Any, inputs: tuple[Any, ...], keywords: Mapping[str, Any]
+    ) -> Sequence[str]:
+        """Say once for each kind what torchvision would run with in silence, as boxes outside."""
+        from tracer.rcnn.inputs import findings
+
+        first: dict[str, str] = {}
+        for each in findings(model, inputs, keywords):
+            first.setdefault(each.kind, f"{each.sentence()}.")
+        return list(first.values())

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from tracer.errors import InputError
+from tracer.rcnn import inspection
+from tracer.rcnn.classes import classes_of
+from tracer.rcnn.findings import Finding
 
 _EXPECTED = "a list of images, each a float tensor [3, H, W] with values 0–1"
 
@@ -21,14 +25,15 @@ def check_inputs(model: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[st
     Raises:
         InputError: says what the model expects and what was found.
     """
-    if not _is_checked(model):
+    if (
+        not takes_images(model) or model._forward_pre_hooks
+    ):  # these might make of them what it takes
         return
-    images = inputs[0] if inputs else keywords.get("images")
+    images, targets = _images_and_targets(inputs, keywords)
     name = type(model).__name__
     if images is None:
         raise InputError(f"{name} expects {_EXPECTED}; no images were given")
     _check_images(name, images)
-    targets = inputs[1] if len(inputs) > 1 else keywords.get("targets")
     _check_targets(name, images, targets)
     if model.training and targets is None:
         raise InputError(
@@ -37,13 +42,51 @@ def check_inputs(model: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[st
         )
 
 
-def _is_checked(model: nn.Module) -> bool:
-    """Whether the inputs reach torchvision's own code as they are given."""
+def findings(
+    model: nn.Module, inputs: tuple[Any, ...], keywords: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """Find what is odd about the values of images and targets; nothing about other models'."""
+    images, targets = _images_and_targets(inputs, keywords)
+    if not takes_images(model) or images is None:
+        return
+    transform: Any = model.transform
+    if max(transform.image_mean) <= 1:  # else it is made for other values
+        for i, image in enumerate(images):
+            if image.is_floating_point() and image.numel():
+                low, high = (float(v) for v in image.aminmax())
+                yield from inspection.of_picture(low, high, f"images[{i}]")
+    for i, (image, target) in enumerate(zip(images, targets or (), strict=False)):
+        yield from _of_target(model, image, target, f"targets[{i}]")
+
+
+def _of_target(
+    model: nn.Module, image: torch.Tensor, target: Mapping[str, torch.Tensor], where: str
+) -> Iterator[Finding]:
+    boxes, labels = (target[key].detach().cpu().numpy() for key in ("boxes", "labels"))
+    height, width = image.shape[-2:]
+    places = [f"box {n} of {where}" for n in range(max(len(boxes), len(labels)))]
+    if boxes.ndim == 2 and boxes.shape[1] == 4:  # torchvision says so itself where it is not
+        yield from inspection.of_boxes(boxes.astype(np.float64), (height, width), places)
+    classes = classes_of(model)
+    yield from inspection.of_labels(labels.reshape(-1), classes, places, _has_background(model))
+
+
+def _has_background(model: nn.Module) -> bool:
+    """Whether label 0 is the background's: not where each class has a sigmoid of its own."""
+    head = getattr(model, "head", None)
+    return not hasattr(getattr(head, "classification_head", None), "cls_logits")
+
+
+def _images_and_targets(inputs: tuple[Any, ...], keywords: Mapping[str, Any]) -> tuple[Any, Any]:
+    images = inputs[0] if inputs else keywords.get("images")
+    return images, inputs[1] if len(inputs) > 1 else keywords.get("targets")
+
+
+def takes_images(model: nn.Module) -> bool:
+    """Whether a model's inputs reach torchvision's own detection code as they are given."""
     transform = getattr(model, "transform", None)
-    return (
-        type(transform).__name__ == "GeneralizedRCNNTransform"
-        and all(_is_torchvisions(module) for module in (model, transform))
-        and not model._forward_pre_hooks  # which might make of them what it takes
+    return type(transform).__name__ == "GeneralizedRCNNTransform" and all(
+        _is_torchvisions(module) for module in (model, transform)
     )
 
 

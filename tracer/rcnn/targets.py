@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracer.errors import InputError
-from tracer.rcnn import coco
+from tracer.rcnn import coco, inspection
 from tracer.rcnn.fields import listed, member, number, whole
 from tracer.rcnn.pictures import siblings
 
@@ -97,7 +97,7 @@ def _listed(target: Any, where: str) -> dict[str, Any]:
         for box, place in zip(boxes, places, strict=True)
     ]
     found = [whole(label, f"label {at} of {where}") for at, label in enumerate(labels)]
-    return {"boxes": corners, "labels": found, "places": places}
+    return {"boxes": corners, "labels": found, "places": places, "given": "corners"}
 
 
 def _tensors(entry: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -111,18 +111,12 @@ def _tensors(entry: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def _check(entry: Mapping[str, Any], name: str, size: tuple[int, int], classes: int | None) -> None:
-    """Refuse boxes that torchvision would refuse in the middle of the pass, or that lie outside."""
-    height, width = size
-    for box, label, place in zip(entry["boxes"], entry["labels"], entry["places"], strict=True):
-        x1, y1, x2, y2 = box
-        where = f"{place}, {[round(v, 2) for v in box]} as x1, y1, x2, y2,"
-        if not (x2 > x1 and y2 > y1):
-            raise InputError(f"{where} has no area")
-        if min(x1, y1) < -1 or x2 > width + 1 or y2 > height + 1:
-            raise InputError(f"{where} does not lie in {name!r}, {width}×{height}")
-        if label < 1:
-            raise InputError(f"{place} has label {label}: they count from 1, 0 is the background")
-        if classes is not None and label >= classes:
-            raise InputError(
-                f"{place} in {name!r} has label {label}, and the model knows 1 to {classes - 1}"
-            )
+    """Refuse what torchvision would refuse in the middle of the pass, or run with in silence."""
+    places = [f"{place} of {name!r}" for place in entry["places"]]
+    boxes = np.array(entry["boxes"], np.float64).reshape(-1, 4)
+    found = (
+        *inspection.of_boxes(boxes, size, places, entry["given"]),
+        *inspection.of_labels(np.array(entry["labels"], np.int64), classes, places),
+    )
+    if found:
+        raise InputError(found[0].sentence())
