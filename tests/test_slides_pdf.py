@@ -1,21 +1,25 @@
-"""The PDF writer, without a browser and with one; PDFium, which is Chrome's own, reads the text."""
+"""The PDF writer; PDFium, which is Chrome's own, reads the text."""
 
 from __future__ import annotations
 
-import ctypes
-import dataclasses
 import io
+import os
+import subprocess
+import sys
 import warnings
 from collections import Counter
+from pathlib import Path
 
 import handmade_decks as decks
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from our_fonts import without_fonts
 
 from tracer.errors import InputError, MissingError
 from tracer.views.kit import fonts
-from tracer.views.slides import browser, pages, placing
+from tracer.views.kit.palette import stage_colour
+from tracer.views.slides import pages, placing
 from tracer.views.slides.deck import Deck, Interactive, Pictures, Points, Slide
 from tracer.views.slides.pdf import set_pdf, write_pdf
 
@@ -30,7 +34,7 @@ pytest.importorskip("fpdf", reason="fpdf2 is not installed: pip install fpdf2")
 
 @pytest.fixture(scope="module")
 def written():
-    """The decks of both languages, light and dark, set without a browser."""
+    """The decks of both languages, light and dark."""
     return {lang: set_pdf(decks.deck(lang, theme)) for lang, theme in THEMES.items()}
 
 
@@ -61,7 +65,7 @@ def colours(data: bytes, page: int, scale: float = 0.5) -> Counter:
     return Counter(dict(zip(map(tuple, found.tolist()), counts.tolist(), strict=True)))
 
 
-# --- without a browser ----------------------------------------------------------------------------
+# --- what is in the file --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("lang", ["en", "zh", "both"])
@@ -158,7 +162,8 @@ def test_properties(written):
 def test_themes_are_the_projects_colours(written, lang, paper):
     for page in range(10):
         assert colours(written[lang], page).most_common(1)[0][0] == paper
-    assert colours(written[lang], 0)[(0, 114, 178)] > 50, "the bar in the colour of the FPN"
+    bar = bytes.fromhex(stage_colour("fpn", THEMES[lang])[1:])
+    assert colours(written[lang], 0)[tuple(bar)] > 50, "the bar in the colour of the FPN"
 
 
 def test_lines_that_a_step_dwells_on_are_marked(written):
@@ -175,17 +180,6 @@ def test_hostile_text_stays_text():
     assert plain(shown[4]).count(plain(said)) == 1, "a still has a caption of its own"
 
 
-def test_an_address_of_a_picture_in_a_text_is_text():
-    from tracer.views.slides.printable import printable
-
-    written = 'src="data:image/webp;base64,AAAA'
-    deck = decks.hostile()
-    slides = tuple(dataclasses.replace(slide, title=written) for slide in deck.slides)
-    page = printable(dataclasses.replace(deck, slides=slides))
-    assert page.count("data:image/webp;base64,AAAA") >= len(slides)
-    assert "data:image/svg+xml;base64,AAAA" not in page
-
-
 def test_text_ends_where_the_page_does():
     """PDFium says where each line stands: none leaves the page or its own place."""
     import test_slides_pptx
@@ -199,6 +193,77 @@ def test_text_ends_where_the_page_does():
                 left, bottom, right, top = text.get_rect(index)
                 assert 30 <= left <= right <= placing.WIDTH - 20, (lang, number)
                 assert 0 <= bottom <= top <= placing.HEIGHT, (lang, number)
+
+
+def test_chinese_in_figures_is_text_at_each_step():
+    words = ("主干网络", "横向连接", "上采样", "相加", "输出", "最高层")
+    figures = []
+    for count in (1, 3, 6):  # more at each step
+        ax = Figure(figsize=(9, 4)).add_subplot()
+        for i, word in enumerate(words[:count]):
+            ax.text(i / 6, 0.5, word, fontfamily=fonts.families(), ha="center")
+        figures.append(ax.figure)
+    deck = Deck("图", (Slide("s", "一步一步", (Pictures(tuple(figures), "图"),), lang="zh"),), "zh")
+    found = Counter("".join(text_of(set_pdf(deck))))
+    assert {letter: found[letter] for letter in "主横上"} == {"主": 3, "横": 2, "上": 2}
+
+
+def test_no_radical_stands_for_an_ideograph(written):
+    """Fonts have one glyph for 金 and the radical ⾦; readers must be told of the former."""
+    file = pypdf.PdfReader(io.BytesIO(written["both"]))
+    letters = "".join(page.extract_text() for page in file.pages)
+    assert "特征" in letters
+    assert not [letter for letter in letters if 0x2E80 <= ord(letter) < 0x2FE0]
+
+
+def test_in_the_contents_both_languages_have_their_titles(written):
+    reader = pypdf.PdfReader(io.BytesIO(written["both"]))
+    assert len(reader.pages) == 22
+    titles = [slide.title for slide in decks.deck("both").slides]
+    assert [entry.title for entry in reader.outline] == titles
+    starts = [reader.get_destination_page_number(entry) for entry in reader.outline]
+    assert starts[:6] == [0, 1, 2, 3, 4, 6]
+
+
+def test_text_is_in_the_fonts_that_come_along(written):
+    named = {font["/BaseFont"].partition("+")[2] for font in fonts_of(written["both"])
+             if font["/Subtype"].startswith("/CIDFont")}  # fmt: skip
+    assert named == {"TracerSansSC", "TracerSansSCBold", "DejaVuSansBook", "DejaVuSansMonoBook",
+                     "DejaVuSansMonoBold"}  # fmt: skip
+
+
+def test_a_slide_names_its_stage(written):
+    assert [text.count("Feature pyramid") for text in text_of(written["en"])[:3]] == [0, 1, 1]
+
+
+def test_what_does_not_fill_its_place_stands_in_the_middle():
+    made = Deck("d", (Slide("t", "T", (decks.cells("en", 3),)), Slide("c", "C", (decks.code(),))))
+    table, listing = (page.panes[0] for page in pages.pages(made)[:2])
+    for top, bottom in (
+        (table.box.top, table.box.bottom),
+        (listing.box.top - placing.INSET, listing.source.box.top + listing.source.height),
+    ):
+        assert top - placing.BODY.top == pytest.approx(placing.BODY.bottom - bottom, abs=17)
+        assert top - placing.BODY.top > 20
+
+
+AGAIN = """
+import sys, handmade_decks as decks
+from tracer.views.slides.pdf import set_pdf
+sys.stdout.buffer.write(set_pdf(decks.deck("both")))
+"""
+
+
+def test_a_deck_is_the_same_file_on_every_machine(written, tmp_path):
+    """Made once more; and by another process that knows of no font but those that come along."""
+    assert set_pdf(decks.deck("both")) == written["both"]
+    assert b"/CreationDate" not in written["both"]
+    environment = {**os.environ, **without_fonts(tmp_path), "PYTHONHASHSEED": "7"}
+    again = subprocess.run(
+        [sys.executable, "-c", AGAIN], cwd=Path(__file__).parent, env=environment,
+        capture_output=True, check=True, timeout=300,
+    )  # fmt: skip
+    assert again.stdout == written["both"]
 
 
 # --- what may go wrong ----------------------------------------------------------------------------
@@ -221,10 +286,10 @@ def test_a_letter_that_no_font_has_is_named_once(monkeypatch):
 def test_a_target_that_cannot_be_written_is_one_clear_error(tmp_path):
     deck = Deck("d", (Slide("s", "t"),))
     with pytest.raises(InputError, match=r"there is no folder '.*nowhere'; create it first"):
-        write_pdf(deck, tmp_path / "nowhere" / "deck.pdf", browser=False)
+        write_pdf(deck, tmp_path / "nowhere" / "deck.pdf")
     (tmp_path / "deck.pdf").mkdir()
     with pytest.raises(InputError, match="is a folder: name the file to write"):
-        write_pdf(deck, tmp_path / "deck.pdf", browser=False)
+        write_pdf(deck, tmp_path / "deck.pdf")
     assert [p.name for p in tmp_path.iterdir()] == ["deck.pdf"], "nothing half-written"
 
 
@@ -232,130 +297,4 @@ def test_a_target_that_cannot_be_written_is_one_clear_error(tmp_path):
 def test_without_a_library_it_says_what_to_install(module, package, monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, module, None)
     with pytest.raises(MissingError, match=rf"needs {package}: pip install 'rcnn-tracer\[slides"):
-        write_pdf(Deck("d", ()), tmp_path / "deck.pdf", browser=False)
-
-
-def test_without_a_browser_it_sets_the_pages_itself(monkeypatch, tmp_path):
-    monkeypatch.setattr(browser, "find", lambda: None)
-    deck = Deck("d", (Slide("s", "A title"),))
-    assert text_of(write_pdf(deck, tmp_path / "deck.pdf").read_bytes()) == ["A title\n1"]
-    with pytest.raises(MissingError, match="no browser that prints was found"):
-        write_pdf(deck, tmp_path / "other.pdf", browser=True)
-
-
-@pytest.mark.parametrize(
-    ("script", "reason"),
-    [("exit 3", "printed nothing: exit code 3"), ("echo no display >&2", "nothing: no display")],
-)
-def test_a_browser_that_fails_is_replaced_with_a_note(script, reason, monkeypatch, tmp_path):
-    broken = tmp_path / "chromium"
-    broken.write_text(f"#!/bin/sh\n{script}\n")
-    broken.chmod(0o755)
-    monkeypatch.setattr(browser, "find", lambda: str(broken))
-    deck = Deck("d", (Slide("s", "A title"),))
-    with pytest.warns(UserWarning, match=reason):
-        path = write_pdf(deck, tmp_path / "deck.pdf")
-    assert text_of(path.read_bytes()) == ["A title\n1"]
-    with pytest.raises(browser.PrintError, match=reason):
-        write_pdf(deck, tmp_path / "deck.pdf", browser=True)
-
-
-# --- with a browser -------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def printed():
-    from tracer.views.slides.printable import contents, printable
-
-    found = browser.find()
-    if found is None:
-        pytest.skip("no chromium was found on the PATH: on Debian, apt install chromium")
-    deck = decks.deck("both")
-    return browser.printed(found, printable(deck), contents(deck))
-
-
-def test_what_a_browser_prints_can_be_copied(printed):
-    shown = plain("".join(text_of(printed)))
-    for slide in decks.deck("both").slides:
-        for part in slide.parts:
-            for want in wanted(part):
-                assert plain(want) in shown, f"{slide.key}: {want!r}"
-
-
-def test_chinese_is_printed_in_the_packages_font_in_figures_too(printed):
-    """A letter that was laid out before its font came would be an empty box of another one."""
-    from tracer.views.slides.printable import printable
-
-    words = ("主干网络", "横向连接", "上采样", "相加", "输出", "最高层")
-    figures = []
-    for count in (1, 3, 6):  # more at each step
-        ax = Figure(figsize=(9, 4)).add_subplot()
-        for i, word in enumerate(words[:count]):
-            ax.text(i / 6, 0.5, word, fontfamily=fonts.families(), ha="center")
-        figures.append(ax.figure)
-    deck = Deck("图", (Slide("s", "一步一步", (Pictures(tuple(figures), "图"),), lang="zh"),), "zh")
-    found = Counter()
-    for page in pdfium.PdfDocument(browser.printed(browser.find(), printable(deck))):
-        text = page.get_textpage()
-        for i in range(text.count_chars()):
-            name = (ctypes.c_ubyte * 100)()
-            pdfium.raw.FPDFText_GetFontInfo(text, i, name, 100, ctypes.c_int())
-            if b"TracerSansSC" in bytes(name):
-                found[chr(pdfium.raw.FPDFText_GetUnicode(text, i))] += 1
-    assert {letter: found[letter] for letter in "主横上"} == {"主": 3, "横": 2, "上": 2}
-
-
-def test_no_radical_stands_for_an_ideograph(printed):
-    """Chromium names ⾦ for 金; readers that do not know better would copy that."""
-    letters = "".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(printed)).pages)
-    assert "特征" in letters
-    assert not [letter for letter in letters if 0x2E80 <= ord(letter) < 0x2FE0]
-
-
-def test_the_map_of_letters_is_corrected_line_by_line():
-    lines = b"<01> <2F00>\n<2FA6> <2EDA>\n<05> <07> <2F08>\n<2F00> <0041>\n"
-    want = b"<01> <4E00>\n<2FA6> <9875>\n<05> <07> [<4EBA> <513F> <5165>]\n<2F00> <0041>\n"
-    assert browser._MAPPED.sub(browser._remapped, lines) == want
-
-
-def test_links_of_a_printed_deck_are_relative(printed):
-    pages_of = pypdf.PdfReader(io.BytesIO(printed)).pages
-    linked = {a.get_object()["/A"]["/URI"] for page in pages_of for a in page.get("/Annots", ())}
-    assert linked == {"my%20pages/page.html#call=backbone.fpn%230"}
-
-
-@pytest.mark.parametrize(
-    ("address", "seen"),
-    [
-        ("file:///tmp/a/page.html#call=x%230", "page.html#call=x%230"),
-        ("file:///tmp/page.html", "../page.html"),
-        ("file:///tmp/a/b%20c/page.html#x", "b%20c/page.html#x"),
-    ],
-)
-def test_a_files_address_as_seen_from_a_folder(address, seen):
-    assert browser.relative(address, "file:///tmp/a") == seen
-
-
-def test_a_printed_deck_has_a_page_for_each_step_and_a_contents(printed):
-    reader = pypdf.PdfReader(io.BytesIO(printed))
-    assert len(reader.pages) == 22
-    titles = [slide.title for slide in decks.deck("both").slides]
-    assert [entry.title for entry in reader.outline] == titles
-    starts = [reader.get_destination_page_number(entry) for entry in reader.outline]
-    assert starts[:6] == [0, 1, 2, 3, 4, 6]
-    assert {(p.mediabox.width, p.mediabox.height) for p in reader.pages} == {(960, 540)}
-
-
-def test_a_printed_deck_marks_the_lines_of_each_step(printed):
-    here = (255, 243, 207)
-    pages_of = [n for n, text in enumerate(text_of(printed)) if "last_inner" in text]
-    found = [colours(printed, n)[here] for n in pages_of]
-    assert len(found) == 4
-    assert 0 < found[1] < found[0]
-
-
-def test_figures_of_a_printed_deck_are_vectors_with_text(printed):
-    page = next(n for n, text in enumerate(text_of(printed)) if "(1/2)" in text)
-    assert "0.4" in text_of(printed)[page]
-    objects = pypdf.PdfReader(io.BytesIO(printed)).pages[page]["/Resources"].get("/XObject", {})
-    assert "/Image" not in [o.get_object()["/Subtype"] for o in objects.values()]
+        write_pdf(Deck("d", ()), tmp_path / "deck.pdf")

@@ -338,7 +338,7 @@ def measured(text: str, size: float, bold: bool, mono: bool) -> float:
     """Width in points, by another library than the one the writer measures with."""
     from PIL import ImageFont
 
-    plain, chinese, spare = measure.fonts(mono, bold)
+    plain, chinese, spare = measure.fonts(measure.Style(mono=mono, bold=bold))
     wide = 0.0
     for letter in text:
         font = next((f for f in (plain, chinese, spare) if f and ord(letter) in f.advances), spare)

@@ -63,22 +63,12 @@ def make(source: Path, style: str) -> Path:
     )  # fmt: skip
     font = TTFont(source, recalcTimestamp=False)
     chosen = subset.Subsetter(options)
-    chosen.populate(text="".join(characters()), unicodes=_radicals(font))
+    chosen.populate(text="".join(characters()))
     chosen.subset(font)
     _name(font, style)
     target = FONTS / f"{FAMILY.replace(' ', '')}-{style}.ttf"
     font.save(target)
     return target
-
-
-def _radicals(font: TTFont) -> set[int]:
-    """Return the radicals that look like characters: they cost nothing, and printing asks for them.
-
-    See `tracer.views.slides.browser.unified`.
-    """
-    glyphs = font.getBestCmap()
-    drawn = {glyphs.get(ord(character)) for character in characters()}
-    return {code for code in range(0x2E80, 0x2FE0) if glyphs.get(code, "") in drawn}
 
 
 def _name(font: TTFont, style: str) -> None:

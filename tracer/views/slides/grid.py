@@ -38,14 +38,14 @@ class Tabled:
     more: Text | None
 
 
-def tabled(part: Cells, box: Box, lang: str) -> Tabled:
+def tabled(part: Cells, box: Box, style: Style) -> Tabled:
+    """Set a table, in the middle of its place."""
     texts = [tuple(map(clean, row)) for row in (part.head, *part.rows)]
-    style = Style(lang)
     for size in SIZES:
         table = _table(texts, size, box, style, part.numbers)
         if sum(table.heights) <= box.height and sum(table.widths) <= box.width + 0.01:
-            return table
-    return _beheaded(table, box, lang)
+            return replace(table, box=table.box.moved((box.height - sum(table.heights)) / 2))
+    return _beheaded(table, box)
 
 
 def _table(
@@ -68,7 +68,7 @@ def _table(
 
 
 def _head(style: Style, head: bool) -> Style:
-    return Style(style.lang, style.mono, bold=head)
+    return replace(style, bold=head)
 
 
 def _widths(
@@ -97,13 +97,13 @@ def _level(wanted: list[float], room: float) -> float:
     return left / max(1, count)
 
 
-def _beheaded(table: Tabled, box: Box, lang: str) -> Tabled:
+def _beheaded(table: Tabled, box: Box) -> Tabled:
     """Leave out the last rows, and say how many."""
     foot = SMALLEST * 1.5 + 6
     ends = list(accumulate(table.heights))
     count = max(2, sum(end <= box.height - foot for end in ends))
     left_out = len(table.rows) - count
-    words = texts("more_row" if left_out == 1 else "more_rows", lang, count=left_out)
+    words = texts("more_row" if left_out == 1 else "more_rows", table.style.lang, count=left_out)
     inner = Box(box.left, box.top, table.box.width, ends[count - 1])
     beneath = Box(box.left, inner.bottom + 6, box.width, foot - 6)
     return replace(
@@ -111,5 +111,5 @@ def _beheaded(table: Tabled, box: Box, lang: str) -> Tabled:
         box=inner,
         heights=table.heights[:count],
         rows=table.rows[:count],
-        more=set_text((words,), beneath, (SMALLEST,), lang),
+        more=set_text((words,), beneath, (SMALLEST,), table.style),
     )

@@ -106,23 +106,25 @@ class _Arranged:
         return self.size - 0.75 * sum(len(line.lines) - 1 for line in self.lines)
 
 
-def listings(part: Code, box: Box, lang: str) -> list[Listing]:
-    """Return the listing at each step, all at one size and with panels of one height."""
-    source = set_caption(part.source, box, lang)
+def listings(part: Code, box: Box, plain: Style) -> list[Listing]:
+    """Return the listing at each step, all at one size, in the middle of their place."""
+    source = set_caption(part.source, box, plain)
     texts = [clean(line) for line in textwrap.dedent(part.text.expandtabs(4)).split("\n")]
-    last, style = part.first + len(texts) - 1, Style(lang, mono=True)
+    last, style = part.first + len(texts) - 1, replace(plain, mono=True)
     it = _arranged(part, texts, above(box, source), style)
     steps = part.steps or (CodeStep(()),)
-    plain = [CodeLine(n, line, False, runs) for n, (line, runs) in enumerate(
+    code = [CodeLine(n, line, False, runs) for n, (line, runs) in enumerate(
         zip(it.lines, coloured("\n".join(texts)), strict=True), part.first)]  # fmt: skip
-    shown = [_window(_lit(plain, step), it.code.height / it.lead) for step in steps]
-    asides = [_aside(step.beside, it.aside, lang) for step in steps]
+    shown = [_window(_lit(code, step), it.code.height / it.lead) for step in steps]
+    asides = [_aside(step.beside, it.aside, plain) for step in steps]
     panel, column = _cropped(it, shown, asides)
     foot = max(panel.bottom, column.bottom if any(asides) else 0.0) + INSET + 4
+    down = (box.bottom - foot - (source.height if source else -INSET - 4)) / 2
+    panel, column = panel.moved(down), column.moved(down)
     return [
         Listing(
             panel, it.size, _numbers(last, it.size, style), each, style,
-            source and replace(source, box=replace(source.box, top=foot)),
+            source and replace(source, box=replace(source.box, top=foot + down)),
             aside and replace(aside, box=column),
         )
         for each, aside in zip(shown, asides, strict=True)
@@ -132,11 +134,11 @@ def listings(part: Code, box: Box, lang: str) -> list[Listing]:
 def _arranged(part: Code, texts: list[str], room: Box, style: Style) -> _Arranged:
     """Return whichever is more legible: what is said of the code beside it, or beneath it."""
     said = [tuple(map(clean, step.beside)) for step in part.steps if step.beside]
-    plain = Style(style.lang)
+    plain = replace(style, mono=False)
     widest = max((roomy(line, ASIDES[0], plain) for lines in said for line in lines), default=0.0)
     choices = [beside(room, widest)]
     if said:
-        sets = (set_text(lines, room, ASIDES[-1:], style.lang, gap=_GAP) for lines in said)
+        sets = (set_text(lines, room, ASIDES[-1:], plain, gap=_GAP) for lines in said)
         choices.append(_beneath(room, max(text.height for text in sets)))
     found = [
         _Arranged(*_code_size(texts, code, part.first, style), code, aside)
@@ -245,11 +247,11 @@ def _window(code: list[CodeLine], room: float) -> tuple[CodeLine, ...]:
     return (*[mark] * (start > 0), *code[start:end], *[mark] * (end < len(code)))
 
 
-def _aside(lines: Sequence[str], box: Box, lang: str) -> Text | None:
+def _aside(lines: Sequence[str], box: Box, style: Style) -> Text | None:
     """Set what is said of a step; what does not fit is left out, with a mark."""
     if not lines:
         return None
-    text = set_text([clean(line) for line in lines], box, ASIDES, lang, gap=_GAP)
+    text = set_text([clean(line) for line in lines], box, ASIDES, style, gap=_GAP)
     if text.height <= box.height:
         return text
     mark, first = Paragraph("…", ("…",)), text.paragraphs[0].lines[0].rstrip("….") + "…"

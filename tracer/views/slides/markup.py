@@ -1,4 +1,4 @@
-"""Slides as HTML sections, and their style: what the deck in a browser and its print share."""
+"""Slides as HTML sections, and their style: as the deck in a browser has them."""
 
 from __future__ import annotations
 

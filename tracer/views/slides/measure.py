@@ -1,4 +1,4 @@
-"""How wide text is, by the real fonts of this machine, and where its lines break.
+"""How wide text is, by the real fonts that it will be seen in, and where its lines break.
 
 Widths are advances out of the fonts' own tables, without kerning: what a writer sets can only be
 narrower. A Chinese character is one em wide in every font, so its width is known where none has it.
@@ -14,7 +14,8 @@ from functools import cache, lru_cache
 from itertools import accumulate, groupby
 
 LATIN = ("Arial", "Liberation Sans", "Arimo", "DejaVu Sans")
-"""Families of plain text, the first that is installed; the first three have the same widths."""
+"""Families of plain text that a program sets, the first that is installed; the first three have the
+same widths."""
 
 MONO = ("DejaVu Sans Mono",)
 """The family of code: Consolas, Menlo and Courier New are no wider."""
@@ -25,7 +26,7 @@ _UNIT = re.compile(
     rf"[{_OPENING}]*(?:(?![{_OPENING}{_CLOSING}])[{_CHINESE}]|[^\s{_CHINESE}]+)[{_CLOSING}]*"
     rf"|[{_CLOSING}{_OPENING}]+|\s+"
 )
-_WIDE_IN_CHINESE = frozenset("“”‘’…—")
+_WIDE_IN_CHINESE = frozenset("“”‘’…—·")
 _SEAM = re.compile(rf"[{_CHINESE}] ?(?=[A-Za-z0-9])|[A-Za-z0-9](?= ?[{_CHINESE}])")
 _SEAM_EM = 0.25
 _UNKNOWN = 0.65
@@ -53,11 +54,14 @@ class Style:
         lang: decides how wide quotation marks are that both scripts share.
         mono: whether it is code.
         bold: whether it is bold.
+        embedded: whether its fonts are in the file: then they are those that come along, on every
+            machine; else those that the program which shows it is likely to have.
     """
 
     lang: str = "en"
     mono: bool = False
     bold: bool = False
+    embedded: bool = False
 
 
 def has_chinese(text: str) -> bool:
@@ -151,9 +155,11 @@ def _advances(style: Style) -> _Advances:
 
 @lru_cache(maxsize=8192)
 def _font_of(letter: str, style: Style) -> Font | None:
-    plain, chinese, spare = fonts(style.mono, style.bold)
-    wide = style.lang == "zh" and not style.mono and letter in _WIDE_IN_CHINESE
-    order = (chinese, plain, spare) if wide else (plain, chinese, spare)
+    plain, chinese, spare = fonts(style)
+    order = (plain, chinese, spare)
+    if letter in _WIDE_IN_CHINESE and not style.mono:
+        latin = spare if plain is chinese else plain
+        order = (chinese, latin, spare) if style.lang == "zh" else (latin, spare, chinese)
     found = next((font for font in order if ord(letter) in font.advances), None)
     return found or _rare(letter, style.bold)
 
@@ -167,14 +173,15 @@ def _rare(letter: str, bold: bool) -> Font | None:
 
 
 @cache
-def fonts(mono: bool, bold: bool) -> tuple[Font, Font, Font]:
+def fonts(style: Style) -> tuple[Font, Font, Font]:
     """Return the fonts of Latin text, of Chinese, and of the signs that others lack."""
-    from tracer.views.kit.fonts import families
+    from tracer.views.kit.fonts import CHINESE, families
 
-    spare, chinese = (_find(family, bold) for family in families())
+    spare, chinese = (_find(family, style.bold) for family in families())
     assert spare is not None, "it comes with matplotlib"
     assert chinese is not None, "it comes with the package"
-    plain = next(font for family in (MONO if mono else LATIN) if (font := _find(family, bold)))
+    names = MONO if style.mono else (CHINESE,) if style.embedded else LATIN
+    plain = next(font for family in names if (font := _find(family, style.bold)))
     return plain, chinese, spare
 
 

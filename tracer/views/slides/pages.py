@@ -120,28 +120,29 @@ class Page:
     number: int = 0
 
 
-def pages(deck: Deck) -> tuple[Page, ...]:
-    """Place every slide of a deck."""
-    every = [page for slide in stilled(deck).slides for page in _pages(slide, deck)]
+def pages(deck: Deck, *, embedded: bool = False) -> tuple[Page, ...]:
+    """Place every slide of a deck; `embedded` is of the fonts, as in `Style`."""
+    every = [
+        page
+        for slide in stilled(deck).slides
+        for page in _pages(slide, deck, Style(slide.lang, embedded=embedded))
+    ]
     return tuple(replace(page, number=number) for number, page in enumerate(every, 1))
 
 
-def _pages(slide: Slide, deck: Deck) -> list[Page]:
+def _pages(slide: Slide, deck: Deck, style: Style) -> list[Page]:
     views = [
-        _views(part, box, slide)
+        _views(part, box, slide, style)
         for part, box in zip(slide.parts, places(slide.layout, kinds(slide)), strict=True)
     ]
     count = max(map(len, views), default=1)
     address = _address(deck, slide)
-    link = (
-        set_text((texts("in_page", slide.lang),), LINK, (SMALLEST,), slide.lang)
-        if address
-        else None
-    )
+    said = texts("in_page", slide.lang)
+    link = set_text((said,), LINK, (SMALLEST,), style) if address else None
     return [
         Page(
             slide,
-            _title(slide, f" ({step + 1}/{count})" if count > 1 else ""),
+            _title(slide, f" ({step + 1}/{count})" if count > 1 else "", style),
             tuple(view[min(step, len(view) - 1)] for view in views),
             link,
             address,
@@ -208,17 +209,17 @@ def _narrow(box: Box, halved: bool) -> Box:
 # --- titles and links -----------------------------------------------------------------------------
 
 
-def _title(slide: Slide, step: str) -> Text:
+def _title(slide: Slide, step: str, style: Style) -> Text:
     box = title_place(slide.layout, kinds(slide))
     sizes = OPENINGS if slide.layout == "title" else TITLES
-    style = Style(slide.lang, bold=True)
+    bold = replace(style, bold=True)
     text = clean(slide.title)
-    placed = set_text((text + step,), box, sizes, slide.lang, bold=True)
+    placed = set_text((text + step,), box, sizes, bold)
     if placed.height <= box.height:
         return placed
     full = int(box.height // placed.lead) - 1
-    short = shortened(text, placed.size, box.width * SLACK * full, style)
-    return set_text((short + step,), box, sizes[-1:], slide.lang, bold=True)
+    short = shortened(text, placed.size, box.width * SLACK * full, bold)
+    return set_text((short + step,), box, sizes[-1:], bold)
 
 
 def _address(deck: Deck, slide: Slide) -> str:
@@ -233,24 +234,24 @@ def _address(deck: Deck, slide: Slide) -> str:
 # --- parts ----------------------------------------------------------------------------------------
 
 
-def _views(part: Part, box: Box, slide: Slide) -> Sequence[Pane]:
+def _views(part: Part, box: Box, slide: Slide, style: Style) -> Sequence[Pane]:
     """Return what is seen of a part, step by step."""
     if isinstance(part, Points):
-        return _listed(part, box, slide)
+        return _listed(part, box, slide, style)
     if isinstance(part, Pictures):
-        caption = set_caption(part.caption, box, slide.lang)
+        caption = set_caption(part.caption, box, style)
         return [_pictured(figure, part.alt, caption, box) for figure in part.figures]
     if isinstance(part, Cells):
-        return [tabled(part, box, slide.lang)]
+        return [tabled(part, box, style)]
     assert isinstance(part, Code)  # `stilled` left nothing interactive
-    return listings(part, box, slide.lang)
+    return listings(part, box, style)
 
 
-def _listed(part: Points, box: Box, slide: Slide) -> list[Listed]:
+def _listed(part: Points, box: Box, slide: Slide, style: Style) -> list[Listed]:
     """Set points at the largest size at which all fit, or on as many pages as they need."""
     bullets = slide.layout != "title"
     waiting = [clean(line) for line in part.lines if line.strip()] or [""]
-    setting = partial(set_text, lang=slide.lang, gap=SPACING, indent=BULLET if bullets else 0.0)
+    setting = partial(set_text, style=style, gap=SPACING, indent=BULLET if bullets else 0.0)
     text = setting(waiting, box, TEXTS[2:] if box.width < BODY.width / 2 else TEXTS)
     found = []
     while text.height > box.height and len(waiting) > 1:

@@ -1,26 +1,27 @@
-"""The deck as a PDF file: printed by a browser where there is one, else set by ourselves.
+"""The deck as a PDF file: set as `pages` places it, in the fonts that come along.
 
-Without a browser, fpdf2 sets the text: of the libraries at hand it alone embeds, as subsets, the
-fonts in which Chinese is written (collections with PostScript outlines too), so that it can be
-selected and copied. Figures come from matplotlib as they are, in vectors; pypdf puts them in place.
+fpdf2 sets the text: of the libraries at hand it alone embeds, as subsets, the fonts in which
+Chinese is written (collections with PostScript outlines too), so that it can be selected and
+copied. Figures come from matplotlib as they are, in vectors; pypdf puts them in place.
 """
 
 from __future__ import annotations
 
 import io
 import logging
-import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracer.errors import MissingError
 from tracer.files import put
 from tracer.foreign import clean
 from tracer.languages import about
 from tracer.views.kit.palette import THEMES, Theme, stage_colour
 from tracer.views.slides import pages, placing
 from tracer.views.slides.deck import Deck
+from tracer.views.slides.design import STAGES, stage_title
 from tracer.views.slides.grid import Tabled
 from tracer.views.slides.libraries import library
 from tracer.views.slides.listing import CodeLine, Listing
@@ -36,58 +37,29 @@ if TYPE_CHECKING:
 DPI = 150
 """Of the pictures within figures; all else in them is drawn by lines."""
 
+_NO_DATE = datetime(1970, 1, 1, tzinfo=timezone.utc)
+"""Instead of the present, by which no two files would be the same; it is taken out at the end."""
 
-def write_pdf(
-    deck: Deck, path: str | Path, *, browser: bool | None = None, overwrite: bool = False
-) -> Path:
-    """Write a deck as a PDF file and return its path.
 
-    Args:
-        deck: what to write.
-        path: the file.
-        browser: whether Chromium or one of its kin prints the HTML deck, each step on a page; None
-            is where one is found, and a warning says so where it fails.
-        overwrite: also replace a file that is no PDF file.
+def write_pdf(deck: Deck, path: str | Path, *, overwrite: bool = False) -> Path:
+    """Write a deck as a PDF file and return its path; see `tracer.files.put`.
 
     Raises:
         InputError: the file cannot be written.
-        MissingError: a library that it takes is not installed; or a browser was asked for, and
-            none was found.
-        PrintError: a browser was asked for, and failed.
+        MissingError: fpdf2 or pypdf is not installed.
     """
-    return put(path, _printed(deck, browser) or set_pdf(deck), "pdf", overwrite)
-
-
-def _printed(deck: Deck, wanted: bool | None) -> bytes | None:
-    """Return what a browser prints; None where it is not to, or there is none, or it failed."""
-    from tracer.views.slides.browser import PrintError, find, printed
-
-    found = None if wanted is False else find()
-    if found is None and wanted:
-        raise MissingError("no browser that prints was found: install Chromium, Chrome or Edge")
-    if found is None:
-        return None
-    from tracer.views.slides.printable import contents, printable
-
-    library("pypdf", "pypdf", "writing .pdf")
-    try:
-        return printed(found, printable(deck), contents(deck))
-    except PrintError as error:
-        if wanted:
-            raise
-        warnings.warn(f"{error}; the PDF was set without a browser", stacklevel=3)
-    return None
+    return put(path, set_pdf(deck), "pdf", overwrite)
 
 
 def set_pdf(deck: Deck) -> bytes:
-    """Return a deck as PDF, without a browser.
+    """Return a deck as PDF, each step on a page; the same bytes on every machine.
 
     Raises:
         MissingError: fpdf2 or pypdf is not installed.
     """
     library("fpdf", "fpdf2", "writing .pdf")
     library("pypdf", "pypdf", "writing .pdf")
-    placed = pages.pages(deck)
+    placed = pages.pages(deck, embedded=True)
     paper = _Paper(deck)
     for page in placed:
         _draw(paper, page)
@@ -118,13 +90,15 @@ class _Paper:
         self._pdf.set_author("rcnn-tracer")
         self._pdf.set_creator("rcnn-tracer")
         self._pdf.set_subject(clean("; ".join(deck.credits)))
+        self._pdf.set_creation_date(_NO_DATE)
 
-    def turn(self, title: str, first: bool) -> None:
+    def turn(self, page: Page) -> None:
         """Begin a page; the first of a slide gets an entry in the reader's contents."""
         self._pdf.add_page()
+        self.stage = stage_colour(page.slide.stage, self.name)
         self.fill(Box(0, 0, placing.WIDTH, placing.HEIGHT), self.theme.paper)
-        if first:
-            self._pdf.start_section(title)
+        if page.first:
+            self._pdf.start_section(clean(page.slide.title))
 
     def fill(self, box: Box, colour: str) -> None:
         """Fill a rectangle."""
@@ -142,7 +116,7 @@ class _Paper:
         self._pdf.set_text_color(ink)
         baseline = top + lead / 2 + 0.345 * size
         for font, piece in pieces(text, style):
-            self._pdf.set_font(self._family(font or fonts(style.mono, style.bold)[2]), size=size)
+            self._pdf.set_font(self._family(font or fonts(style)[2]), size=size)
             self._pdf.text(left, baseline, piece if font else "\ufffd" * len(piece))
             self._unwritten += "" if font else piece
             left += width(piece, size, style)
@@ -157,8 +131,7 @@ class _Paper:
 
     def text(self, text: Text, ink: str, indent: float = 0.0, anchor: str = "t") -> None:
         """Write paragraphs from the top of their box on; or centred in it, or at its foot."""
-        spare = max(0.0, text.box.height - text.height)
-        top = text.box.top + {"t": 0.0, "ctr": spare / 2, "b": spare}[anchor]
+        top = _top(text, anchor)
         for paragraph in text.paragraphs:
             for line in paragraph.lines:
                 self.line(text.box.left + indent, top, text.lead, line, text.size, text.style, ink)
@@ -182,25 +155,37 @@ class _Paper:
             logger.setLevel(before)
 
 
+def _top(text: Text, anchor: str) -> float:
+    spare = max(0.0, text.box.height - text.height)
+    return text.box.top + {"t": 0.0, "ctr": spare / 2, "b": spare}[anchor]
+
+
 # --- pages ----------------------------------------------------------------------------------------
 
 
 def _draw(paper: _Paper, page: Page) -> None:
     opening = page.slide.layout == "title"
-    paper.turn(page.title.paragraphs[0].text, page.first)
-    paper.fill(
-        placing.OPENING_MARK if opening else placing.MARK,
-        stage_colour(page.slide.stage, paper.name),
-    )
+    paper.turn(page)
+    paper.fill(placing.OPENING_MARK if opening else placing.MARK, paper.stage)
     paper.text(page.title, paper.theme.ink, anchor="b" if opening else "ctr")
     for pane in page.panes:
         _DRAW[type(pane)](paper, pane)
+    _draw_foot(paper, page)
+
+
+def _draw_foot(paper: _Paper, page: Page) -> None:
+    """Draw the stage's name, the link into the page, and the number."""
+    style, number = Style(page.slide.lang, embedded=True), str(page.number)
+    room, lead = placing.LINK, placing.SMALLEST * 1.2
+    stage = page.slide.stage if page.slide.stage in STAGES else "overview"
+    name = "" if page.slide.layout == "title" else stage_title(stage, page.slide.lang)
+    paper.line(room.left, room.top, lead, name, placing.SMALLEST, style, paper.theme.muted)
     if page.link is not None:
-        _draw_link(paper, page.link, page.address)
-    style, number = Style(page.slide.lang), str(page.number)
+        after = width(name, placing.SMALLEST, style) + placing.GAP if name else 0.0
+        box = replace(page.link.box, left=room.left + after)
+        _draw_link(paper, replace(page.link, box=box), page.address)
     left = placing.NUMBER.left + placing.NUMBER.width - width(number, placing.SMALLEST, style)
-    place = (left, placing.NUMBER.top, placing.SMALLEST * 1.2)
-    paper.line(*place, number, placing.SMALLEST, style, paper.theme.muted)
+    paper.line(left, placing.NUMBER.top, lead, number, placing.SMALLEST, style, paper.theme.muted)
 
 
 def _draw_link(paper: _Paper, link: Text, address: str) -> None:
@@ -214,10 +199,11 @@ def _draw_link(paper: _Paper, link: Text, address: str) -> None:
 def _draw_points(paper: _Paper, pane: Listed) -> None:
     text = pane.text
     ink = paper.theme.ink if pane.bullets else paper.theme.muted
-    paper.text(text, ink, text.size * placing.BULLET if pane.bullets else 0.0)
-    top = text.box.top
+    anchor = "ctr" if pane.bullets else "t"
+    paper.text(text, ink, text.size * placing.BULLET if pane.bullets else 0.0, anchor)
+    top = _top(text, anchor)
     for paragraph in text.paragraphs if pane.bullets else ():
-        paper.line(text.box.left, top, text.lead, "•", text.size, text.style, ink)
+        paper.line(text.box.left, top, text.lead, "•", text.size, text.style, paper.stage)
         top += len(paragraph.lines) * text.lead + text.gap * text.size
 
 
@@ -232,7 +218,7 @@ def _draw_table(paper: _Paper, pane: Tabled) -> None:
         strip = Box(pane.box.left, top, pane.box.width, height)
         if number == 0:
             paper.fill(strip, paper.theme.panel)
-        _draw_row(paper, pane, row, strip, Style(pane.style.lang, bold=number == 0))
+        _draw_row(paper, pane, row, strip, replace(pane.style, bold=number == 0))
         edge = paper.theme.muted if number == 0 else paper.theme.faint
         paper.fill(Box(strip.left, strip.bottom - 0.4, strip.width, 0.8), edge)
         top += height
@@ -272,10 +258,11 @@ def _draw_line(paper: _Paper, pane: Listing, line: CodeLine, top: float) -> None
     strip = Box(pane.box.left, top, pane.box.width, pane.lead * len(line.broken.lines))
     if line.lit:
         paper.fill(strip, paper.theme.here)
+        paper.fill(Box(strip.left - INSET, top, INSET / 2, strip.height), paper.stage)
     if line.number is not None:
         number, muted = str(line.number), paper.theme.muted
         paper.line(strip.left, top, pane.lead, number, pane.size, pane.style, muted)
-    style = Style(pane.style.lang, mono=True, bold=line.lit)
+    style = replace(pane.style, bold=line.lit)
     for runs in broken(line.runs, line.broken.lines):
         left = strip.left + pane.indent
         for run in runs:
@@ -301,6 +288,8 @@ def _with_figures(pdf: bytes, placed: Sequence[Page]) -> bytes:
     pictures = [(number, pane) for number, pane in shown if isinstance(pane, Pictured)]
     writer = PdfWriter(clone_from=io.BytesIO(pdf))
     writer.pdf_header = "%PDF-1.7"
+    known: Mapping[str, Any] = writer.metadata or {}
+    writer.metadata = {name: known[name] for name in known if name != "/CreationDate"}
     forms = _forms(writer, {id(pane.figure): pane.figure for _, pane in pictures})
     for number, pane in pictures:
         form, wide = forms[id(pane.figure)]

@@ -36,6 +36,10 @@ class Box:
         """Its lower edge."""
         return self.top + self.height
 
+    def moved(self, down: float) -> Box:
+        """Return the rectangle farther down."""
+        return replace(self, top=self.top + down)
+
     def grown(self, by: float) -> Box:
         """Return the rectangle with its edges farther out; negative for farther in."""
         return Box(self.left - by, self.top - by, self.width + 2 * by, self.height + 2 * by)
@@ -110,12 +114,10 @@ def set_text(
     paragraphs: Sequence[str],
     box: Box,
     sizes: Sequence[float],
-    lang: str,
+    style: Style,
     *,
     gap: float = 0.0,
     indent: float = 0.0,
-    mono: bool = False,
-    bold: bool = False,
 ) -> Text:
     """Break paragraphs at the largest size at which they fit, or else at the last.
 
@@ -123,13 +125,10 @@ def set_text(
         paragraphs: cleaned.
         box: what they are to fit into.
         sizes: to try, in points.
-        lang: of the slide.
+        style: what they are set in.
         gap: between paragraphs, in em.
         indent: of their lines, in em.
-        mono: whether they are code.
-        bold: whether they are bold.
     """
-    style = Style(lang, mono, bold)
     for size in sizes:
         room = box.width * SLACK - indent * size
         broken = tuple(Paragraph(text, breaks(text, size, room, style)) for text in paragraphs)
@@ -145,13 +144,12 @@ def how_many_fit(text: Text) -> int:
     return max(1, sum(end - gap <= text.box.height for end in ends))
 
 
-def set_caption(caption: str, box: Box, lang: str) -> Text | None:
+def set_caption(caption: str, box: Box, style: Style) -> Text | None:
     """Set a caption at the foot of a place, in at most two lines."""
     if not caption.strip():
         return None
-    words, style = clean(caption), Style(lang)
-    words = shortened(words, SMALLEST, box.width * SLACK * 1.85, style)
-    text = set_text((words,), box, (SMALLEST,), lang)
+    words = shortened(clean(caption), SMALLEST, box.width * SLACK * 1.85, style)
+    text = set_text((words,), box, (SMALLEST,), style)
     return replace(text, box=Box(box.left, box.bottom - text.height, box.width, text.height))
 
 

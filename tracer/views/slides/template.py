@@ -313,7 +313,11 @@ def _placeholders(kind: type[Part], order: int, box: Box, opening: bool, prompt:
     if kind is Points:
         colour = "tx2" if opening else "tx1"
         size = placing.TEXTS[0]
-        return [_shape(first, "body", idx, box, prompt, size, bullets=not opening, colour=colour)]
+        anchor = "t" if opening else "ctr"
+        return [
+            _shape(first, "body", idx, box, prompt, size, anchor=anchor, bullets=not opening,
+                   colour=colour)
+        ]  # fmt: skip
     if kind is Pictures:
         return [_shape(first, "pic", idx, above, prompt, SMALLEST), foot]
     if kind is Cells:
