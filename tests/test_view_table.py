@@ -9,6 +9,7 @@ import pytest
 from handmade import (
     Draft,
     failed_pass,
+    opaque,
     repeated_pass,
     tensor_value,
     tiny_construction,
@@ -16,7 +17,7 @@ from handmade import (
 )
 
 from tracer.errors import InputError, MissingError
-from tracer.record import Module, Settings, query
+from tracer.record import Module, Settings, Value, query
 from tracer.views.kit.shapes import shape_text
 from tracer.views.reports import word
 from tracer.views.reports.columns import FIELDS
@@ -340,3 +341,20 @@ def test_a_real_pass_row_by_row(recorded):
     assert found["backbone.body.layer1.1-2"]["output"] == found["backbone.body.layer1.0"]["output"]
     assert "rpn.head.conv#4" in found
     assert [found[f"rpn.head.cls_logits#{n}"]["stride"] for n in range(5)] == [4, 8, 16, 32, 64]
+
+
+def test_a_module_that_returned_no_tensor_says_what_it_returned():
+    """Else it would look like one that has not come to an end."""
+    given = {
+        "None": Value("scalar", "NoneType"),
+        "'text'": Value("scalar", "str", scalar="text"),
+        "ndarray shape (3,)": opaque("ndarray", "shape (3,)"),
+        "list of 1": Value("sequence", "list", (("0", Value("scalar", "int", scalar=1)),)),
+    }
+    draft = Draft()
+    with draft.call("module", "", "Net"):
+        for i, value in enumerate(given.values()):
+            with draft.call("module", f"part{i}", "Part") as call:
+                call.result = value
+    trace = draft.trace("pass", "Net", settings=Settings(("module",)))
+    assert table(trace, columns=("call", "output"), fold=False).column("output")[1:] == [*given]

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from tracer.foreign import clean
 from tracer.numbers import dims
-from tracer.record import TensorSummary, Trace, Value
+from tracer.record import Call, TensorSummary, Trace, Value
 
 BRACKETS = {
     "sequence": ("[", "]"),
@@ -31,6 +32,20 @@ def shape_text(trace: Trace, value: Value | None) -> str:
         return ""
     parts = [(name, shape_text(trace, item)) for name, item in value.items]
     return _bracketed(value, [(name, text) for name, text in parts if text])
+
+
+def result_text(trace: Trace, call: Call) -> str:
+    """Return the shapes that a call left, or what a module left in their place: ``None``."""
+    found = shape_text(trace, call.result)
+    return found or (_in_words(call.result) if call.kind == "module" and call.result else "")
+
+
+def _in_words(value: Value) -> str:
+    if value.kind == "scalar":
+        return clean(repr(value.scalar), 24)
+    if value.kind in ("sequence", "mapping"):
+        return f"{value.type} of {len(value.items) + value.elided}"
+    return clean(f"{value.type} {value.text}".strip(), 24)
 
 
 def _bracketed(value: Value, parts: list[tuple[str, str]]) -> str:

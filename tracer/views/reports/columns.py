@@ -9,7 +9,7 @@ from tracer.errors import MissingError, near
 from tracer.numbers import Cell
 from tracer.record import Source
 from tracer.record.query import Node
-from tracer.views.kit.shapes import shape_text
+from tracer.views.kit.shapes import result_text, shape_text
 from tracer.views.reports import names, word
 from tracer.views.reports.construction import built
 from tracer.views.reports.ledger import Ledger
@@ -54,7 +54,7 @@ def _input(ledger: Ledger, group: Group) -> Cell:
 
 
 def _output(ledger: Ledger, group: Group) -> Cell:
-    return shape_text(ledger.trace, group.call.result) or None
+    return result_text(ledger.trace, group.call) or None
 
 
 def _stride(ledger: Ledger, group: Group) -> Cell:
