@@ -20,7 +20,7 @@ import tracer.views.page as page_module
 from tracer.errors import TracerError
 from tracer.stepper import Stepper
 from tracer.views.page.data import contents
-from tracer.views.page.pack import pack
+from tracer.views.page.pack import Press
 
 SEED = 20
 TRACES = {"handmade": handmade.tiny_pass, "stories": case_files.TRACES["pyramid_pass"]}
@@ -170,7 +170,11 @@ def answered(trace, starts, lines):
 
 
 def asked(trace, lines, starts):
-    return {"recording": pack(contents(trace).data("en"), {}), "starts": starts, "lines": lines}
+    return {
+        "recording": Press().pack(contents(trace).data("en"), {}),
+        "starts": starts,
+        "lines": lines,
+    }
 
 
 def test_expressions_are_answered_alike(in_node):

@@ -106,7 +106,7 @@ CHOOSE_ALL = """() => {
 def test_a_deck_is_made(recording, lang):
     made = deck(recording, lang=lang)
     assert len(made.slides) > 1
-    assert document(made).startswith("<!DOCTYPE html>")
+    assert document(made).startswith("<!doctype html>")
 
 
 @pytest.mark.parametrize("name", EXPLORERS)

@@ -189,7 +189,7 @@ def test_the_commentary_is_in_it(french):
 
 
 def test_the_page_holds_it(french):
-    data = contents(tiny_pass()).data("fr")
+    _, data = contents(tiny_pass()).data("fr")
     assert data["languages"]["fr"] == ["Français", "fr"]
     at = list(data["languages"]).index("fr")
     assert data["texts"]["tree"][at] == "Appels"

@@ -25,7 +25,7 @@ from tracer.record.codec import decode
 from tracer.views.page import page
 from tracer.views.page.data import contents, only_calls
 from tracer.views.page.highlight import KINDS, tokens
-from tracer.views.page.pack import pack, unpack
+from tracer.views.page.pack import Press, pack, unpack
 from tracer.views.page.shell import bundle, document, modules, static
 
 FOLDER = Path(page_module.__file__).parent
@@ -217,6 +217,21 @@ def test_a_smaller_budget_leaves_out_the_least_important_first(recorded, whole):
                     assert f"preview/{state}" in kept
 
 
+def test_parts_are_pressed_once_and_their_lengths_add_up():
+    rng = np.random.default_rng(0)
+    arrays = {f"a{n}": rng.integers(0, 9, (n, 7)).astype(np.float32) for n in range(4)}
+    first, second = {"lang": "en", "trace": list(range(500))}, {"left_out": []}
+    press = Press()
+    for chosen in (arrays, {n: a[:1] for n, a in arrays.items()}, {}):
+        packed = press.pack((first, {}, second), chosen)
+        assert len(packed) == press.size((first, {}, second), chosen)
+        data, found = unpack(packed)
+        assert data == {**first, **second}
+        assert {n: a.tolist() for n, a in found.items()} == {
+            n: a.tolist() for n, a in chosen.items()
+        }
+
+
 def test_the_smallest_budget_still_gives_a_page(recorded):
     smallest = page(recorded, budget=1)
     data, arrays = recording_of(smallest)
@@ -382,7 +397,7 @@ def in_node(tmp_path_factory):
 def outcomes(in_node):
     """What came out differently, by case."""
     packed = {
-        name: pack(contents(case_files.read_trace(name)).data("en"), {})
+        name: Press().pack(contents(case_files.read_trace(name)).data("en"), {})
         for name in case_files.TRACES
     }
     cases = case_files.read_cases()

@@ -12,7 +12,7 @@ from tracer.record import Trace
 from tracer.views.page.address import read, tick_at
 from tracer.views.page.data import REDUCTIONS, Contents, contents
 from tracer.views.page.frame import HEIGHT, Page
-from tracer.views.page.pack import pack
+from tracer.views.page.pack import Press
 from tracer.views.page.shell import document
 
 BUDGET = 6_000_000
@@ -45,15 +45,14 @@ def page(trace: Trace, *, lang: str = "en", budget: int = BUDGET, at: str = "") 
         raise InputError(f"a page's budget is a number of bytes from 1; found {budget}")
     if not trace.calls:
         raise TracerError("this recording holds no call, so there is nothing to show in a page")
-    everything = replace(contents(trace), at=tick_at(trace, address))
-    built = _built(everything, lang)
+    it = replace(contents(trace), at=tick_at(trace, address))
+    title = trace.environment.get("title") or trace.subject
+    press, frame = Press(), len(document("", title, lang))
     for name, reduction in REDUCTIONS:
-        if len(built) <= budget:
+        if frame + press.size(it.data(lang), it.arrays) <= budget:
             break
-        smaller = _reduced(everything, name, reduction(everything))
-        if smaller is not everything:
-            everything, built = smaller, _built(smaller, lang)
-    return built
+        it = _reduced(it, name, reduction(it))
+    return document(press.pack(it.data(lang), it.arrays), title, lang)
 
 
 def _reduced(before: Contents, name: str, after: Contents) -> Contents:
@@ -61,11 +60,6 @@ def _reduced(before: Contents, name: str, after: Contents) -> Contents:
     same = after.trace == before.trace and set(after.arrays) == set(before.arrays)
     shapes = all(after.arrays[n].shape == a.shape for n, a in before.arrays.items() if same)
     return before if same and shapes else replace(after, left_out=(*before.left_out, name))
-
-
-def _built(it: Contents, lang: str) -> str:
-    title = it.trace.environment.get("title") or it.trace.subject
-    return document(pack(it.data(lang), it.arrays), title, lang)
 
 
 def write_page(trace: Trace, path: str | Path, *, overwrite: bool = False, **options: Any) -> Path:

@@ -6,10 +6,13 @@ import base64
 import json
 import struct
 import zlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 import numpy as np
+
+_BEGIN, _END = b"\x78\x9c", b"\x03\x00"  # of a zlib stream, and of the deflate stream in it
 
 
 def pack(data: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
@@ -19,13 +22,7 @@ def pack(data: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
     arrays one after the other. The JSON's entry ``arrays`` is ``{name: [dtype, shape, offset]}``,
     offsets counted from the first array, each a multiple of 8.
     """
-    index, body = _laid_out(arrays)
-    # What JSON writers call surrogateescape cannot be decoded in a browser: escaped, it can.
-    text = json.dumps({**data, "arrays": index}, separators=(",", ":"), allow_nan=False)
-    head = text.encode("ascii")
-    head += b" " * (-(4 + len(head)) % 8)
-    stream = zlib.compress(struct.pack("<I", len(head)) + head + body, 6)
-    return base64.b64encode(stream).decode("ascii")
+    return Press().pack((data,), arrays)
 
 
 def unpack(text: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -41,14 +38,78 @@ def unpack(text: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return data, arrays
 
 
-def _laid_out(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, list[Any]], bytes]:
-    index: dict[str, list[Any]] = {}
-    parts: list[bytes] = []
-    offset = 0
-    for name, array in arrays.items():
-        raw = np.ascontiguousarray(array).tobytes()
-        index[name] = [array.dtype.name, list(array.shape), offset]
-        raw += b"\0" * (-len(raw) % 8)
-        parts.append(raw)
-        offset += len(raw)
-    return index, b"".join(parts)
+class _Piece(NamedTuple):
+    raw: bytes
+    pressed: bytes
+
+
+class Press:
+    """Packs one choice of data and arrays after another, and compresses each part once.
+
+    Every part ends with a full flush, so that it can stand between any others in one stream and
+    the lengths of parts add up.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, tuple[Any, _Piece]] = {}
+
+    def pack(self, data: Sequence[Mapping[str, Any]], arrays: Mapping[str, np.ndarray]) -> str:
+        """Return what `pack` does; the entries of all `data` are one JSON object."""
+        pieces = list(self._pieces(data, arrays))
+        sum_ = 1
+        for piece in pieces:
+            sum_ = zlib.adler32(piece.raw, sum_)
+        stream = b"".join((_BEGIN, *(p.pressed for p in pieces), _END, struct.pack(">I", sum_)))
+        return base64.b64encode(stream).decode("ascii")
+
+    def size(self, data: Sequence[Mapping[str, Any]], arrays: Mapping[str, np.ndarray]) -> int:
+        """Return the length of what `pack` returns."""
+        length = sum(len(piece.pressed) for piece in self._pieces(data, arrays))
+        return 4 * -(-(len(_BEGIN) + length + len(_END) + 4) // 3)
+
+    def _pieces(
+        self, data: Sequence[Mapping[str, Any]], arrays: Mapping[str, np.ndarray]
+    ) -> Iterator[_Piece]:
+        body = [self._of_array(name, array) for name, array in arrays.items()]
+        text = [self._of_data(part) for part in data if part]
+        last = _json({"arrays": _index(arrays, [len(piece.raw) for piece in body])})[1:]
+        length = 1 + sum(len(piece.raw) for piece in text) + len(last)
+        padding = -(4 + length) % 8
+        yield _pressed(struct.pack("<I", length + padding) + b"{")
+        yield from text
+        yield _pressed(last + b" " * padding)
+        yield from body
+
+    def _of_data(self, part: Mapping[str, Any]) -> _Piece:
+        return self._once(id(part), part, lambda: _json(part)[1:-1] + b",")
+
+    def _of_array(self, name: str, array: np.ndarray) -> _Piece:
+        return self._once((name, array.shape), array, lambda: _padded(array))
+
+    def _once(self, key: Hashable, owner: Any, raw: Callable[[], bytes]) -> _Piece:
+        if key not in self._known:
+            self._known[key] = owner, _pressed(raw())  # with its owner: a number is used again
+        return self._known[key][1]
+
+
+def _pressed(raw: bytes) -> _Piece:
+    press = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return _Piece(raw, press.compress(raw) + press.flush(zlib.Z_FULL_FLUSH))
+
+
+def _json(data: Mapping[str, Any]) -> bytes:
+    # What JSON writers call surrogateescape cannot be decoded in a browser: escaped, it can.
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def _padded(array: np.ndarray) -> bytes:
+    raw = np.ascontiguousarray(array).tobytes()
+    return raw + b"\0" * (-len(raw) % 8)
+
+
+def _index(arrays: Mapping[str, np.ndarray], lengths: Sequence[int]) -> dict[str, list[Any]]:
+    starts = (sum_ - length for sum_, length in zip(accumulate(lengths), lengths, strict=True))
+    return {
+        name: [array.dtype.name, list(array.shape), start]
+        for (name, array), start in zip(arrays.items(), starts, strict=True)
+    }
