@@ -19,6 +19,8 @@ from tracer.rcnn import models
 from tracer.recording import Recording
 
 SMALL = {"min_size": 64, "max_size": 96, "num_classes": 4}
+LIMITS = {"box_score_thresh": 0.02, "box_detections_per_img": 30}
+"""Other settings than torchvision's own, so that a view that takes those for the run's is found."""
 
 
 class Broken(nn.Module):
@@ -30,7 +32,8 @@ class Broken(nn.Module):
 
 def detector(**options: Any) -> FasterRCNN:
     """A detector of torchvision's with a small body, eval mode, the same random weights always."""
-    return models.build("fasterrcnn_resnet18_fpn", None, seed=0, **{**SMALL, **options}).eval()
+    settings = {**SMALL, **LIMITS, **options}
+    return models.build("fasterrcnn_resnet18_fpn", None, seed=0, **settings).eval()
 
 
 def pictures(n: int = 1) -> list[torch.Tensor]:

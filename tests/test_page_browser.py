@@ -156,7 +156,7 @@ def test_the_buttons_move_and_the_slider_scrubs(browser, files):
         slider = opened.view.get_by_role("slider", name="Timeline")
         slider.evaluate("it => { it.value = 13; it.dispatchEvent(new Event('input')); }")
         opened.until("tracerPage.cursor.tick === 13")
-        assert "step 14 of 38" in opened.text(".where")
+        assert "step 13 of 37" in opened.text(".where")
 
 
 def test_playing_moves_on_by_itself_and_stops_at_the_end(browser, files):

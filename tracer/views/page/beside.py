@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from tracer.numbers import dims, large
+from tracer.rcnn.anatomy.axes import axes
 from tracer.record import Call, TensorState, TensorSummary, Trace
 from tracer.stepper.positions import Timeline
 from tracer.stepper.readable import successors
@@ -134,11 +135,12 @@ def _states(trace: Trace, images: int) -> Iterable[dict[str, Any]]:
     for call in trace.calls:
         for taken in dict.fromkeys(call.args.tensors()):
             takers[taken].append(call)
-    later = successors(trace)
+    later, named = successors(trace), axes(trace)
     for state in trace.tensors:
         after, over = later.get(state.id), state.overwritten_by
         yield {
             **_numbers(state.summary),
+            "axes": named.get(state.id, ()),
             "over": _map_of(state, images),
             "later": after if over is not None else None,
             "until": trace.calls[over].end if over is not None else None,
@@ -155,7 +157,7 @@ def _map_of(state: TensorState, images: int) -> int | None:
 
 
 def _numbers(summary: TensorSummary) -> dict[str, Any]:
-    """Shape, axes, low and high end, statistics by the page's names, and counts of what is bad."""
+    """Shape, low and high end, statistics by the page's names, and counts of what is bad."""
     device = "" if summary.device == "cpu" else summary.device
     known = {"mean": summary.mean, "std": summary.std}
     numbers = [[name, number(value)] for name, value in known.items() if value is not None]
@@ -164,23 +166,11 @@ def _numbers(summary: TensorSummary) -> dict[str, Any]:
     bad = (("NaN", summary.nan), ("Inf", summary.inf))
     return {
         "shape": shape(summary),
-        "axes": _axes(summary.shape),
         "facts": " · ".join(filter(None, [summary.dtype, large(summary.numel), device])),
         "ends": [number(end) for end in (summary.min, summary.max) if end is not None],
         "numbers": numbers,
         "bad": [[name, number(count)] for name, count in bad if count],
     }
-
-
-def _axes(sizes: Sequence[int]) -> list[str]:
-    """Return what the axes mean, as far as the shape tells."""
-    if len(sizes) == 4:
-        return ["batch", "channels", "height", "width"]
-    if len(sizes) == 3 and sizes[0] <= 4:
-        return ["channels", "height", "width"]
-    if len(sizes) == 2:
-        return ["boxes", "coords"] if sizes[1] == 4 else ["rows", "columns"]
-    return []
 
 
 def _links(

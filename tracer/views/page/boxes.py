@@ -66,6 +66,8 @@ def _rival(funnel: Funnel, chosen: np.ndarray) -> np.ndarray:
 def _steps(funnel: Funnel, counts: np.ndarray | None = None, first: str = "all") -> list[Any]:
     parts = [[] for _ in funnel.steps] if counts is None else counts.tolist()
     names = [first, *(step.name for step in funnel.steps[1:])]
+    if first == "pairs":  # torchvision: `>` for detections, `>=` in the RPN
+        names = ["over" if name == "score" else name for name in names]
     return [
         _step(name, len(step.kept), part, step.limit)
         for name, step, part in zip(names, funnel.steps, parts, strict=True)

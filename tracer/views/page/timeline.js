@@ -37,7 +37,7 @@ export function update() {
   slider.value = index;
   put(slider, { "aria-valuetext": text });
   put(head, { style: { left: `${across(index) * 100}%` } });
-  step.textContent = say("step_of", { n: count(index + 1), all: count(last + 1) });
+  step.textContent = say("step_of", { n: count(cursor.tick), all: count(cursor.last) });
   where.textContent = clip(text, 90);
 }
 
