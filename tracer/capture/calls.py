@@ -9,6 +9,7 @@ import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -81,7 +82,7 @@ class CallTree:
         self._describer = Describer(subject.paths, settled=not self.building)
         self.odd = self._describer.odd
         self._changes = Changes(self._describer, sources)
-        self._nth: Counter[tuple[str, str]] = Counter()
+        self._nth: dict[tuple[str, str], int] = {}
         self._stacks: dict[int, list[Open]] = {}
 
     def start(self) -> None:
@@ -97,7 +98,11 @@ class CallTree:
 
     def stack(self) -> list[Open]:
         """The calls under way in this thread, outermost first."""
-        return self._stacks.setdefault(threading.get_ident(), [])
+        thread = threading.get_ident()
+        found = self._stacks.get(thread)
+        if found is None:
+            found = self._stacks[thread] = []
+        return found
 
     def begin(
         self,
@@ -121,8 +126,8 @@ class CallTree:
             return None
         opened = Open(len(self.opens), kind, path, type_name)
         opened.keeps = max(parent.keeps if parent else 0.0, self._keep.opens(path))
-        opened.nth = self._nth[kind, path]
-        self._nth[kind, path] += 1
+        opened.nth = self._nth.get((kind, path), 0)
+        self._nth[kind, path] = opened.nth + 1
         opened.parent = parent.id if parent is not None else None
         opened.owner, opened.source, opened.called_from = owner, source, called_from
         opened.thread = self.threads.setdefault(threading.get_ident(), len(self.threads))
@@ -234,6 +239,8 @@ class CallTree:
         made = role == "result" or (role == "locals" and opened.line is not None)
         producer = opened.id if made else None
         blank = role == "result" and opened.kind == "op" and opened.path in _ALLOCATIONS
+        if not limit and not blank:
+            return see if producer is None else partial(see, producer=producer)
         return lambda tensor: see(tensor, producer, below(tensor, limit), blank)
 
     def _finish_line(self, opened: Open, frame: FrameType) -> None:

@@ -71,6 +71,7 @@ class KeepRule:
             role, _, path = whole.rpartition(":")
             self._by_role[role or "result"].append((path, limit))
         self._cache: dict[tuple[str, str], float] = {}
+        self._nothing = keep is None or keep is False
 
     @property
     def described(self) -> tuple[str, ...]:
@@ -86,6 +87,8 @@ class KeepRule:
             role: ``"args"``, ``"result"`` or ``"locals"``.
             within: what `opens` said of this call and those around it, at most.
         """
+        if self._nothing:
+            return 0.0
         if self.predicate is not None:
             return math.inf if self.predicate(path, kind, role) else 0.0
         return within if role == "locals" else max(within, self._limit(role, path))

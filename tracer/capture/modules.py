@@ -165,8 +165,11 @@ def _safely(text: Any) -> str:
 
 def _settings(module: nn.Module) -> tuple[tuple[str, str], ...]:
     found = []
+    own = vars(module)
     for name in _SETTINGS:
-        value = vars(module).get(name)
+        if name not in own:
+            continue
+        value = own[name]
         if isinstance(value, (tuple, list)) and value and all(type(v) is int for v in value):
             found.append((name, "×".join(str(v) for v in value)))
         elif isinstance(value, (int, float, str)):

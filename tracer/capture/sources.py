@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import inspect
 import linecache
@@ -190,12 +191,18 @@ def _source_file(filename: str, key: str) -> SourceFile:
     package = key.partition("/")[0]
     if _package_root(Path(filename)) is None:
         return SourceFile(key, text)
+    return SourceFile(key, text, *_package_facts(package))
+
+
+@functools.lru_cache(maxsize=256)
+def _package_facts(package: str) -> tuple[str, str]:
+    """(name and version, licence) of an installed package; empty of one that is not installed."""
     try:
         facts = importlib.metadata.metadata(package)
     except importlib.metadata.PackageNotFoundError:
-        return SourceFile(key, text)
+        return "", ""
     licence = next((facts[k] for k in ("License-Expression", "License") if k in facts), "")
-    return SourceFile(key, text, f"{package} {facts['Version']}", licence.split("\n")[0][:100])
+    return f"{package} {facts['Version']}", licence.split("\n")[0][:100]
 
 
 def _index(module: ModuleType | None, names: dict[CodeType, str]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 from tracer.record import Stage
 
 Patterns = Sequence[tuple[str, str]]
+Fit = Callable[[str], Any]
+Fits = list[tuple[Fit, str]]
 _FUNCTION = "function:"
 
 
@@ -32,6 +35,7 @@ def assign_stages(
     Returns:
         The stages in order of their first call, and each call's stage (``""`` for none).
     """
+    fits = _by_kind(patterns)
     names: list[str] = []
     outermost: dict[str, list[int]] = {}
     cache: dict[tuple[str, str], str] = {}
@@ -39,7 +43,7 @@ def assign_stages(
         above = names[call.parent] if call.parent is not None else ""
         key = (call.kind, call.path)
         if key not in cache:
-            cache[key] = _match(call.kind, call.path, patterns)
+            cache[key] = _match(call.path, fits.get(call.kind, ()))
         name = cache[key] or above
         names.append(name)
         if name and name != above:
@@ -49,17 +53,21 @@ def assign_stages(
 
 def possible_stages(paths: Iterable[str], patterns: Patterns) -> list[str]:
     """The stages that a run may have: those of its modules, in order, and those of functions."""
-    found = [_match("module", path, patterns) for path in paths]
+    fits = _by_kind(patterns)["module"]
+    found = [_match(path, fits) for path in paths]
     found += [name for pattern, name in patterns if pattern.startswith(_FUNCTION)]
     return [name for name in dict.fromkeys(found) if name]
 
 
-def _match(kind: str, path: str, patterns: Patterns) -> str:
-    if kind == "op":
-        return ""
+def _by_kind(patterns: Patterns) -> dict[str, Fits]:
+    """The patterns for modules and those for functions, ready to be tried; ops have none."""
+    found: dict[str, Fits] = {"module": [], "function": []}
     for pattern, name in patterns:
-        if pattern.startswith(_FUNCTION) != (kind == "function"):
-            continue
-        if fnmatch.fnmatchcase(path, pattern.removeprefix(_FUNCTION)):
-            return name
-    return ""
+        kind = "function" if pattern.startswith(_FUNCTION) else "module"
+        whole = re.compile(fnmatch.translate(pattern.removeprefix(_FUNCTION)))
+        found[kind].append((whole.match, name))
+    return found
+
+
+def _match(path: str, fits: Iterable[tuple[Fit, str]]) -> str:
+    return next((name for fit, name in fits if fit(path)), "")

@@ -59,7 +59,7 @@ class unseen:
             torch._C._DisableTorchDispatch(),
             torch._C._AutoDispatchBelowAutograd(),
         ]
-        if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
+        if torch._C._is_any_autocast_enabled():
             self.guards += [torch.autocast(d, enabled=False) for d in ("cpu", "cuda")]
         for guard in self.guards:
             guard.__enter__()
@@ -416,7 +416,8 @@ def _zeros(values: torch.Tensor) -> int:
     """How many values are zero; numpy's kernels are ten times as fast as torch's."""
     if values.device.type != "cpu":
         return int((values == 0).sum())
-    return sum(int(np.count_nonzero(_on_host(chunk) == 0)) for chunk in values.split(CHUNK))
+    chunks = values.split(CHUNK) if values.numel() > CHUNK else (values,)
+    return sum(int(np.count_nonzero(_on_host(chunk) == 0)) for chunk in chunks)
 
 
 def _min(a: float, b: float) -> float:
@@ -482,12 +483,12 @@ def _take_planes(reading: Reading, tensor: torch.Tensor) -> None:
     reading.image = 0 if tensor.dim() == 4 else -1
     maps = tensor[0] if tensor.dim() == 4 else tensor
     reading.stride = step = -(-max(maps.shape[-2:]) // PREVIEW_SIDE)
-    small = maps[:, ::step, ::step]
+    small = maps[:, ::step, ::step] if step > 1 else maps
     if maps.shape[0] <= PREVIEW_CHANNELS:
         channels = torch.arange(maps.shape[0], device=maps.device)
     else:
         coarse = maps[:, :: 3 * step, :: 3 * step].float().flatten(1)
         channels = torch.linalg.vector_norm(coarse, dim=1).topk(PREVIEW_CHANNELS).indices
     mean = small.mean(0, keepdim=True, dtype=torch.float32)
-    reading.planes = torch.cat([mean, small[channels].float()])
+    reading.planes = torch.cat([mean, small.index_select(0, channels).float()])
     reading.channels = channels

@@ -47,6 +47,7 @@ class Describer:
         self.settled = settled
         self.odd: dict[str, str] = {}  # class that could not be looked at → what that raised
         self._modules: dict[int, Value] = {}
+        self._leaves: dict[tuple[str, int, tuple[int, int] | None], Value] = {}
 
     def describe(self, value: Any, see: See, depth: int = 0) -> Value:
         """Describe any value.
@@ -118,7 +119,7 @@ class Describer:
 
     def _tensor(self, tensor: torch.Tensor, see: See) -> Value:
         if type(tensor) is torch.Tensor and _is_plain(tensor):
-            return Value("tensor", "Tensor", tensor=see(tensor))
+            return self._leaf("Tensor", see(tensor))
         with torch._C.DisableTorchFunction():
             name = name_of(type(tensor))
             if reason := out_of_reach(tensor):
@@ -126,7 +127,15 @@ class Describer:
             params = None
             if is_parameter(tensor):
                 params = (int(tensor.numel()), int(tensor.numel()) if tensor.requires_grad else 0)
-            return Value("tensor", name, tensor=see(tensor), params=params)
+            return self._leaf(name, see(tensor), params)
+
+    def _leaf(self, name: str, state: int, params: tuple[int, int] | None = None) -> Value:
+        """The leaf for a tensor state; described once, as states turn up again and again."""
+        key = (name, state, params)
+        found = self._leaves.get(key)
+        if found is None:
+            found = self._leaves[key] = Value("tensor", name, tensor=state, params=params)
+        return found
 
     def _sequence(self, value: Any, see: See, depth: int) -> Value:
         kind = type(value)
