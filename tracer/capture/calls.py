@@ -246,7 +246,8 @@ class CallTree:
     def _finish_line(self, opened: Open, frame: FrameType) -> None:
         changed, deleted = self._changes.since(opened, frame, self._seer(opened, "locals"))
         if opened.line is not None:
-            opened.line = replace(opened.line, changed=changed, deleted=deleted)
+            now = opened.line
+            opened.line = Line(now.tick, now.call, now.line, changed, deleted, now.raised)
             self._settle_line(opened)
 
     def _settle_line(self, opened: Open) -> None:

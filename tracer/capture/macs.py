@@ -121,8 +121,12 @@ Count = tuple[int, tuple[str, ...]]
 """Multiply-adds, and the kernels that nothing counts."""
 
 
+Counter = Callable[[tuple[Any, ...], dict[str, Any], Any], Count]
+"""From the arguments and the result of a kernel's call to what it counts."""
+
+
 @functools.lru_cache(maxsize=4096)
-def counter(kernel: Any) -> Callable[[tuple[Any, ...], dict[str, Any], Any], Count] | None:
+def counter(kernel: Any) -> Counter | None:
     """Return what counts a call of a kernel from its arguments and result; None for most."""
     count = formula(kernel)
     if count is not None:

@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode, _get_current_function_mode
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
 
 from tracer.capture.hooks import name_arguments
-from tracer.capture.macs import counter
+from tracer.capture.macs import Counter, counter
 from tracer.capture.watched import Watched
 
 # Questions about a tensor, not computations on it.
@@ -167,17 +167,20 @@ class _Kernels(TorchDispatchMode):
         if self.over or not isinstance(func, torch._ops.OpOverload):
             return func(*args, **kwargs)
         result = func(*args, **kwargs)
-        tree = self.tree
-        writes = _writes(func)
+        writes, counted = _reported(func)
         if writes:
-            tree.wrote(_written(writes, args, kwargs))
-        counted = counter(func)
-        if counted is not None and tree.stack():
-            tree.counted(*counted(args, kwargs, result))
+            self.tree.wrote(_written(writes, args, kwargs))
+        if counted is not None and self.tree.stack():
+            self.tree.counted(*counted(args, kwargs, result))
         return result
 
 
 @functools.lru_cache(maxsize=4096)
+def _reported(kernel: Any) -> tuple[tuple[tuple[int, str], ...], Counter | None]:
+    """What a kernel writes into, and what counts its multiply-adds; nothing, of most."""
+    return _writes(kernel), counter(kernel)
+
+
 def _writes(kernel: Any) -> tuple[tuple[int, str], ...]:
     """Index and name of each argument that a kernel writes into."""
     arguments = enumerate(kernel._schema.arguments)

@@ -120,6 +120,7 @@ class TensorStates:
         self.store = store
         self.origins: list[_Origin] = []
         self.readings: list[Reading] = []
+        self.reshaped: dict[int, tuple[int, ...]] = {}  # views that share another state's reading
         self.ended: dict[int, int] = {}  # state -> the call that overwrote it
         self.kept: set[int] = set()
         self.blank: set[int] = set()
@@ -180,15 +181,16 @@ class TensorStates:
     def _row(self, number: int) -> TensorState:
         producer, previous, base, name = self.origins[number]
         reading = self.readings[number]
+        shape = self.reshaped.get(number)
         return TensorState(
             number,
-            reading.summary,
+            reading.summary if shape is None else replace(reading.summary, shape=shape),
             producer,
             previous,
             self.ended.get(number),
             base,
             name,
-            reading.preview,
+            reading.preview if shape is None else None,
             number in self.kept,
         )
 
@@ -200,22 +202,21 @@ class TensorStates:
     def pictures_taken(self) -> Iterator[tuple[str, np.ndarray]]:
         """(blob name, uint8 [K, h, w]) of every preview; after `frozen`."""
         for i, reading in enumerate(self.readings):
-            if reading.picture is not None:
+            if reading.picture is not None and i not in self.reshaped:
                 yield f"preview/{i}", reading.picture
 
     def _first_sight(self, tensor: torch.Tensor, producer: int | None, blank: bool) -> int:
         seen = _Seen(tensor, self._forget)
         relative = self._relative(seen)
         reading = Reading(shape_only(tensor)) if blank else None
+        reshaped = False
         if relative is not None and self._same_values(relative, seen):
             reading = self.readings[relative.state]
-            if tuple(tensor.shape) != relative.geometry[2]:
-                summary = replace(reading.summary, shape=tuple(tensor.shape))
-                reading = replace(
-                    reading, summary=summary, preview=None, picture=None, planes=None, channels=None
-                )
+            reshaped = relative.state in self.reshaped or seen.geometry[2] != relative.geometry[2]
         base = relative.state if relative is not None else None
         seen.state = self._add(tensor, producer, reading, base=base)
+        if reshaped:
+            self.reshaped[seen.state] = seen.geometry[2]
         self._by_id[id(tensor)] = seen
         if seen.storage:
             self._by_storage.setdefault(seen.storage, []).append(seen)
