@@ -108,6 +108,8 @@ class Assembly:
             f"values of the class {name} are labels only: looking at them raises {error}"
             for name, error in self.tree.odd.items()
         ]
+        for name in self.tree.sources.without_text():
+            notes.append(f"the text of {name} as it ran is not at hand: its lines are empty")
         others = len(self.tree.threads) - 1
         if others > 0 and {"function", "op", "line"} & set(self.settings.grains):
             notes.append(

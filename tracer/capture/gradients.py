@@ -18,6 +18,8 @@ from tracer.record import ParameterRecord
 def install(found: dict[str, Reading], model: nn.Module, stack: ExitStack) -> None:
     """Read the gradients of `model`'s trainable parameters into `found`, until `stack` closes."""
     for name, parameter in model.named_parameters():
+        if isinstance(parameter, nn.parameter.UninitializedParameter):
+            continue  # it has no gradient before its shape is known, and refuses a hook
         if parameter.requires_grad and parameter.is_leaf:
             reader = _reader(found, name)
             stack.callback(parameter.register_post_accumulate_grad_hook(reader).remove)

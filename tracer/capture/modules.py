@@ -80,13 +80,10 @@ def tensor_names(models: Iterable[nn.Module]) -> dict[int, str]:
     return found
 
 
-def describe(
-    models: Iterable[nn.Module], paths: Mapping[int, str], sources: Sources
-) -> dict[str, Module]:
-    """Describe every module of the models, by path."""
+def describe(models: Iterable[nn.Module], sources: Sources) -> dict[str, Module]:
+    """Describe every module that the models have now, by path: a pass may make or replace some."""
     models = tuple(models)
-    if not paths:
-        paths = paths_of(models)
+    paths = paths_of(models)
     seen: set[int] = set()
     parameters: dict[int, dict[int, nn.Parameter]] = {}
     found = {}

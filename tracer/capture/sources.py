@@ -8,6 +8,7 @@ import inspect
 import linecache
 import re
 import sys
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
@@ -44,6 +45,9 @@ class Sources:
         self._names: dict[CodeType, str] = {}
         self._indexed: set[str] = set()
         self._statements: dict[str, dict[int, Statement]] = {}
+        self._codes: dict[str, list[CodeType]] = {}  # that were asked for, by file
+        self._as_it_ran: dict[tuple[str, int], bool] = {}
+        self._last: dict[str, int] = {}  # the last line that was named of each file
         self._firsts: dict[tuple[str, int, str], int] = {}
 
     def traces(self, code: CodeType) -> bool:
@@ -64,6 +68,7 @@ class Sources:
         """
         if code.co_name in _COMPREHENSIONS or code.co_name == "<module>":
             return False
+        self._codes.setdefault(code.co_filename, []).append(code)
         generator = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
         return bool(code.co_flags & inspect.CO_OPTIMIZED) and not code.co_flags & generator
 
@@ -75,15 +80,23 @@ class Sources:
             if key is None:
                 key = self._keys[filename] = self._new_key(filename)
             place = self._places[filename, line] = Source(key, line)
+            self._reached(filename, line)
         return place
+
+    def _reached(self, filename: str, line: int) -> None:
+        """Note that the record names a line."""
+        self._last[filename] = max(line, self._last.get(filename, 0))
 
     def statement(self, code: CodeType, line: int) -> Statement:
         """The statement that a line of a function belongs to; the line where nothing is known."""
         found = self._statements.get(code.co_filename)
         if found is None:
-            text = "".join(linecache.getlines(code.co_filename))
+            text = self._text(code.co_filename)
             found = self._statements[code.co_filename] = statements(text)
-        return found.get(line) or Statement(line)
+        if line not in found:
+            self._reached(code.co_filename, line)
+            return Statement(line)
+        return found[line]
 
     def in_order(self, code: CodeType, names: list[str]) -> list[str]:
         """Names of a function's locals as they first stand in its source, the same everywhere."""
@@ -122,7 +135,30 @@ class Sources:
 
     def collected(self) -> dict[str, SourceFile]:
         """The text of every file that was named, by its key."""
-        return {key: _source_file(filename, key) for filename, key in self._keys.items()}
+        return {
+            key: _source_file(filename, key, self._text(filename) or "\n" * self._last[filename])
+            for filename, key in self._keys.items()
+        }
+
+    def without_text(self) -> list[str]:
+        """The names of files whose text is not that which ran: their lines are empty."""
+        return [key for filename, key in self._keys.items() if not self._text(filename)]
+
+    def _text(self, filename: str) -> str:
+        """The text of a file as it ran; ``""`` if it is not at hand.
+
+        It never was in a file (``python -c``), or another was saved there since: then its functions
+        do not stand where those that run do.
+        """
+        text = "".join(linecache.getlines(filename))
+        if text.count("\n") + 1 < self._last.get(filename, 0):
+            return ""
+        if "site-packages" in filename:
+            return text
+        codes = self._codes.get(filename, [])
+        if (filename, len(codes)) not in self._as_it_ran:
+            self._as_it_ran[filename, len(codes)] = _has(text, codes)
+        return text if self._as_it_ran[filename, len(codes)] else ""
 
     def _new_key(self, filename: str) -> str:
         key = _key(filename)
@@ -186,8 +222,29 @@ def _key(filename: str) -> str:
     return Path(filename).relative_to(root.parent).as_posix() if root else Path(filename).name
 
 
-def _source_file(filename: str, key: str) -> SourceFile:
-    text = "".join(linecache.getlines(filename))
+def _has(text: str, codes: Iterable[CodeType]) -> bool:
+    """Whether functions stand in a text; not to be said of what is no plain Python (a cell)."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            within = _functions(compile(text, "", "exec", dont_inherit=True))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return True
+    return all(
+        (c.co_name, c.co_firstlineno, c.co_varnames[: c.co_argcount]) in within for c in codes
+    )
+
+
+def _functions(code: CodeType) -> set[tuple[str, int, tuple[str, ...]]]:
+    """Name, first line and arguments of each function in a compiled text."""
+    found = {(code.co_name, code.co_firstlineno, code.co_varnames[: code.co_argcount])}
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            found |= _functions(inner)
+    return found
+
+
+def _source_file(filename: str, key: str, text: str) -> SourceFile:
     package = key.partition("/")[0]
     if _package_root(Path(filename)) is None:
         return SourceFile(key, text)

@@ -70,7 +70,7 @@ class Subject:
     def modules(self) -> dict[str, Module]:
         """The modules by path; those of a pass are described once, as they do not change in it."""
         if self._modules is None or self.builder is not None:
-            self._modules = modules.describe(self.recorded(), self.paths, self.sources)
+            self._modules = modules.describe(self.recorded(), self.sources)
         return self._modules
 
     def stages(self, calls: Sequence[Named]) -> tuple[tuple[Stage, ...], list[str]]:
@@ -79,7 +79,7 @@ class Subject:
 
     def possible_stages(self) -> list[str]:
         """The stages that the run may have, before it has begun."""
-        table = modules.describe(self.recorded(), self.paths, self.sources)
+        table = modules.describe(self.recorded(), self.sources)
         return possible_stages(table, self.domain.stage_patterns(table, self.kind))
 
     def classes(self) -> tuple[str, ...]:

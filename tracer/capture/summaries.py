@@ -189,6 +189,9 @@ def _of_all(tensors: Sequence[np.ndarray]) -> list[_Numbers]:
         low, high = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         mean = np.add.reduceat(np.where(finite, exact, 0), starts) / n
+        if not np.isfinite(mean).all():  # sums that no double holds, or of no value
+            shares = np.where(finite, exact, 0) / np.repeat(n, lengths)
+            mean = np.where(np.isfinite(mean), mean, np.add.reduceat(shares, starts))
         mean = np.where(low == high, low, mean)
         apart = np.where(finite, exact - np.repeat(mean, lengths), 0)
         std = np.sqrt(np.add.reduceat(apart * apart, starts) / (n - 1))
@@ -432,11 +435,21 @@ def _exact_moments(flat: torch.Tensor) -> tuple[float, float | None]:
     """Mean and unbiased standard deviation in double precision, in two passes."""
     n = flat.numel()
     chunks = flat.split(CHUNK)
-    mean = math.fsum(c.sum(dtype=torch.float64).item() for c in chunks) / n
+    mean = _sum(c.sum(dtype=torch.float64).item() for c in chunks) / n
+    if not math.isfinite(mean):  # a sum that no double holds
+        mean = _sum((c.double() / n).sum().item() for c in chunks)
     if n < 2:
         return mean, None
-    spread = math.fsum(((c.double() - mean) ** 2).sum().item() for c in chunks)
-    return mean, math.sqrt(spread / (n - 1))
+    spread = _sum(((c.double() - mean) ** 2).sum().item() for c in chunks)
+    return mean, math.sqrt(spread / (n - 1)) if math.isfinite(spread) else None
+
+
+def _sum(parts: Iterable[float]) -> float:
+    """The exact sum of finite numbers; not finite where a double cannot hold it."""
+    try:
+        return math.fsum(parts)
+    except (OverflowError, ValueError):
+        return math.inf
 
 
 def _with_gaps(flat: torch.Tensor) -> _Numbers:

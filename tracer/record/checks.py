@@ -28,7 +28,9 @@ VALUE_KINDS = (
     "opaque",
 )
 MAX_DEPTH = 100
-"""How deep a value, or a module within modules, may be nested."""
+"""How deep a value may be nested."""
+MAX_MODULE_DEPTH = 300
+"""How deep modules may be nested: deeper ones Python cannot call, by four frames for each."""
 MAX_NODES = 3_000_000
 """How many nodes all values of a trace, or its module tree, may have when written out."""
 MAX_ELIDED = 1_000_000_000
@@ -351,7 +353,7 @@ def _module_tree(trace: Trace) -> Iterator[str]:
     """Write the tree out, level by level: it must come to an end, and soon."""
     level: Counter[str] = Counter(list(trace.modules))
     total = 0
-    for _ in range(MAX_DEPTH):
+    for _ in range(MAX_MODULE_DEPTH):
         below: Counter[str] = Counter()
         for path, times in level.items():
             for _, child in trace.modules[path].children:

@@ -381,9 +381,10 @@ def _checker(allowed: tuple[type, ...]) -> Callable[[Any], None]:
     """Return the function that raises for anything but a scalar of the allowed types.
 
     Whole numbers may stand for floats, and have 64 bits where they count or refer to something.
+    A float may be any number of 64 bits, signed or not.
     """
     accepted = (*allowed, int) if float in allowed else allowed
-    bits = MAX_BITS if str in allowed else 63
+    bits = MAX_BITS if str in allowed else 64 if float in allowed else 63
     expected = " or ".join("null" if t is type(None) else t.__name__ for t in allowed)
 
     def check(value: Any) -> None:
