@@ -8,6 +8,7 @@ import torch
 from torchvision.models import detection
 
 import tracer
+from tracer.errors import InputError
 from tracer.rcnn import inspection, models
 
 pytestmark = pytest.mark.slow
@@ -121,3 +122,24 @@ def test_label_0_is_a_class_where_each_has_a_sigmoid():
     from tracer.rcnn.inputs import findings
 
     assert list(findings(fcos, ([image()], [target(labels=(0, 4))]), {})) == []
+
+
+# Patterns that fit nothing
+
+
+@pytest.mark.parametrize("option", ["keep", "only"])
+def test_a_pattern_of_a_part_that_is_not_there_is_refused_before_the_run(detector, option):
+    with pytest.raises(
+        InputError, match=rf"{option}= '.*' fits no .*; did you mean 'backbone\.fpn"
+    ):
+        tracer.Recorder(detector, **{option: "backbone.fpm"})
+    with pytest.raises(InputError, match="fits no module"):
+        tracer.Recorder(detector, **{option: ["rpn.*", "roi_heads.mask*"]})
+
+
+def test_a_pattern_that_fitted_nothing_is_noted_after_the_run(detector):
+    options = {"keep": ["args:batched_nsm", "batched_nms", "rpn.*<1MB", "anatomy"]}
+    with torch.no_grad():
+        trace = tracer.trace(detector.eval(), [image()], previews=False, **options)
+    said = "keep= 'args:batched_nsm' fits no call that was recorded; did you mean 'batched_nms'"
+    assert [note.startswith(said) for note in trace.notes] == [True]

@@ -849,3 +849,36 @@ def test_explaining_loads_neither_torch_nor_a_plotting_library(saved):
         [sys.executable, "-c", code, "explain", saved, "--stage", "rpn"], capture_output=True
     )
     assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        ("why is batch norm frozen", "frozen-batch-norm"),
+        ("what is the difference between roi pool and roi align", "roialign-not-roipool"),
+        ("does a label begin at zero", "label-zero"),
+        ("标签为什么从1开始", "label-zero"),
+        ("我自己的主干网络跑不通", "own-backbone"),
+    ],
+)
+def test_a_question_is_found_by_a_users_own_words(words, key):
+    assert narration._matching(words)[0].key == key
+
+
+def test_words_that_no_question_has_find_none():
+    with pytest.raises(MissingError, match="no question matches"):
+        narration.explain(None, question="zebra unicorn banana")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh", "both"])
+def test_of_a_run_that_failed_it_is_said_first_how_and_where(tmp_path, capsys, lang):
+    torch = pytest.importorskip("torch")
+    model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(5, 1))
+    with pytest.raises(RuntimeError):
+        tracer.trace(model, torch.ones(1, 2))
+    failed = tracer.last_trace()
+    failed.save(tmp_path / "failed.safetensors")
+    assert cli.main(["explain", str(tmp_path / "failed.safetensors"), "--lang", lang]) == 0
+    first = capsys.readouterr().out.split("\n\n")[0]
+    assert "RuntimeError" in first
+    assert failed.calls[failed.error.call].label in first

@@ -58,6 +58,9 @@ class KeepRule:
         keep: a pattern or several, names of presets among them; True; or a predicate.
         presets: names that stand for several patterns.
 
+    Attributes:
+        own: the patterns that are of no preset, and the path in each.
+
     Raises:
         InputError: a prefix or a limit that is not known, or another type.
     """
@@ -65,6 +68,8 @@ class KeepRule:
     def __init__(self, keep: Keep, presets: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self.predicate = keep if callable(keep) else None
         self.patterns = () if callable(keep) else _patterns(keep, presets or {})
+        common = {pattern for preset in (presets or {}).values() for pattern in preset}
+        self.own = [(p, _path(p)) for p in self.patterns if p not in common]
         self._by_role: dict[str, list[tuple[str, float]]] = {role: [] for role in ROLES}
         for pattern in self.patterns:
             whole, limit = _without_limit(pattern)
@@ -106,6 +111,10 @@ class KeepRule:
             fitting = (limit for p, limit in patterns if fnmatch.fnmatchcase(path, p))
             self._cache[key] = max(fitting, default=0.0)
         return self._cache[key]
+
+
+def _path(pattern: str) -> str:
+    return _without_limit(pattern)[0].rpartition(":")[2]
 
 
 def _without_limit(pattern: str) -> tuple[str, float]:

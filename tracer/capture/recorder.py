@@ -16,6 +16,7 @@ from tracer.capture.assembly import Assembly
 from tracer.capture.calls import CallTree, Progress
 from tracer.capture.keep import Keep, KeepRule, Store
 from tracer.capture.only import OnlyRule
+from tracer.capture.patterns import require_possible, unmatched
 from tracer.capture.sources import Sources
 from tracer.capture.subject import Subject
 from tracer.capture.summaries import Reading
@@ -66,7 +67,8 @@ class Recorder:
         >>> recorder.trace
 
     Raises:
-        InputError: a grain, pattern or package that is not known, a model that cannot be hooked
+        InputError: a grain, pattern or package that is not known, a pattern that fits nothing in
+            the part of the model that it names, a model that cannot be hooked
             (scripted, compiled, replicated over devices), or other class names than it has classes.
     """
 
@@ -97,6 +99,10 @@ class Recorder:
         self.states = TensorStates(modules.tensor_names(models), previews, self.store)
         keeping = KeepRule(keep, self.subject.domain.presets)
         chosen, grains = OnlyRule(only), _grains(grain)
+        self._wanted = {"keep=": keeping.own, "only=": [(p, p) for p in chosen.patterns]}
+        if builder is None:
+            for option, wanted in self._wanted.items():
+                require_possible(option, wanted, set(self.subject.paths.values()))
         self.tree = CallTree(
             self.subject,
             grains=grains,
@@ -182,10 +188,20 @@ class Recorder:
         with process.old_objects_at_rest(), self.tree.at_work:
             if error is not None:
                 self.tree.fail(error)
+            self._note_unmatched()
             self._trace = self._assembly.trace(seconds)
             self.states.close()
             self.tree.forget_failure()
         _last = self._trace
+
+    def _note_unmatched(self) -> None:
+        """Say which patterns fitted nothing; of a run that ended early that is not known."""
+        if self.tree.failure is not None:
+            return
+        paths = {opened.path for opened in self.tree.opens}
+        for option, wanted in self._wanted.items():
+            for sentence in unmatched(option, wanted, paths, self.subject.paths.values()):
+                self.tree.note(sentence)
 
     def build(
         self, builder: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]

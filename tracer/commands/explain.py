@@ -19,7 +19,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tracer.foreign import write_lines
+from tracer.foreign import in_prose, write_lines
 from tracer.languages import languages
 
 HELP = "explain a recording: stages, functions, lines and common questions, in English or Chinese"
@@ -49,10 +49,14 @@ def run(args: argparse.Namespace) -> int:
     """Explain, and print."""
     import tracer
     from tracer.rcnn.narration import explain
+    from tracer.views.reports.names import failure
 
     trace = None if args.recording is None else tracer.load(args.recording)
     question = None if args.question is None else " ".join(args.question)
     text = explain(trace, args.stage, args.path, args.function, args.lang, question=question)
+    if trace is not None and trace.error is not None:
+        langs = languages() if args.lang == "both" else (args.lang,)
+        text = "\n\n".join([*(in_prose(failure(trace, lang)) for lang in langs), text])
     _show(text)
     return 0
 

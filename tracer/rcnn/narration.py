@@ -8,8 +8,9 @@ the numbers of the run at hand come from a Trace (`tracer.rcnn.facts`). Neither 
 from __future__ import annotations
 
 import functools
+import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -464,7 +465,7 @@ def _explain_question(trace: Trace | None, words: str, languages: Iterable[str])
 
 
 def _matching(words: str) -> list[Entry]:
-    """The question of that key; else those with all words in the key, the title, the answer."""
+    """The question of that key; else those with all words; else those nearest in their words."""
     asked = texts.questions()
     wanted = words.casefold().split()
     places: tuple[Callable[[Entry], Iterable[str]], ...] = (
@@ -474,12 +475,44 @@ def _matching(words: str) -> list[Entry]:
     )
     exact = [q for q in asked if q.key == words]
     found = ([q for q in asked if _has(wanted, place(q))] for place in places)
-    return exact or next(filter(None, found), [])
+    known = exact or next(filter(None, found), [])
+    mistyped = " " not in words and near(words, texts.keys("question"))  # as a key
+    return known if known or mistyped else _nearest(words, asked)
 
 
 def _has(words: list[str], parts: Iterable[str]) -> bool:
     text = " ".join(parts).casefold()
     return all(word in text for word in words)
+
+
+def _nearest(words: str, asked: Sequence[Entry], limit: int = 3) -> list[Entry]:
+    """The questions that share the most telling words with a question in a user's own words.
+
+    A word tells the more the fewer questions have it. Those that share less than a third of what
+    the words tell are left out, and those far behind the best.
+    """
+    wanted = _terms(words)
+    have = [_terms(f"{q.key} {' '.join(map(q.title, all_languages()))}") for q in asked]
+    more = [
+        have[at] | _terms(" ".join(t for lang in all_languages() for t in q.text(lang)))
+        for at, q in enumerate(asked)
+    ]
+    tells = {t: math.log((1 + len(asked)) / (1 + sum(t in m for m in more))) for t in wanted}
+    scores = [
+        sum(tells[t] for t in wanted & all_of) + sum(tells[t] for t in wanted & title)
+        for title, all_of in zip(have, more, strict=True)
+    ]
+    least = max(max(scores, default=0) * 0.7, sum(tells.values()) / 3, 1e-9)
+    ranked = sorted(zip(scores, range(len(asked)), strict=True), key=lambda it: (-it[0], it[1]))
+    return [asked[at] for score, at in ranked[:limit] if score >= least]
+
+
+def _terms(text: str) -> set[str]:
+    """The words of a text without their endings, and each two neighbours of Chinese ones."""
+    words = re.findall("[a-z0-9_]{2,}", text.casefold())
+    chinese = re.findall("[\u4e00-\u9fff]+", text)
+    pairs = {run[at : at + 2] for run in chinese for at in range(len(run) - 1)}
+    return {re.sub("(?<=...)(ing|ed|es|s|e)$", "", word) for word in words} | pairs
 
 
 def _both(
