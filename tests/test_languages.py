@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 import textwrap
 from pathlib import Path
@@ -214,3 +215,13 @@ def test_figures_slides_and_explorers_are_in_it(french):
     assert titles["fpn-merges"] == outline.catalogue()["fpn-merges"].title["en"]
     every = deck(trace, lang="both", stages=["fpn"])
     assert {slide.lang for slide in every.slides} == {"en", "fr", "zh"}
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room != "page"])
+def test_every_text_is_asked_for(room):
+    """By its key, or by that of its table; `test_page` does so for the page's."""
+    code = "".join(path.read_text("utf-8") for path in FOLDER.parent.rglob("*.py"))
+    words = set(re.findall(r"[\w-]+", code))
+    stems = tuple(re.findall(r'f"(\w+_)\{', code))
+    keys = {key.partition(".")[0] for key in own(room, "en")}
+    assert [key for key in keys - words if not key.startswith(stems)] == []

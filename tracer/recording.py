@@ -219,7 +219,7 @@ class Recording(Trace):
         """Return one HTML page to step through; a notebook displays it, and it can be saved.
 
         Args:
-            lang: the language that it opens in, ``"en"`` or ``"zh"``; it holds both.
+            lang: the language that it opens in, ``"en"``, ``"zh"``; it holds every one.
             height: of the frame in a notebook, in pixels.
             budget: bytes that it may have. What does not fit is left out, the least important
                 first, and the page says what.
