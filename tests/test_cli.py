@@ -16,6 +16,7 @@ from PIL import Image
 import tracer
 from tracer import cli, commands
 from tracer.errors import InputError, TracerError
+from tracer.rcnn.anatomy import anatomy
 
 pytestmark = pytest.mark.slow
 
@@ -194,7 +195,8 @@ def test_run_records_a_pass(picture, output, capsys):
     assert captured.err == "random weights (seed 0): take --weights COCO_V1 for trained ones\n"
     trace = tracer.load(output)
     assert (trace.kind, trace.error, trace.environment["mode"]) == ("pass", None, "eval")
-    assert trace.settings.grains == ("module", "function", "op")
+    assert trace.settings.grains == ("module", "function", "op", "line")
+    assert len(anatomy(trace).detections) == 2  # enough was kept for every view
     images = trace.calls[0].args["images"].items
     shapes = [trace.tensors[value.tensor].summary.shape for _, value in images]
     assert shapes == [(3, 60, 80)] * 2
@@ -212,6 +214,15 @@ def test_the_same_seed_records_the_same_pass(picture, tmp_path):
     first = proposals("a.safetensors", "1")
     assert proposals("b.safetensors", "1") == first
     assert proposals("c.safetensors", "2") != first
+
+
+def test_run_keeps_nothing_if_told_so(picture, output, capsys):
+    assert cli.main(["run", picture, "-o", output, *SMALL, "--keep", "none", "--grain", "op"]) == 0
+    trace = tracer.load(output)
+    assert trace.settings.grains == ("module", "function", "op")
+    assert not any(name.startswith("data/") for name in trace.blobs)
+    assert cli.main(["run", picture, "--keep", "none", "--keep", "rpn", *SMALL]) != 0
+    assert "--keep none keeps nothing" in capsys.readouterr().err
 
 
 def test_run_narrows_and_keeps_what_is_asked_for(picture, output):

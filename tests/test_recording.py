@@ -18,6 +18,7 @@ import pytest
 
 import tracer
 from tracer import recording
+from tracer.errors import MissingError
 from tracer.record import Trace, store
 from tracer.recording import Recording
 from tracer.views.explorers import EXPLORERS
@@ -164,3 +165,13 @@ def test_a_type_checker_knows_the_options(tmp_path):
     assert [int(line) - first for line, _ in errors] == [*range(len(WRONG))], done.stdout
     for (_, said), wanted in zip(errors, WRONG.values(), strict=True):
         assert wanted in said
+
+
+def test_a_call_is_found_by_its_path_label_or_number():
+    trace = handmade.repeated_pass()
+    again = next(call for call in trace.calls if call.nth)
+    first = next(call for call in trace.calls if call.path == again.path)
+    assert trace.find(again.path) == trace.find(f"{again.path}#0") == first
+    assert trace.find(again.label) == trace.find(str(again.id)) == again
+    with pytest.raises(MissingError, match="no call 'nowhere'"):
+        trace.find("nowhere")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from tracer.foreign import clean
-from tracer.record import Trace
+from tracer.record import Call, Trace
 
 if TYPE_CHECKING:
     import pandas
@@ -57,6 +57,22 @@ class Recording(Trace):
         from tracer.record.store import save
 
         return save(self, path, overwrite=overwrite)
+
+    def find(self, name: str) -> Call:
+        """Return the call that a path (its first call), a label or a number names.
+
+        >>> trace.find("backbone.fpn").result
+        >>> trace.find("rpn.head.conv#3")
+
+        Args:
+            name: ``"rpn.head.conv"``, ``"rpn.head.conv#3"``, ``"(root)"`` or a call's id, ``"17"``.
+
+        Raises:
+            MissingError: there is no such call; says what is near.
+        """
+        from tracer.record.query import find_call
+
+        return find_call(self, name)
 
     # --- reports ---
 

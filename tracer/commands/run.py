@@ -5,6 +5,9 @@ The file is what every other command reads:
   tracer run street.jpg -o street.safetensors --weights COCO_V1
   tracer show street.safetensors --as table
 
+It holds every source line, and the tensors that page, slides and figures draw from. Less is
+recorded faster, into a smaller file: --grain op leaves the lines out, --keep none the tensors.
+
 Training, with COCO-style targets and the gradients of a backward pass:
 
   tracer run street.jpg --train --targets instances.json --backward -o training.safetensors
@@ -91,14 +94,15 @@ def _add_recording(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--grain",
         metavar="G",
-        help="how fine: module, function, op or line, each with those before it",
+        help="how fine: module, function, op or line, each with those before it (line)",
     )
     group.add_argument(
         "--keep",
         action="append",
         metavar="PATTERN",
         help="keep full tensors: results of matching calls ('backbone.fpn.*'), 'args:PATTERN', "
-        "'within:PATTERN', or all; may be repeated",
+        "'within:PATTERN', all, none, or anatomy: what page, slides and figures draw from "
+        "(anatomy; none with --build); may be repeated",
     )
     group.add_argument("--only", action="append", metavar="PATTERN", help="record matching calls")
     group.add_argument(
@@ -152,14 +156,21 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 
 def _recording_options(args: argparse.Namespace) -> dict[str, Any]:
-    keep = True if args.keep and "all" in args.keep else args.keep
     return {
-        "grain": args.grain,
-        "keep": keep,
+        "grain": args.grain or "line",
+        "keep": _kept(args),
         "only": args.only,
         "packages": args.packages,
         "previews": not args.no_previews,
     }
+
+
+def _kept(args: argparse.Namespace) -> bool | list[str]:
+    """Return the patterns of what is kept: unless told otherwise, what every view draws from."""
+    asked = args.keep or ["none" if args.build else "anatomy"]
+    if "none" in asked and len(asked) > 1:
+        raise InputError("--keep none keeps nothing: leave the other --keep out, or the none")
+    return "all" in asked or ([] if asked == ["none"] else asked)
 
 
 def _weights(args: argparse.Namespace) -> str | None:
@@ -210,7 +221,6 @@ def _record(
     import tracer
 
     options = _recording_options(args)
-    options["grain"] = options["grain"] or "op"
     with (
         progress("recording") as step,
         torch.set_grad_enabled(args.train),
