@@ -152,17 +152,8 @@ def _places(node: Any) -> Iterator[tuple[Any, Any]]:
 def views(trace: Recording, slow: random.Random | None) -> dict[str, Callable[[], object]]:
     """Return everything that shows a recording, by name; the slow ones by lot, of none all."""
     lang = slow.choice(("en", "zh")) if slow else "zh"
-    reports: dict[str, Callable[[], Any]] = {
-        "table": lambda: trace.table(lang=lang),
-        "ops": lambda: trace.table(grain="all", fold=False),
-        "tree": lambda: trace.tree(lang=lang),
-        "board": lambda: trace.board(lang=lang),
-        "architecture": lambda: trace.architecture(annotated=True, fold=True, lang=lang),
-        "plain architecture": trace.architecture,
-        "parameters": lambda: parameters(trace, lang=lang),
-    }
     found: dict[str, Callable[[], object]] = {
-        name: lambda report=report: _written(report()) for name, report in reports.items()
+        name: lambda report=report: _written(report()) for name, report in reports(trace, lang)
     }
     found |= {
         "json": trace.to_json,
@@ -171,23 +162,93 @@ def views(trace: Recording, slow: random.Random | None) -> dict[str, Callable[[]
         "step": lambda: _stepped(trace, lang),
         "questions": lambda: _explored(trace, "quiz", lang),
     }
-    more: dict[str, Callable[[], object]] = {
-        "page": lambda: trace.page(lang=lang).html,
-        "deck": lambda: _deck(trace, lang),
-        **{name: lambda name=name: _explored(trace, name, lang) for name in EXPLORERS},
-    }
+    more = slow_views(trace, lang)
     chosen = slow.sample(sorted(more), 3) if slow else [*more]
     return found | {name: more[name] for name in chosen}
 
 
-def _written(table: Any) -> None:
-    from rich.console import Console
+def reports(trace: Recording, lang: str) -> Iterator[tuple[str, Callable[[], Any]]]:
+    yield "table", lambda: trace.table(lang=lang)
+    yield "ops", lambda: trace.table(grain="all", fold=False)
+    yield "tree", lambda: trace.tree(lang=lang)
+    yield "board", lambda: trace.board(lang=lang)
+    yield "architecture", lambda: trace.architecture(annotated=True, fold=True, lang=lang)
+    yield "plain architecture", trace.architecture
+    yield "parameters", lambda: parameters(trace, lang=lang)
 
+
+def slow_views(trace: Recording, lang: str) -> dict[str, Callable[[], object]]:
+    return {
+        "page": lambda: trace.page(lang=lang).html,
+        "deck": lambda: _deck(trace, lang),
+        **{name: lambda name=name: _explored(trace, name, lang) for name in EXPLORERS},
+    }
+
+
+def every_view(trace: Recording, lang: str = "en") -> dict[str, Callable[[], object]]:
+    """Return everything that shows a recording, each form, format and command by itself."""
+    found: dict[str, Callable[[], object]] = {}
+    for name, report in reports(trace, lang):
+        found[name] = report
+        for format in FORMATS:
+            found[f"{name} as {format}"] = lambda r=report, f=format: r().to(f)
+        found[f"{name} on a terminal"] = lambda r=report: on_terminal(r(), 100)
+    found |= {
+        "whole tree": lambda: trace.tree(grain="all", fold=False),
+        "json": trace.to_json,
+        "data frame": trace.dataframe,
+        "notebook": trace._repr_html_,
+        "explain": lambda: explain(trace, lang="both"),
+        "step: opening": lambda: plain.opening(Stepper(trace, lang=lang)),
+        "figures": lambda: _figures(trace, lang),
+    }
+    for line in STEPS:
+        found[f"step: {line}"] = lambda line=line: _commands(trace, line)
+    return found | slow_views(trace, lang)
+
+
+STEPS = (
+    *("n", "s 1000", "r", "until", "c", "w", "u", "d", "up 5;;down 5", "l", "ll", "a", "locals"),
+    *("p x", "pp x", "p a1", "whatis x", "p x[0]", "p len(x)", "origin x", "uses x", "ops"),
+    *(
+        "display x;;n;;n",
+        "b f;;c;;rc",
+        "b f1;;c",
+        "watch x;;c",
+        "find f",
+        "]",
+        "rv",
+        "s 100;;rs 50",
+    ),
+    "goto 5000;;w;;n;;b 2;;c;;rn;;rr",
+    "last;;w;;u;;d;;ll;;locals;;p x;;pp x;;up 30000;;w;;origin x;;uses x;;rn;;rc;;rr;;first;;h",
+)
+
+
+def _commands(trace: Recording, line: str) -> None:
+    stepper = Stepper(trace)
+    for each in line.split(";;"):
+        plain.answer(stepper, each)
+        stepper.describe()
+
+
+def _figures(trace: Recording, lang: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        trace.figures(Path(folder) / "figures", lang=lang)
+
+
+def _written(table: Any) -> None:
     for format in FORMATS:
         table.to(format)
+    for width in (20, 100):
+        on_terminal(table, width)
+
+
+def on_terminal(table: Any, width: int) -> None:
+    from rich.console import Console
+
     with open("/dev/null", "w") as nowhere:
-        for width in (20, 100):
-            Console(file=nowhere, width=width, force_terminal=True).print(table)
+        Console(file=nowhere, width=width, force_terminal=True).print(table)
 
 
 def _stepped(trace: Recording, lang: str) -> None:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import random
 import traceback
 
 import fuzz
 import handmade
+import large_recordings
 import numpy as np
 import pytest
 from screens import play
+from test_page import recording_of
 
 from tracer.errors import MissingError, TracerError
 from tracer.rcnn.anatomy import fitting
 from tracer.record import Trace
-from tracer.record.checks import damage
+from tracer.record.checks import damage, problems
+from tracer.stepper import Stepper
+from tracer.views.kit.shapes import shape_text
+from tracer.views.page import data
 
 COUNT = int(os.environ.get("TRACER_FUZZ", "200"))
 
@@ -74,19 +80,92 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("odd", ODD)
-def test_odd_recordings(odd):
-    trace = ODD[odd]()
-    assert damage(trace) == []
+def faults_of(views) -> list[str]:
     found = []
-    for name, view in fuzz.views(trace, slow=None).items():
+    for name, view in views.items():
         try:
             view()
         except TracerError:
             pass
         except Exception:
             found.append(f"{name}: {traceback.format_exc()}")
-    assert found == []
+    return found
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_recordings(odd):
+    trace = ODD[odd]()
+    assert damage(trace) == []
+    assert faults_of(fuzz.views(trace, slow=None)) == []
+
+
+SMALL = {
+    "long paths": 30,
+    "a list in 2,000": 50,
+    "levels of two in a value": 12,
+    "levels of two in 20": 8,
+    "levels of two modules": 12,
+}
+
+
+@pytest.mark.parametrize("name", large_recordings.MAKERS)
+def test_recordings_of_odd_proportions(name):
+    size = next((n for part, n in SMALL.items() if part in name), 300)
+    trace = large_recordings.MAKERS[name](size)
+    assert problems(trace) == []
+    assert faults_of(fuzz.views(trace, slow=random.Random(name))) == []
+
+
+def test_what_is_too_deep_or_shared_too_often_is_cut_and_said():
+    deep = large_recordings.nested(150)
+    tree = deep.tree()
+    assert len(tree) == 101
+    assert "more than 100 levels deep" in tree.notes[-1]
+    assert len(deep.tree(depth=120)) == 121
+    assert len(deep.table()) == 150
+
+    shared = large_recordings.shared_modules(16).architecture()
+    assert [row.cells[0] for row in shared.rows[16:20]] == [
+        "(m): Twice()",
+        "(n): Twice()",
+        ")",
+        "(n): Twice(…)",
+    ]
+    assert "written out at the first" in shared.notes[0]
+    assert large_recordings.shared_modules(4).architecture().notes == ()
+
+
+def test_a_long_stack_shows_its_ends_and_the_selected_call():
+    stepper = Stepper(large_recordings.nested(300))
+    stepper.do("goto 299")
+    lines = stepper.do("w").text.split("\n")
+    assert len([line for line in lines if line.startswith(("> ", "  odd"))]) == 200
+    assert "  … 100 calls between these" in lines
+    stepper.do("up 150")
+    assert len([line for line in stepper.do("w").text.split("\n") if line.startswith("> ")]) == 1
+
+
+def test_shapes_of_very_many_tensors_are_cut_and_counted():
+    trace = large_recordings.shared_value(14)
+    value = trace.calls[1].result
+    assert len(shape_text(trace, value)) < 5000
+    assert "more" in shape_text(trace, value)
+    assert len(list(value.tensors())) == 2**14
+
+
+def test_a_page_holds_so_many_steps_and_says_what_it_lacks(monkeypatch):
+    monkeypatch.setattr(data, "MOST_STEPS", 50)
+    for trace, left, calls in (
+        (large_recordings.nested(30), [], 30),
+        (large_recordings.nested(30, lines=3), ["lines"], 30),
+        (large_recordings.side_by_side(200), ["calls"], 50),
+        (large_recordings.chain(200), ["calls"], 50),
+    ):
+        page, _ = recording_of(trace.page().html)
+        assert page["left_out"] == left
+        assert len(page["labels"]["notices"]) == bool(left)
+        root = dict(zip(page["trace"]["columns"]["Trace"], page["trace"]["root"], strict=False))
+        assert len(root["calls"]) == calls
 
 
 @pytest.mark.parametrize("shape", [(2**32, 2**31), (2**62,) * 40, (0, 2**64), (10**400,)])

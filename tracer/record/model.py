@@ -182,18 +182,24 @@ class Value:
         Paths read like Python: ``targets[0].boxes`` is written ``targets.0.boxes``. A module is
         a leaf: what is inside it is not part of the value that was passed.
         """
-        if not self.items or self.kind == "module":
-            if self.kind not in ("sequence", "mapping", "object", "arguments"):
-                yield path, self
-            return
-        for name, value in self.items:
-            yield from value.leaves(f"{path}.{name}" if path else name)
+        open_ = [(path, self)]
+        while open_:
+            path, value = open_.pop()
+            if value.items and value.kind != "module":
+                prefix = f"{path}." if path else ""
+                open_ += [(prefix + name, item) for name, item in reversed(value.items)]
+            elif value.kind not in ("sequence", "mapping", "object", "arguments"):
+                yield path, value
 
     def tensors(self) -> Iterator[int]:
         """Yield the tensor state of each tensor leaf, depth first."""
-        for _, leaf in self.leaves():
-            if leaf.tensor is not None:
-                yield leaf.tensor
+        open_ = [self]
+        while open_:
+            value = open_.pop()
+            if value.items and value.kind != "module":
+                open_ += [item for _, item in reversed(value.items)]
+            elif value.tensor is not None:
+                yield value.tensor
 
 
 @dataclass(frozen=True, slots=True)

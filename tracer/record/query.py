@@ -13,9 +13,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from itertools import groupby
 from operator import attrgetter
 
 from tracer.errors import MissingError, near
@@ -48,6 +49,15 @@ def ancestors(trace: Trace, call: Call) -> Iterator[Call]:
 def depth(trace: Trace, call: Call) -> int:
     """Return how many calls lie around a call."""
     return sum(1 for _ in ancestors(trace, call))
+
+
+def around(trace: Trace, chosen: Container[int]) -> list[int | None]:
+    """Return, by call id, which of the chosen calls is the nearest around each; None if none is."""
+    found: list[int | None] = []
+    for call in trace.calls:
+        parent = call.parent
+        found.append(parent if parent is None or parent in chosen else found[parent])
+    return found
 
 
 def beneath(trace: Trace, calls: Iterable[Call]) -> tuple[Call, ...]:
@@ -128,13 +138,12 @@ class Node:
 def forest(trace: Trace, calls: Iterable[Call] | None = None) -> tuple[Node, ...]:
     """Put a selection (everything, if not given) back into a tree."""
     selected = trace.calls if calls is None else tuple(calls)
-    chosen = {call.id for call in selected}
+    outer = around(trace, {call.id for call in selected})
     below: dict[int | None, list[Node]] = {}
     # A call's children begin after it, so that going backwards they are complete before it.
     for call in sorted(selected, key=attrgetter("id"), reverse=True):
         node = Node(call, tuple(reversed(below.pop(call.id, []))))
-        around = next((a.id for a in ancestors(trace, call) if a.id in chosen), None)
-        below.setdefault(around, []).append(node)
+        below.setdefault(outer[call.id], []).append(node)
     return tuple(reversed(below.get(None, [])))
 
 
@@ -163,11 +172,12 @@ def fold_repeats(trace: Trace, nodes: Iterable[Node]) -> tuple[Node, ...]:
     """
     keys: dict[Hashable, int] = {}
     key_of: dict[int, int] = {}  # by the call's id
+    structures = Structures(trace)
 
     def fold(level: int, node: Node, inner: tuple[Node, ...]) -> Node:
         inner = _fold_neighbours(inner, key_of)
         parts = tuple((key_of[child.call.id], child.count) for child in inner)
-        key = (_likeness(trace, node.call), parts, node.count)
+        key = (_likeness(structures, node.call), parts, node.count)
         key_of[node.call.id] = keys.setdefault(key, len(keys))
         return replace(node, children=inner)
 
@@ -175,33 +185,51 @@ def fold_repeats(trace: Trace, nodes: Iterable[Node]) -> tuple[Node, ...]:
 
 
 def _fold_neighbours(nodes: tuple[Node, ...], key_of: dict[int, int]) -> tuple[Node, ...]:
-    folded: list[Node] = []
-    for node in nodes:
-        if folded and key_of[folded[-1].call.id] == key_of[node.call.id]:
-            first = folded[-1]
-            folded[-1] = replace(first, repeats=(*first.repeats, node.call, *node.repeats))
-        else:
-            folded.append(node)
-    return tuple(folded)
+    runs = (list(run) for _, run in groupby(nodes, key=lambda node: key_of[node.call.id]))
+    return tuple(run[0] if len(run) == 1 else _folded(*run) for run in runs)
+
+
+def _folded(first: Node, *others: Node) -> Node:
+    """Let a node stand for others, and for all that they stand for."""
+    further = (call for node in others for call in (node.call, *node.repeats))
+    return replace(first, repeats=(*first.repeats, *further))
 
 
 _NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")  # a whole part of a dotted path
 
 
-def _likeness(trace: Trace, call: Call) -> Hashable:
+def _likeness(structures: Structures, call: Call) -> Hashable:
     """Return what a call shares with those that are alike, what runs in it aside."""
-    result = structure(trace, call.result) if call.result else None
+    result = structures.of(call.result) if call.result else None
     name = (call.kind, _NUMBER.sub("*", call.path), call.type, bool(call.error))
-    return (*name, call.macs, structure(trace, call.args), result)
+    return (*name, call.macs, structures.of(call.args), result)
 
 
-def structure(trace: Trace, value: Value) -> Hashable:
-    """Return a value's types, names and tensor shapes, without anything that it holds."""
-    if value.tensor is not None:
-        summary = trace.tensors[value.tensor].summary
-        return (value.type, summary.shape, summary.dtype)
-    items = tuple((name, structure(trace, item)) for name, item in value.items)
-    return (value.kind, value.type, items, value.elided)
+class Structures:
+    """Numbers for values: the same one where types, names and tensor shapes are the same.
+
+    What a tensor holds makes no difference. A part that several values share is looked at once.
+    """
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._keys: dict[Hashable, int] = {}
+        self._known: dict[int, int] = {}  # by the value's identity: the trace keeps it alive
+
+    def of(self, value: Value) -> int:
+        """Return the number of a value of the trace."""
+        found = self._known.get(id(value))
+        if found is None:
+            key = self._key(value)
+            found = self._known[id(value)] = self._keys.setdefault(key, len(self._keys))
+        return found
+
+    def _key(self, value: Value) -> Hashable:
+        if value.tensor is not None:
+            summary = self._trace.tensors[value.tensor].summary
+            return (value.type, summary.shape, summary.dtype)
+        items = tuple((name, self.of(item)) for name, item in value.items)
+        return (value.kind, value.type, items, value.elided)
 
 
 def _rebuild(
@@ -224,6 +252,14 @@ def lines_of(trace: Trace, call: Call) -> tuple[Line, ...]:
     first = bisect_left(trace.lines, call.start, key=tick)
     last = bisect_right(trace.lines, call.end, key=tick)
     return tuple(line for line in trace.lines[first:last] if line.call == call.id)
+
+
+def lines_by_call(trace: Trace) -> dict[int, list[Line]]:
+    """Return, by call id, the lines that ran in each call itself, in order."""
+    found: dict[int, list[Line]] = {}
+    for line in trace.lines:
+        found.setdefault(line.call, []).append(line)
+    return found
 
 
 def locals_at(trace: Trace, call: Call, tick: int) -> dict[str, Value]:

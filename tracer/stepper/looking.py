@@ -10,6 +10,9 @@ from tracer.stepper.evaluate import parse
 from tracer.stepper.help import help_on, help_overview
 from tracer.stepper.language import COMMANDS, Reply, Stepper, command, count, expression
 
+MOST_ENTRIES = 100
+"""Of a longer stack, so many entries of its outer end and of its inner one are shown."""
+
 
 @command("u", "up")
 def up(stepper: Stepper, argument: str) -> Reply:
@@ -40,9 +43,14 @@ def _entry(stepper: Stepper, call: Call, mark: str) -> list[str]:
 @command("w", "where", "bt")
 def where(stepper: Stepper, argument: str) -> Reply:
     """The stack of calls, the innermost last."""
+    stack, selected = stepper.stack[::-1], stepper.call
+    left_out = len(stack) - 2 * MOST_ENTRIES
     lines: list[str] = []
-    for call in reversed(stepper.stack):
-        lines += _entry(stepper, call, "> " if call is stepper.call else "  ")
+    for place, call in enumerate(stack):
+        if not 0 <= place - MOST_ENTRIES < left_out or call is selected:
+            lines += _entry(stepper, call, "> " if call is selected else "  ")
+        elif place == MOST_ENTRIES:
+            lines.append(f"  … {left_out:,} calls between these")
     return Reply("\n".join(lines))
 
 

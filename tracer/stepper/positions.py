@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
-from tracer.record import Call, Line, Source, Trace, Value
+from tracer.record import Call, Line, Source, Trace, Value, query
 from tracer.stepper.readable import Reader, successors
 
 
@@ -85,10 +86,9 @@ class Timeline:
 
         A call whose own source was not recorded stands where it was called from.
         """
-        place = self._own_place(call, tick)
-        if place is None and call.parent is not None:
-            return self.place(self.trace.calls[call.parent], tick)
-        return place
+        outwards = chain([call], query.ancestors(self.trace, call))
+        places = (self._own_place(each, tick) for each in outwards)
+        return next((place for place in places if place is not None), None)
 
     def _own_place(self, call: Call, tick: int) -> Source | None:
         line = self.line(call, tick)

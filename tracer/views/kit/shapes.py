@@ -18,20 +18,30 @@ BRACKETS = {
 }
 
 
+LONGEST = 2000
+"""Characters of a value's shapes in one pair of brackets."""
+
+
 def shape_text(trace: Trace, value: Value | None) -> str:
     """Return the shapes of the tensors in a value, in the value's own form; ``""`` if it has none.
 
     An OrderedDict of the pyramid's levels is ``{0: 2×256×32×40, 1: 2×256×16×20, …}``; three or
-    more equal neighbours of a list are written once, ``[100×(3×224×224)]``.
+    more equal neighbours of a list are written once, ``[100×(3×224×224)]``. Of a value with very
+    many, the first are written, ``[3×8×8, 3×9×9, … 870 more]``.
     """
-    if value is None:
-        return ""
+    return "" if value is None else _text(trace, value, {})
+
+
+def _text(trace: Trace, value: Value, known: dict[int, str]) -> str:
+    """Write a value; `known` are the parts that are written already, by identity."""
     if value.tensor is not None:
         return dims(trace.tensors[value.tensor].summary.shape)
     if value.kind not in BRACKETS:
         return ""
-    parts = [(name, shape_text(trace, item)) for name, item in value.items]
-    return _bracketed(value, [(name, text) for name, text in parts if text])
+    if id(value) not in known:
+        parts = ((name, _text(trace, item, known)) for name, item in value.items)
+        known[id(value)] = _bracketed(value, [(name, text) for name, text in parts if text])
+    return known[id(value)]
 
 
 def result_text(trace: Trace, call: Call) -> str:
@@ -51,9 +61,9 @@ def _in_words(value: Value) -> str:
 def _bracketed(value: Value, parts: list[tuple[str, str]]) -> str:
     if not parts:
         return ""
-    if value.kind == "arguments":
-        return parts[0][1] if len(parts) == 1 else ", ".join(f"{n}: {text}" for n, text in parts)
-    if value.type == "tuple" and len(parts) == 1 and not value.elided:
+    if len(parts) == 1 and value.kind == "arguments":
+        return parts[0][1]
+    if len(parts) == 1 and value.type == "tuple" and not value.elided:
         return parts[0][1]  # a function's (result, None)
     if value.kind == "sequence":
         texts = list(_runs(text for _, text in parts))
@@ -63,7 +73,18 @@ def _bracketed(value: Value, parts: list[tuple[str, str]]) -> str:
         texts.append(f"{value.elided} more")
     left, right = ("(", ")") if value.type == "tuple" else BRACKETS[value.kind]
     name = value.type if value.kind == "object" else ""
-    return f"{name}{left}{', '.join(texts)}{right}"
+    return f"{name}{left}{', '.join(_shortened(texts))}{right}"
+
+
+def _shortened(texts: list[str]) -> Iterator[str]:
+    """Yield what fits into `LONGEST` characters; of the rest, how many there are."""
+    room = LONGEST
+    for done, text in enumerate(texts):
+        room -= len(text)
+        if room < 0:
+            yield f"… {len(texts) - done} more"
+            return
+        yield text
 
 
 def _runs(texts: Iterable[str]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from tracer.errors import InputError, TracerError
 from tracer.languages import checked
 from tracer.record import Trace
 from tracer.views.page.address import read, tick_at
-from tracer.views.page.data import REDUCTIONS, Contents, contents
+from tracer.views.page.data import REDUCTIONS, Contents, contents, steps
 from tracer.views.page.frame import HEIGHT, Page
 from tracer.views.page.pack import Press
 from tracer.views.page.shell import document
@@ -57,9 +57,11 @@ def page(trace: Trace, *, lang: str = "en", budget: int = BUDGET, at: str = "") 
 
 def _reduced(before: Contents, name: str, after: Contents) -> Contents:
     """Return the smaller contents, with what was left out noted, if anything was."""
-    same = after.trace == before.trace and set(after.arrays) == set(before.arrays)
+    same = steps(after.trace) == steps(before.trace) and set(after.arrays) == set(before.arrays)
     shapes = all(after.arrays[n].shape == a.shape for n, a in before.arrays.items() if same)
-    return before if same and shapes else replace(after, left_out=(*before.left_out, name))
+    if (same and shapes) or not after.trace.calls:
+        return before
+    return replace(after, left_out=(*before.left_out, name))
 
 
 def write_page(trace: Trace, path: str | Path, *, overwrite: bool = False, **options: Any) -> Path:

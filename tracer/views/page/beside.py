@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from tracer.numbers import dims, large
@@ -21,6 +22,8 @@ ROOM = 60
 """Characters of a value in a few words, about."""
 MOST_USES = 6
 """Calls named that take a tensor."""
+MOST_TENSORS = 100
+"""Tensors named that are in a value, or made by a call; of more there is the number."""
 
 Columns = dict[str, list[Any]]
 
@@ -43,7 +46,11 @@ def beside(trace: Trace, encoded: Mapping[str, Any], images: int) -> dict[str, C
         },
         "Line": {"round": [timeline.iteration(line) for line in trace.lines], "known": known},
         "TensorState": _columns(_states(trace, images)),
-        "Value": {"brief": _briefs(trace, values), "tensors": _tensors(values)},
+        "Value": {
+            "brief": _briefs(trace, values),
+            "tensors": _tensors(values),
+            "count": _counts(values),
+        },
     }
 
 
@@ -111,8 +118,9 @@ def _call(trace: Trace, call: Call) -> dict[str, Any]:
     names = [call.path, f"{call.type}.{call.path}"]
     if call.kind == "module":
         names = [call.path or "(root)", call.type, f"{call.type}.forward"]
-    made = [trace.tensors[state].summary for state in call.result.tensors()] if call.result else []
-    more = f" +{len(made) - 1}" if len(made) > 1 else ""
+    states = list(call.result.tensors()) if call.result else []
+    made = [trace.tensors[state].summary for state in states[:MOST_TENSORS]]
+    more = f" +{len(states) - 1}" if len(states) > 1 else ""
     macs = f", {large(call.macs)} MACs" if call.macs else ""
     return {
         "name": name,
@@ -212,17 +220,32 @@ _UNNAMED = ("list", "tuple", "dict")
 
 
 def _tensors(table: list[dict[str, Any]]) -> list[list[Any]]:
-    """Return for each value the path and the state of each tensor in it, depth first."""
+    """Return for each value the path and the state of the first tensors in it, depth first."""
     found: list[list[Any]] = []
     for row in table:
-        inner = [] if row["kind"] == "module" else row.get("items", ())
-        parts = [
+        parts = (
             [f"{name}.{path}" if path else name, state]
-            for name, item in inner
+            for name, item in _inner(row)
             for path, state in found[item]
-        ]
-        found.append(parts if row.get("tensor") is None else [["", row["tensor"]]])
+        )
+        tensor = row.get("tensor")
+        found.append([["", tensor]] if tensor is not None else list(islice(parts, MOST_TENSORS)))
     return found
+
+
+def _counts(table: list[dict[str, Any]]) -> list[int]:
+    """Return how many tensors are in each value."""
+    found: list[int] = []
+    for row in table:
+        inner = sum(found[item] for _, item in _inner(row))
+        found.append(inner if row.get("tensor") is None else 1)
+    return found
+
+
+def _inner(row: dict[str, Any]) -> Sequence[tuple[str, int]]:
+    """Return what is in a value, by name; what a module consists of is no part of it."""
+    items: Sequence[tuple[str, int]] = () if row["kind"] == "module" else row.get("items", ())
+    return items
 
 
 def _briefs(trace: Trace, table: list[dict[str, Any]]) -> list[str]:

@@ -21,6 +21,8 @@ from tracer.views.page.shell import texts
 
 MOST_VALUES = 16_384
 """Kept tensors of more values than this are not in the page."""
+MOST_STEPS = 30_000
+"""Calls and lines, together, that a page holds; a pass of a detector has some thousands."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,28 @@ class Contents:
 
 
 def contents(trace: Trace) -> Contents:
-    """Return all that a page can show of a trace."""
+    """Return all that a page can show of a trace, not more than `MOST_STEPS` of it."""
     drawn, arrays = scenes(trace)
-    return Contents(trace, {**dict(_arrays(trace)), **arrays}, drawn, told(trace))
+    short, left_out = _in_steps(trace)
+    arrays = {**dict(_arrays(short)), **arrays}
+    return Contents(short, arrays, drawn, told(short), left_out)
+
+
+def steps(trace: Trace) -> tuple[int, int]:
+    """Return how many calls and how many lines there are."""
+    return len(trace.calls), len(trace.lines)
+
+
+def _in_steps(trace: Trace) -> tuple[Trace, tuple[str, ...]]:
+    """Leave out ops, then lines, then all but the first calls, until the steps are few enough."""
+    left_out: list[str] = []
+    for name, less in _FEWER:
+        if sum(steps(trace)) > MOST_STEPS:
+            fewer = less(trace)
+            if fewer.calls and steps(fewer) != steps(trace):
+                left_out.append(name)
+                trace = fewer
+    return trace, tuple(left_out)
 
 
 def _defaults(name: str, fields: Iterable[str]) -> list[Any]:
@@ -182,12 +203,31 @@ def drawings(it: Contents) -> Contents:
 
 def ops(it: Contents) -> Contents:
     """Leave single tensor operations out."""
-    return replace(it, trace=only_calls(it.trace, lambda call: call.kind != "op"), told=None)
+    return replace(it, trace=_without_ops(it.trace), told=None)
 
 
 def lines(it: Contents) -> Contents:
     """Leave the source lines out."""
-    return replace(it, trace=replace(it.trace, lines=()))
+    return replace(it, trace=_without_lines(it.trace))
+
+
+def _without_ops(trace: Trace) -> Trace:
+    return only_calls(trace, lambda call: call.kind != "op")
+
+
+def _without_lines(trace: Trace) -> Trace:
+    return replace(trace, lines=())
+
+
+def _first_calls(trace: Trace) -> Trace:
+    return only_calls(trace, lambda call: call.id < MOST_STEPS)
+
+
+_FEWER: tuple[tuple[str, Callable[[Trace], Trace]], ...] = (
+    ("ops", _without_ops),
+    ("lines", _without_lines),
+    ("calls", _first_calls),
+)
 
 
 REDUCTIONS: tuple[tuple[str, Callable[[Contents], Contents]], ...] = (

@@ -456,9 +456,14 @@ function contains(box, wanted) {
 
 // --- functions ---
 
+function leaves({ kind, tensor, items = [] }) {
+  if (tensor) return [tensor];
+  return kind === "module" ? [] : items.flatMap(([, item]) => leaves(item));
+}
+
 function tensorsIn(value) {
   if (isTensor(value)) return [value.state];
-  if (isTree(value)) return (value.value.tensors ?? []).map(([, tensor]) => scope.read({ tensor }).state);
+  if (isTree(value)) return leaves(value.value).map((tensor) => scope.read({ tensor }).state);
   return isList(value) ? value.flatMap(tensorsIn) : [];
 }
 

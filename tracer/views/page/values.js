@@ -35,7 +35,7 @@ export const settle = () => { reveal(list, list.querySelector(".fresh")); };
 
 function entry(name, value, names) {
   const inner = parts(value);
-  const more = inner.length - MOST_PARTS;
+  const more = Math.max(inner.length, value.count ?? 0) - MOST_PARTS;
   return [row(name, value, names), inner.slice(0, MOST_PARTS).map(([path, leaf]) => row(path, leaf, ".part")),
     more > 0 && el("li.part.quiet", `… ${say("more", { n: more })}`)];
 }

@@ -12,6 +12,9 @@ from tracer.views.kit.shapes import shape_text
 from tracer.views.reports import word
 from tracer.views.reports.report import Column, Row, Table
 
+MOST_LINES = 20_000
+"""Beyond so many lines, and three for each module there is, shared modules are written out once."""
+
 INDENT = 2  # spaces that `nn.Module.__repr__` puts before each nested line
 
 
@@ -50,9 +53,10 @@ def architecture(
     outputs = _outputs(trace) if annotated else {}
     printer = _Printer(trace, fold, outputs)
     lines = [line for root in _roots(trace) for line in printer.lines(root)]
+    notes = (word("note_shared", lang),) if printer.brief else ()
     if not annotated:
         rows = tuple(Row((line.body,), line.depth) for line in lines)
-        return Table((Column("line", ""),), rows, layout="plain")
+        return Table((Column("line", ""),), rows, notes=notes, layout="plain")
     columns = (
         Column("line", word("line", lang), floor=48),
         Column("calls", word("calls", lang), "count", rank=2),
@@ -60,7 +64,7 @@ def architecture(
         Column("output", word("output", lang), floor=18),
     )
     rows = tuple(Row((line.body, *_notes(line, trace, outputs)), line.depth) for line in lines)
-    return Table(columns, rows, layout="plain", lang=lang)
+    return Table(columns, rows, notes=notes, layout="plain", lang=lang)
 
 
 def _roots(trace: Trace) -> list[str]:
@@ -88,15 +92,38 @@ def _notes(line: _Text, trace: Trace, outputs: dict[str, list[str]]) -> tuple[Ce
 
 
 class _Printer:
-    """Prints modules line by line, the way `nn.Module.__repr__` and `nn.ModuleList`'s do."""
+    """Prints modules line by line, the way `nn.Module.__repr__` and `nn.ModuleList`'s do.
+
+    Attributes:
+        brief: whether a module that stands in several places is written out at the first alone.
+    """
 
     def __init__(self, trace: Trace, fold: bool, outputs: dict[str, list[str]]) -> None:
         self.modules = trace.modules
         self.fold = fold
         self.outputs = outputs
+        self._sizes: dict[str, int] = {}
+        self._known: dict[str, list[_Text]] = {}
+        written = sum(map(self._size, _roots(trace)))
+        self.brief = written > max(MOST_LINES, 3 * len(self.modules))
+
+    def _size(self, path: str) -> int:
+        """Return how many lines a module takes, closing brackets aside."""
+        if path not in self._sizes:
+            module = self.modules[path]
+            own = 1 + module.extra.count("\n") + module.custom_repr.count("\n")
+            self._sizes[path] = own + sum(self._size(child) for _, child in module.children)
+        return self._sizes[path]
 
     def lines(self, path: str) -> list[_Text]:
         """Return the lines of a module."""
+        if path not in self._known:
+            self._known[path] = self._lines(path)
+        elif self.brief and self._sizes[path] > 1:
+            return [_Text(0, f"{self.modules[path].type}(…)", (path,))]
+        return self._known[path]
+
+    def _lines(self, path: str) -> list[_Text]:
         module = self.modules[path]
         children = [(name, self.lines(child)) for name, child in module.children]
         if module.custom_repr:
@@ -136,7 +163,7 @@ class _Printer:
         for name, lines in children:
             first, *rest = lines
             inner.append(_Text(1, f"({name}): {first.body}", first.paths))
-            inner += [replace(line, depth=line.depth + 1) for line in rest]
+            inner += [_Text(line.depth + 1, line.body, line.paths) for line in rest]
         return [_Text(0, head, (module.path,)), *inner, _Text(0, ")")]
 
 

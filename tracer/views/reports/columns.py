@@ -11,7 +11,6 @@ from tracer.record import Source
 from tracer.record.query import Node
 from tracer.views.kit.shapes import result_text, shape_text
 from tracer.views.reports import names, word
-from tracer.views.reports.construction import built
 from tracer.views.reports.ledger import Ledger
 from tracer.views.reports.report import Column
 from tracer.views.reports.rows import Group
@@ -108,7 +107,7 @@ def _built(pick: Callable[[int, int], int]) -> Get:
     """Of the parameters of what the row's calls built, all beneath included."""
 
     def get(ledger: Ledger, group: Group) -> Cell:
-        found = [built(ledger.trace, node.call) for node in group.nodes]
+        found = [ledger.built(node.call) for node in group.nodes]
         sizes = [value.params for value in found if value is not None and value.params]
         return sum(pick(*size) for size in sizes) if sizes else None
 
@@ -116,7 +115,7 @@ def _built(pick: Callable[[int, int], int]) -> Get:
 
 
 def _built_type(ledger: Ledger, group: Group) -> Cell:
-    value = built(ledger.trace, group.call)
+    value = ledger.built(group.call)
     return value.type if value is not None else None
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from tracer.rcnn.board import strides
-from tracer.record import Module, Trace
+from tracer.record import Call, Line, Module, Trace, Value, query
 from tracer.record.query import Node
 from tracer.views.kit.shapes import Extent, extent, summaries
-from tracer.views.reports.construction import added
+from tracer.views.reports.construction import added, built
 from tracer.views.reports.rows import Group
 
 
@@ -44,6 +44,16 @@ class Ledger:
         return {node.call.id: node for group in self.groups for node in group.nodes}
 
     @cached_property
+    def shown_modules(self) -> list[int | None]:
+        """By call id, the nearest module call around it that has a row."""
+        return query.around(self.trace, {i for i, n in self.shown.items() if _is_module(n.call)})
+
+    @cached_property
+    def all_modules(self) -> list[int | None]:
+        """By call id, the nearest module call around it."""
+        return query.around(self.trace, {call.id for call in self.trace.calls if _is_module(call)})
+
+    @cached_property
     def own_params(self) -> dict[int, tuple[int, int]]:
         """(parameters, trainable ones) by call id, each parameter in one call only.
 
@@ -72,7 +82,8 @@ class Ledger:
         """
         found: dict[int, int] = {}
         for id in sorted(self.shown, reverse=True):
-            known = added(self.trace, self.trace.calls[id])
+            call = self.trace.calls[id]
+            known = added(call, self.built(call))
             beneath = sum(found[child.call.id] for child in self.shown[id].children)
             found[id] = beneath if known is None else known
         return found
@@ -81,6 +92,14 @@ class Ledger:
     def strides(self) -> dict[int, tuple[int, ...]]:
         """The strides of the feature maps that a call returned, by call id."""
         return strides(self.trace)
+
+    @cached_property
+    def _lines(self) -> dict[int, list[Line]]:
+        return query.lines_by_call(self.trace)
+
+    def built(self, call: Call) -> Value | None:
+        """Return the module that a builder's call made, as it left it."""
+        return built(call, self._lines.get(call.id, []))
 
     def modules(self, group: Group) -> list[Module]:
         """Return the modules that a row's calls ran, each once."""
@@ -94,6 +113,10 @@ class Ledger:
             found = (s for result in results for s in summaries(self.trace, result))
             self._extents[group.call.id] = extent(found)
         return self._extents[group.call.id]
+
+
+def _is_module(call: Call) -> bool:
+    return call.kind == "module"
 
 
 def _outwards(path: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tracer.record import Call, Trace, query
+from tracer.record import Call, Trace
 from tracer.views.reports import word
 from tracer.views.reports.ledger import Ledger
 from tracer.views.reports.rows import Group
@@ -45,8 +45,8 @@ def _shown_name(ledger: Ledger, call: Call) -> str:
 
 def _module_around(ledger: Ledger, call: Call) -> Call | None:
     """Return the nearest module around a call that is shown."""
-    around = query.ancestors(ledger.trace, call)
-    return next((c for c in around if c.kind == "module" and c.id in ledger.shown), None)
+    id = ledger.shown_modules[call.id]
+    return None if id is None else ledger.trace.calls[id]
 
 
 def _merge_paths(paths: list[str]) -> str | None:
@@ -79,7 +79,7 @@ def note(ledger: Ledger, group: Group) -> str | None:
     if any(_within(call, _writer(ledger.trace, state)) for state in call.args.tensors()):
         parts.append(word("in_place", ledger.lang))
     parts += [
-        word("overwritten", ledger.lang, by=_name_writer(ledger.trace, writer, call))
+        word("overwritten", ledger.lang, by=_name_writer(ledger, writer, call))
         for writer in overwriters(ledger.trace, call)
     ]
     if call.error:
@@ -104,18 +104,22 @@ def _within(outer: Call, inner: Call | None) -> bool:
     return inner is not None and outer.start <= inner.start and inner.end <= outer.end
 
 
-def _name_writer(trace: Trace, writer: Call, victim: Call) -> str:
+def _name_writer(ledger: Ledger, writer: Call, victim: Call) -> str:
     """Name the module that overwrote, or the op, if that ran in the code around both.
 
     ``relu#0`` and ``add_#3``; a module elsewhere than beside the victim with its whole path.
     """
-    around = next((c for c in query.ancestors(trace, victim) if c.kind == "module"), None)
-    outwards = [writer, *query.ancestors(trace, writer)]
-    module = next((c for c in outwards if c.kind == "module"), None)
+    around = _in_module(ledger, victim)
+    module = writer if writer.kind == "module" else _in_module(ledger, writer)
     if module is None or _within(module, victim):
         return writer.label
     beside = around.path + "." if around is not None and around.path else ""
     return module.label.removeprefix(beside)
+
+
+def _in_module(ledger: Ledger, call: Call) -> Call | None:
+    id = ledger.all_modules[call.id]
+    return None if id is None else ledger.trace.calls[id]
 
 
 # --- the whole run --------------------------------------------------------------------------------

@@ -86,12 +86,16 @@ def handling_tensors(trace: Trace, calls: Iterable[Call]) -> tuple[Call, ...]:
 
     A pass asks `torchvision._is_tracing` dozens of times.
     """
+    chosen = {call.id for call in calls}
     kept: set[int] = set()
     needed: set[int | None] = set()
-    for call in sorted(calls, key=lambda call: call.id, reverse=True):
-        if call.kind != "function" or call.id in needed or _handles_tensors(call) or call.error:
+    for call in reversed(trace.calls):
+        if call.id in chosen and (
+            call.kind != "function" or call.id in needed or _handles_tensors(call) or call.error
+        ):
             kept.add(call.id)
-            needed.update(around.id for around in query.ancestors(trace, call))
+        if call.id in kept or call.id in needed:
+            needed.add(call.parent)
     return tuple(call for call in trace.calls if call.id in kept)
 
 

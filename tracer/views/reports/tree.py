@@ -11,6 +11,8 @@ from tracer.views.reports.rows import Names, choose, groups, handling_tensors, s
 from tracer.views.reports.table import assemble
 
 PASS = ("call", "type", "input", "output", "note")
+DEEPEST = 100
+"""Levels of a tree that are drawn if no depth is asked for; recursion can go thousands deep."""
 CONSTRUCTION = ("call", "built_type", "built", "added", "note")
 
 
@@ -35,7 +37,7 @@ def tree(
         grain: kinds of call; modules and functions, if not given.
         stage: only calls of this stage, or of these.
         path: only calls of this path, label or pattern, or of these, and what ran in them.
-        depth: how many levels beneath the outermost of them; all, if not given.
+        depth: how many levels beneath the outermost of them; `DEEPEST`, if not given.
         columns: keys of `tracer.views.reports.columns.FIELDS`.
         fold: whether neighbours that are alike share a line.
         lang: of the headings, ``"en"`` or ``"zh"``.
@@ -51,5 +53,8 @@ def tree(
         kept = handling_tensors(trace, calls)
         notes = (word("note_tensorless", lang),) if len(kept) < len(calls) else ()
         calls = kept
-    ledger = Ledger(trace, groups(trace, calls, depth, fold), tree=True, lang=lang)
+    rows = groups(trace, calls, DEEPEST if depth is None else depth, fold)
+    ledger = Ledger(trace, rows, tree=True, lang=lang)
+    if depth is None and sum(len(group.nodes) for group in rows) < len(calls):
+        notes += (word("note_deep", lang, levels=DEEPEST),)
     return assemble(ledger, fields, "tree", notes)
