@@ -144,10 +144,19 @@ def failing(monkeypatch):
     return install
 
 
-def test_an_error_is_one_line_with_its_exit_code(failing, capsys):
-    failing(TwoLines("first\nsecond"))
+def test_an_error_is_printed_in_its_lines_with_its_exit_code(failing, capsys):
+    failing(TwoLines("first\n\n  second   part\n"))
     assert cli.main(["run"]) == 7
-    assert capsys.readouterr().err == "tracer: first second\n"
+    assert capsys.readouterr().err == "tracer: first\n  second part\n"
+
+
+def test_an_error_does_not_go_on_without_end(failing, capsys):
+    failing(TwoLines("\n".join(["long " * 10_000, *map(str, range(500))])))
+    assert cli.main(["run"]) == 7
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 13
+    assert len(told[0]) < 2100
+    assert told[-1] == "  … 489 more lines (--traceback shows all)"
 
 
 @pytest.mark.parametrize("arguments", [["--traceback", "run"], ["run", "--traceback"]])

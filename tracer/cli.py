@@ -1,4 +1,4 @@
-"""The command line: finds the subcommand, runs it, and turns errors into one line and a code."""
+"""The command line: finds the subcommand, runs it, and turns errors into a few words and a code."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ from tracer.foreign import clean
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
 UNUSABLE = 2  # a file or a stream
 CLOSED_PIPE = 141  # the same for one whose reader went away
+
+# How much of an error is printed: lines, and characters of each.
+MOST_LINES = 12
+LONGEST = 2000
 
 # What stands in for a stream that is not there: writing results to it fails.
 _STREAMS = (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY))
@@ -45,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TracerError as error:
         if "--traceback" in arguments:
             raise
-        _say(" ".join(str(error).split()))
+        _say(str(error))
         code = error.exit_code
     except KeyboardInterrupt:
         _say("interrupted")
@@ -75,8 +79,13 @@ def _short_warnings() -> Iterator[None]:
 
 
 def _say(text: str) -> None:
+    """Print an error: its lines as they are, of many the first ones."""
+    lines = [clean(" ".join(line.split()), LONGEST) for line in text.splitlines() if line.strip()]
+    left_out = len(lines) - MOST_LINES
+    if left_out > 0:
+        lines[MOST_LINES:] = [f"… {left_out} more lines (--traceback shows all)"]
     with contextlib.suppress(OSError):
-        print(f"tracer: {clean(text)}", file=sys.stderr)
+        print("tracer: " + "\n  ".join(lines), file=sys.stderr)
 
 
 def _open_streams() -> None:

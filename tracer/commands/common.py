@@ -124,11 +124,12 @@ def _failure(trace: Trace, path: Path) -> str:
     assert trace.error is not None
     call = trace.error.call
     where = "" if call is None else f" in {trace.calls[call].label}"
-    reason = trace.error.message.strip().partition("\n")[0]
-    return (
-        f"the {trace.kind} failed{where} with {trace.error.type}: {reason}; "
-        f"the recording up to there is in {str(path)!r}"
-    )
+    failed = f"the {trace.kind} failed{where} with {trace.error.type}"
+    there = f"the recording up to there is in {str(path)!r}"
+    message = trace.error.message.strip()
+    if "\n" in message:
+        return f"{failed}; {there}:\n{message}"
+    return f"{failed}: {message}; {there}"
 
 
 def summary(trace: Trace, path: Path) -> None:
