@@ -95,7 +95,7 @@ def boxes_of_targets() -> list[dict[str, Tensor]]:
     return [one, two]
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)  # 165 MB each
 def model(name: str, train: bool) -> nn.Module:
     """Build a detector; one of its own for training, which moves BatchNorm's statistics."""
     if name == "one level":

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-import recordings
 
 MUCH = 100e6  # bytes
 HERE = Path(__file__).parent
@@ -37,7 +36,6 @@ def forgetful(request):
         file = getattr(module, "__file__", None)
         if file and Path(file).parent == HERE:
             _clear(module)
-    recordings.forget()
 
 
 def _clear(module):

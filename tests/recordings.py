@@ -23,13 +23,15 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import pytest
 from filelock import FileLock
 
 from tracer.recording import Recording, load
 
-_recordings: dict[str, Recording] = {}
+_recordings: WeakValueDictionary[str, Recording] = WeakValueDictionary()
+"""Those that somebody holds."""
 
 
 @cache
@@ -55,15 +57,11 @@ def recordings_folder(tmp_path_factory) -> Path:
 
 def shared(name: str, make: Callable[[], Recording]) -> Recording:
     """Return the recording of this name; made by whoever asks for it first in the test run."""
-    if name not in _recordings:
+    found = _recordings.get(name)
+    if found is None:
         path = (_Place.folder or Path(_own_folder().name)) / f"{name}.safetensors"
         with FileLock(f"{path}.lock"):
             if not path.exists():
                 make().save(path)
-        _recordings[name] = load(path)
-    return _recordings[name]
-
-
-def forget() -> None:
-    """Let go of the recordings; whoever asks again reads them from their files."""
-    _recordings.clear()
+        found = _recordings[name] = load(path)
+    return found

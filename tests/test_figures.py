@@ -9,7 +9,7 @@ import re
 import sys
 import warnings
 import weakref
-from functools import cache
+from functools import lru_cache
 
 import matplotlib
 import numpy as np
@@ -37,7 +37,7 @@ EVAL = [name for name, entry in FIGURES.items() if "training" not in entry.needs
 TRAINING = [name for name, entry in FIGURES.items() if "training" in entry.needs]
 
 
-@cache
+@lru_cache(maxsize=2)
 def parts(kind: str) -> Anatomy:
     """A pass of each kind that figures must cope with."""
     if kind == "plain":
@@ -211,8 +211,8 @@ MAY_LACK = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ODD)
 @pytest.mark.parametrize("name", EVAL)
+@pytest.mark.parametrize("kind", ODD)
 def test_odd_passes_are_drawn_or_refused_with_a_reason(name, kind):
     if name in MAY_LACK.get(kind, ()):
         with pytest.raises(MissingError) as error:
