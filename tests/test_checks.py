@@ -7,11 +7,12 @@ from dataclasses import replace
 from itertools import pairwise
 
 import handmade
+import large_recordings
 import numpy as np
 import pytest
 
-from tracer.record import Failure, Line, Module, Source, Stage, Value
-from tracer.record.checks import MAX_DEPTH, damage, problems
+from tracer.record import Failure, Line, Module, Source, Stage, Value, checks, codec
+from tracer.record.checks import MAX_DEPTH, MAX_ELIDED, damage, problems
 
 STORIES = (
     handmade.tiny_pass,
@@ -138,6 +139,7 @@ DAMAGED = {
     "tensor ref": (given(handmade.tensor_value(99)), "tensor state 99"),
     "tensorless": (given(Value("tensor", "Tensor")), "without a state"),
     "elided": (given(Value("opaque", "x", elided=-1)), "impossible count"),
+    "much elided": (given(Value("opaque", "x", elided=MAX_ELIDED + 1)), "impossible count"),
     "deep value": (given(nested(MAX_DEPTH + 1)), "too deep"),
     "doubling value": (given(doubled(60)), "too large"),
     "args kind": (call(0, args=handmade.scalar(1)), "arguments of call 0"),
@@ -232,3 +234,36 @@ def test_a_line_is_part_of_the_clock():
     trace = handmade.tiny_pass()
     trace = replace(trace, lines=(*trace.lines, Line(38, 0, 1)))
     assert any("does not run" in problem for problem in damage(trace))
+
+
+def test_the_limits_themselves_are_sound():
+    trace = given(Value("opaque", "x", elided=MAX_ELIDED))(handmade.tiny_pass())
+    assert damage(trace) == []
+
+
+def test_what_values_amount_to_is_counted_over_all_calls(monkeypatch):
+    trace = large_recordings.shared_value(4, calls=10)
+    whole = sum(len(list(value.leaves())) for _, value in checks.values(trace))
+    monkeypatch.setattr(checks, "MAX_NODES", 3 * whole)
+    assert damage(trace) == []
+    monkeypatch.setattr(checks, "MAX_NODES", whole)
+    assert "makes the trace too large" in damage(trace)[0]
+
+
+def test_modules_that_are_shared_count_as_often_as_they_are_written(monkeypatch):
+    trace = large_recordings.shared_modules(8)
+    assert damage(trace) == []
+    monkeypatch.setattr(checks, "MAX_NODES", 2**8)
+    assert "too large" in damage(trace)[0]
+
+
+@pytest.mark.parametrize("text", ["8.0", "-0.0", "8", "1e+300", "1.5e+16", "nan", "-inf"])
+def test_floats_in_words_are_read(text):
+    assert repr(codec._special({"float": text})) == repr(float(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["1e3", "0x8", "8.0 ", " 8", "1_0", "8." * 2, "9" * 18, "infinity", 8]
+)
+def test_other_words_are_no_floats(text):
+    assert codec._special({"float": text}) == {"float": text}
