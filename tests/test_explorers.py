@@ -23,6 +23,7 @@ from tracer.rcnn.anatomy.filtering import batched_nms, detection_filter, proposa
 from tracer.views.explorers import EXPLORERS, anchors, compare, keep, proposals, pyramid, roi_align
 from tracer.views.explorers import quiz as quiz_explorer
 from tracer.views.explorers.controls import Choice, Several, Slider
+from tracer.views.kit.scene import cells
 
 WITH_CONTROLS = [name for name in EXPLORERS if name != "steps"]
 WITH_PICTURES = ["pyramid", "anchors", "proposals", "roi_align"]
@@ -212,7 +213,7 @@ def test_a_point_has_one_cell_in_every_level(parts):
     for level in scene.levels:
         down, right = level.map.stride
         for x, y in ((0, 0), (width - 1, height - 1), (width / 2, height / 3)):
-            row, column = pyramid.cell_at(level, x, y)
+            row, column = cells(level.map).at(x, y)
             assert row * down <= y < (row + 1) * down
             assert column * right <= x < (column + 1) * right
             plane = scene.plane(level, 7)

@@ -8,6 +8,7 @@ from anatomy_passes import recorded
 
 from tracer.rcnn.anatomy import anatomy
 from tracer.views.figures.level_cells import box_of_level, fig_boxes_in_cells
+from tracer.views.kit import scene
 
 pytestmark = pytest.mark.slow
 
@@ -43,3 +44,18 @@ def test_each_column_shows_a_box_of_its_level(parts, image):
         pooled = pooling.pooled(index, image)
         assert any(np.array_equal(shown, each) for each in (*pooled, pooled.mean(0)))
     assert seen
+
+
+def test_cells_lie_where_one_place_says(monkeypatch):
+    """A cell's pixels, the cell of a pixel, and Pillow's way from pixels agree."""
+    for first in (0.0, -0.5):
+        monkeypatch.setattr(scene, "FIRST", first)
+        lattice = scene.Cells((3, 4), (8.0, 10.0))
+        assert lattice.box(0, 0) == (first * 10, first * 8, (first + 1) * 10, (first + 1) * 8)
+        left, right, bottom, top = lattice.extent
+        assert (right - left, bottom - top) == (40, 24)
+        x1, y1, x2, y2 = lattice.box(2, 1)
+        assert lattice.at((x1 + x2) / 2, (y1 + y2) / 2) == (2, 1)
+        assert lattice.at(-100, 1000) == (2, 0)
+        a, b, c, d, e, f = lattice.affine(2.0)
+        assert (a * 2 * x1 + b + c, d + e * 2 * y1 + f) == pytest.approx((1, 2))

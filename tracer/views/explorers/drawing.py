@@ -20,6 +20,7 @@ from tracer.rcnn.anatomy import FeatureMap, Picture, Plane
 from tracer.views.figures.sheet import limits
 from tracer.views.kit.fonts import families, file_of, tell, writes
 from tracer.views.kit.palette import SEQUENTIAL, written_on
+from tracer.views.kit.scene import cells
 
 WIDTH = 720
 """Pixels of a picture."""
@@ -135,13 +136,12 @@ def heat(plane: Plane, feature: FeatureMap, picture: Picture, width: int = WIDTH
     """Return a plane where it lies on a `photo`, cell by cell, without the padding."""
     image = coloured(plane.values, *limits(plane.values))
     scale = scale_of(picture, width)
-    down, right = (stride * plane.step * scale for stride in feature.stride)
     tall = max(1, round(width * picture.resized_size[0] / picture.resized_size[1]))
     # Only the part on the picture is enlarged: the affine map is pixel → cell.
     return image.transform(
         (width, tall),
         Image.Transform.AFFINE,
-        (1 / right, 0, 0, 0, 1 / down, 0),
+        cells(feature, plane).affine(scale),
         Image.Resampling.NEAREST,
     )
 

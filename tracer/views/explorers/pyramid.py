@@ -20,6 +20,7 @@ from tracer.views.explorers.explorer import Explorer
 from tracer.views.figures.common import focus
 from tracer.views.figures.sheet import limits
 from tracer.views.kit.palette import level_colour
+from tracer.views.kit.scene import cells
 
 MEAN = -1
 """The channel number that stands for the mean over all."""
@@ -61,13 +62,6 @@ class Scene:
         return self._planes[key]
 
 
-def cell_at(level: Level, x: float, y: float) -> tuple[int, int]:
-    """Return (row, column) of the cell of a level that a resized pixel lies in."""
-    rows, columns = level.map.shape[-2:]
-    row = min(max(int(y / level.map.stride[0]), 0), rows - 1)
-    return row, min(max(int(x / level.map.stride[1]), 0), columns - 1)
-
-
 def value_at(plane: Plane, cell: tuple[int, int]) -> float:
     """Return the value of a cell; of a preview, that of the nearest cell it shows."""
     rows, columns = plane.values.shape
@@ -94,10 +88,8 @@ def draw(scene: Scene, level: str, channel: int, blend: float, x: int, y: int) -
 
 def _square(level: Level, x: float, y: float) -> np.ndarray:
     """The pixels that the point's cell stands for, float32 [4]."""
-    row, column = cell_at(level, x, y)
-    down, right = level.map.stride
-    corners = [column * right, row * down, (column + 1) * right, (row + 1) * down]
-    return np.asarray(corners, np.float32)
+    all_cells = cells(level.map)
+    return np.asarray(all_cells.box(*all_cells.at(x, y)), np.float32)
 
 
 def _words(
@@ -149,7 +141,7 @@ def _levels(scene: Scene, channel: int, x: float, y: float) -> str:
     heads = [told.say(key, lang) for key in ("level", "map", "cell")]
     rows = []
     for level in scene.levels:
-        plane, cell = scene.plane(level, channel), cell_at(level, x, y)
+        plane, cell = scene.plane(level, channel), cells(level.map).at(x, y)
         value = "–" if plane is None else f"{value_at(plane, cell):.3g}"
         if plane is not None and not plane.exact:
             value = f"≈ {value}"

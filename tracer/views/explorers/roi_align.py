@@ -19,6 +19,7 @@ from tracer.views.explorers.explorer import Explorer
 from tracer.views.figures.roi import choose_box
 from tracer.views.figures.sheet import limits
 from tracer.views.kit.palette import level_colour
+from tracer.views.kit.scene import cells as cells_of
 
 HEIGHT = 330
 """Pixels of each of the three panels."""
@@ -119,11 +120,11 @@ def _crop(
     return image, span
 
 
-def _picture_part(scene: Scene, level: Level, cells: tuple[int, int, int, int]) -> Image.Image:
+def _picture_part(scene: Scene, level: Level, part: tuple[int, int, int, int]) -> Image.Image:
     scale = scene.photo.width / scene.picture.resized_size[1]
-    down, right = (stride * scale for stride in level.map.stride)
-    corners = (cells[0] * right, cells[1] * down, cells[2] * right, cells[3] * down)
-    x1, y1, x2, y2 = (round(value) for value in corners)
+    left, top, right, bottom = part
+    pixels = cells_of(level.map).box(top, left, bottom - top, right - left)
+    x1, y1, x2, y2 = (round(pixel * scale) for pixel in pixels)
     return scene.photo.crop((x1, y1, max(x2, x1 + 1), max(y2, y1 + 1)))
 
 

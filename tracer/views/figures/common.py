@@ -13,28 +13,18 @@ from tracer.errors import MissingError
 from tracer.rcnn.anatomy import Anatomy, FeatureMap, Picture, Plane
 from tracer.rcnn.classes import class_name
 from tracer.views.figures.sheet import Sheet, columns
+from tracer.views.kit.scene import cells
 
 
 def over_picture(
     sheet: Sheet, ax: Axes, feature: FeatureMap, plane: Plane, picture: Picture, **options: Any
 ) -> Any:
     """Show a plane where it lies on the resized image, in its pixels, without the padding."""
-    rows, columns = plane.values.shape
-    down, right = feature.stride[0] * plane.step, feature.stride[1] * plane.step
-    shown = sheet.map(ax, plane, extent=(0, columns * right, rows * down, 0), **options)
+    shown = sheet.map(ax, plane, extent=cells(feature, plane).extent, **options)
     height, width = picture.resized_size
     ax.set_xlim(0, width)
     ax.set_ylim(height, 0)
     return shown
-
-
-def within(plane: Plane, feature: FeatureMap, picture: Picture) -> np.ndarray:
-    """Return the part of a plane that lies on the image, without the padding."""
-    rows, columns = (
-        max(1, int(np.ceil(size / (stride * plane.step))))
-        for size, stride in zip(picture.resized_size, feature.stride, strict=True)
-    )
-    return plane.values[:rows, :columns]
 
 
 def grey(picture: Picture) -> np.ndarray:

@@ -8,10 +8,11 @@ from matplotlib.patches import ConnectionPatch, Rectangle
 
 from tracer.errors import MissingError
 from tracer.numbers import dims
-from tracer.rcnn.anatomy import Anatomy, FeatureMap, Level, Merge, Picture, Plane
+from tracer.rcnn.anatomy import Anatomy, Level, Merge, Picture, Plane
 from tracer.views.figures.common import focus, grey, over_picture
 from tracer.views.figures.sheet import Sheet, bare, figure, frame, limits, without_border
 from tracer.views.kit.palette import TAG, level_colour
+from tracer.views.kit.scene import cells
 
 
 @figure(height=5.6)
@@ -204,8 +205,9 @@ def _cells(
     whole.set_ylim(height, 0)
     s.heading(whole, s.say("the_point") + f"  ({x:.0f}, {y:.0f})")
     side = max(max(level.map.stride) for level in levels)
-    row, column = _cell_of(levels[-1].map, x, y)
-    left, top = (column - 0.3) * side, (row - 0.15) * side
+    coarsest = cells(levels[-1].map)
+    x1, y1, *_ = coarsest.box(*coarsest.at(x, y))
+    left, top = x1 - 0.3 * side, y1 - 0.15 * side
     close.set_xlim(left, left + side * 1.6)
     close.set_ylim(top + side * 1.3, top)
     _cell_names(s, close, levels)
@@ -227,25 +229,18 @@ def _cell_names(s: Sheet, ax: Axes, levels: tuple[Level, ...]) -> None:
         )
 
 
-def _cell_of(feature: FeatureMap, x: float, y: float) -> tuple[int, int]:
-    rows, columns = feature.shape[-2:]
-    row = min(max(int(y / feature.stride[0]), 0), rows - 1)
-    return row, min(max(int(x / feature.stride[1]), 0), columns - 1)
-
-
 def _cell(s: Sheet, ax: Axes, level: Level, x: float, y: float) -> None:
-    down, right = level.map.stride
-    row, column = _cell_of(level.map, x, y)
-    colour = level_colour(level.name)
-    corner = (column * right, row * down)
+    all_cells, colour = cells(level.map), level_colour(level.name)
+    left, top, right, bottom = all_cells.box(*all_cells.at(x, y))
+    size = right - left, bottom - top
     ax.add_patch(
-        Rectangle(corner, right, down, fill=True, fc=colour + "30", ec=colour, lw=s.point / 4.5)
+        Rectangle((left, top), *size, fill=True, fc=colour + "30", ec=colour, lw=s.point / 4.5)
     )
 
 
 def _vector(s: Sheet, ax: Axes, level: Level, x: float, y: float, image: int) -> None:
     colour = level_colour(level.name)
-    row, column = _cell_of(level.map, x, y)
+    row, column = cells(level.map).at(x, y)
     s.labels(ax, y=f"{level.name}\n[{row}, {column}]")
     ax.yaxis.label.set(color=s.ink(colour), rotation=0, ha="right", va="center")
     ax.spines["bottom"].set_visible(False)

@@ -18,6 +18,7 @@ import numpy as np
 from tracer.errors import TracerError
 from tracer.rcnn.anatomy import Anatomy, Merge, Plane, Pooling, anatomy, fitting
 from tracer.record import Trace
+from tracer.views.kit.scene import FIRST
 from tracer.views.page.boxes import detections, matches, proposals, rois
 from tracer.views.page.parts import Arrays, level_group, number, put, said
 
@@ -105,7 +106,7 @@ def _targets(parts: Anatomy, image: int, arrays: Arrays) -> dict[str, str]:
 
 def _overlay(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
     parts.pictures[image].rgb()  # without a picture there is nothing to lay a tensor over
-    return {}
+    return {"first": FIRST}
 
 
 def _merges(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:

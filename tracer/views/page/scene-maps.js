@@ -7,13 +7,14 @@ import { drawNow, local, rec, say, shown } from "./page.js";
 export const overlay = {
   controls: () => slider("opacity", { max: 1, step: 0.05, show: (v) => `${Math.round(v * 100)} %` }),
 
-  draw(_, context) {
+  draw({ first }, context) {
     const plane = meanPlane();
     if (!plane) return;
     const { summary: { shape: [, , rows, columns] }, preview: { stride } } = shown.tensor;
     const [height, width] = at.scene.padded;
     Object.assign(context, { globalAlpha: at.opacity, imageSmoothingEnabled: false });
-    context.drawImage(plane, 0, 0, (width * plane.width * stride) / columns, (height * plane.height * stride) / rows);
+    const [right, down] = [(width * stride) / columns, (height * stride) / rows];
+    context.drawImage(plane, first * right, first * down, plane.width * right, plane.height * down);
   },
 
   told: () => say(meanPlane() ? "overlaid" : "not_a_map"),
