@@ -13,6 +13,7 @@ import large_recordings
 import numpy as np
 import pytest
 from screens import play
+from test_conformance import expression, tensors_at
 from test_page import recording_of
 
 from tracer.errors import MissingError, TracerError
@@ -28,6 +29,23 @@ COUNT = int(os.environ.get("TRACER_FUZZ", "200"))
 
 def test_every_view_takes_every_mutation():
     assert [fault for seed in range(COUNT) for fault in fuzz.faults(seed)] == []
+
+
+def test_every_expression_is_answered_or_refused():
+    """Twice as many as mutations: 20,000 of `TRACER_FUZZ=10000`; also over kept values."""
+    draw, found = random.Random(7), []
+    stepper = Stepper(handmade.tiny_pass())
+    for number in range(2 * COUNT):
+        stepper.goto(draw.choice(stepper.timeline.ticks))
+        names = tensors_at(stepper)
+        asked = expression(draw, [*names, *(f"{name}.data" for name in names)])
+        try:
+            stepper.do(f"p {asked}")
+        except TracerError:
+            pass
+        except Exception as error:
+            found.append(f"{number}: {asked}: {error!r}")
+    assert found == []
 
 
 def with_summaries(trace: Trace, **changes):
