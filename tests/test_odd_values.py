@@ -21,6 +21,7 @@ from torch import nn
 
 import tracer
 from tracer.capture.recorder import last_trace
+from tracer.capture.value_trees import Describer
 from tracer.record.checks import problems
 
 
@@ -475,3 +476,62 @@ def _holding(named):
 @given(NESTED)
 def test_any_nest_of_odd_values(tmp_path_factory, plan):
     hold_alike(lambda m, x: _build(plan, m, x), tmp_path_factory.mktemp("odd"))
+
+
+def test_a_value_of_very_many_parts_is_described_in_part():
+    value = [1.0]
+    for _ in range(11):
+        value = [value] * 8
+    found = Describer({}, settled=True).describe(value, lambda tensor: 0)
+    leaves = [leaf for _, leaf in found.leaves()]
+    assert len(leaves) < 100_000
+    assert any(leaf.text.startswith("left out") for leaf in leaves)
+
+
+class InATransform(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.part = nn.Identity()
+
+    def forward(self, x):
+        return torch.vmap(lambda row: (self.part(x), row * 2)[1])(x)
+
+
+def test_the_values_from_outside_a_transform_are_read_inside_it():
+    trace = tracer.trace(InATransform(), torch.ones(2, 3))
+    call = next(call for call in trace.calls if call.path == "part")
+    assert trace.tensors[call.result.tensor].summary.mean == 1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_torch_jit_trace_takes_down_nothing_of_the_recorder():
+    model = nn.Linear(3, 3)
+
+    class Traces(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = model
+
+        def forward(self, x):
+            self.graph = str(torch.jit.trace(self.linear, x).inlined_graph)
+            return x
+
+    plain, recorded = Traces(), Traces()
+    plain(torch.ones(2, 3))
+    trace = tracer.trace(recorded, torch.ones(2, 3), grain="line", keep=True)
+    assert recorded.graph.count("aten::") == plain.graph.count("aten::")
+    assert problems(trace) == []
+
+
+class NeverEnds(nn.Module):
+    def forward(self, x):
+        return self.forward(x)
+
+
+def test_a_run_that_never_ends_leaves_a_sound_record(tmp_path):
+    with pytest.raises(RecursionError):
+        tracer.trace(NeverEnds(), torch.ones(2), grain="line")
+    trace = tracer.last_trace()
+    assert problems(trace) == []
+    trace.save(tmp_path / "endless.safetensors")
+    assert trace.error.type == "RecursionError"

@@ -10,6 +10,8 @@ import torch
 
 from tracer.capture import process
 
+_set_jit: Any = getattr(torch._C, "_set_tracing_state")  # noqa: B009 (the stubs lack it)
+
 
 class AtWork:
     """A ``with`` block, to be entered again and again, also within itself.
@@ -25,22 +27,31 @@ class AtWork:
         self.trace_function: Any = None
         self._lock = threading.RLock()
         self._worker: int | None = None  # the thread in which the recorder is at work
-        self._before: list[tuple[Any, int | None, Any]] = []  # of each block that is open
+        self._before: list[tuple[Any, int | None, Any, Any]] = []  # of each block that is open
 
     @process.undisturbed
     def __enter__(self) -> None:
         """Begin."""
         self._lock.acquire()
-        guard = torch._C.DisableTorchFunction()
-        self._before.append((self.pause_frames(), self._worker, guard))
+        try:
+            paused = self.pause_frames()
+        except BaseException:  # no stack is left for another call
+            self._lock.release()
+            raise
+        guard, jit = torch._C.DisableTorchFunction(), torch._C._get_tracing_state()
+        self._before.append((paused, self._worker, guard, jit))
         self._worker = threading.get_ident()
         guard.__enter__()
+        if jit is not None:  # torch.jit.trace would take down what the recorder asks
+            _set_jit(None)
 
     @process.undisturbed
     def __exit__(self, *error: Any) -> None:
         """End; signals that came meanwhile are handled now."""
-        paused, self._worker, guard = self._before.pop()
+        paused, self._worker, guard, jit = self._before.pop()
         guard.__exit__(*error)
+        if jit is not None:
+            _set_jit(jit)
         self.resume_frames(paused)
         self._lock.release()
         if process.held_signals.waiting:

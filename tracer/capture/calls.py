@@ -127,14 +127,15 @@ class CallTree:
         opened = Open(len(self.opens), kind, path, type_name)
         opened.keeps = max(parent.keeps if parent else 0.0, self._keep.opens(path))
         opened.nth = self._nth.get((kind, path), 0)
-        self._nth[kind, path] = opened.nth + 1
         opened.parent = parent.id if parent is not None else None
         opened.owner, opened.source, opened.called_from = owner, source, called_from
         opened.thread = self.threads.setdefault(threading.get_ident(), len(self.threads))
         opened.outside = not chosen
         opened.before = sys.exc_info()[1]
-        opened.start = self._tick()
         opened.args = self._describer.arguments(args, self._seer(opened, "args"))
+        opened.start = self.ticks  # from here on nothing can fail: it begins whole or not at all
+        self.ticks += 1
+        self._nth[kind, path] = opened.nth + 1
         self.opens.append(opened)
         stack.append(opened)
         if kind == "module" and self._progress is not None:
@@ -153,10 +154,11 @@ class CallTree:
     def line(self, opened: Open, frame: FrameType, number: int) -> None:
         """A line of `opened` is about to run; the one before it has run."""
         self._finish_line(opened, frame)
-        tick = self._tick()
+        tick = self.ticks
         opened.line = Line(tick, opened.id, number)
         opened.line_at = len(self.lines)
         self.lines.append(opened.line)
+        self.ticks += 1
         self._step(tick, frame)
 
     def raised(self, opened: Open, error: BaseException) -> None:
@@ -222,12 +224,6 @@ class CallTree:
         stack = self._stacks.get(threading.get_ident())
         return stack[-1].id if stack else None
 
-    def _tick(self) -> int:
-        """Advance the clock."""
-        now = self.ticks
-        self.ticks += 1
-        return now
-
     def _step(self, tick: int, frame: FrameType | None) -> None:
         if self._on_step is not None and threading.get_ident() == self._thread:
             self._on_step(tick, frame)
@@ -271,7 +267,8 @@ class CallTree:
             if self._raised is None or self._raised[0] is not error:
                 self._raised = (error, opened)
         self._settle_line(opened)
-        opened.end = self._tick()
+        opened.end = self.ticks
+        self.ticks += 1
         opened.seconds = time.perf_counter() - opened.since
         opened.frame = opened.owner = opened.before = None
         self._step(opened.end, None)

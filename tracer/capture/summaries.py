@@ -59,6 +59,8 @@ class unseen:
             torch._C._DisableTorchDispatch(),
             torch._C._AutoDispatchBelowAutograd(),
         ]
+        if torch._C._functorch.peek_interpreter_stack() is not None:  # in torch.vmap and its kin
+            self.guards.append(torch._C._DisableFuncTorch())
         if torch._C._is_any_autocast_enabled():
             self.guards += [torch.autocast(d, enabled=False) for d in ("cpu", "cuda")]
         for guard in self.guards:

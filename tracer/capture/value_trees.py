@@ -23,6 +23,7 @@ ITEMS = 1000  # children of one container that are kept
 DEPTH = 12  # levels of nesting that are kept
 TEXT = 300  # characters of a string that are kept
 BITS = 1024  # of an integer that is kept
+NODES = 20_000  # nodes of one value that are kept, about
 
 _SCALARS = (bool, int, float, str)
 _NAMED = (torch.dtype, torch.device, torch.layout, torch.memory_format)
@@ -47,6 +48,7 @@ class Describer:
         self.settled = settled
         self.odd: dict[str, str] = {}  # class that could not be looked at → what that raised
         self._modules: dict[int, Value] = {}
+        self._room = NODES  # how many more nodes the value that is looked at may have
         self._leaves: dict[tuple[str, int, tuple[int, int] | None], Value] = {}
 
     def describe(self, value: Any, see: See, depth: int = 0) -> Value:
@@ -68,6 +70,7 @@ class Describer:
             return Value("opaque", name, text=f"looking at it raises {name_of(type(error))}")
 
     def _describe(self, value: Any, see: See, depth: int) -> Value:
+        self._room -= 1
         if value is None:
             return _NONE
         kind = type(value)
@@ -77,6 +80,10 @@ class Describer:
             return _scalar(value)
         if depth >= DEPTH:
             return Value("opaque", name_of(kind), text="nested too deep")
+        if depth == 0:
+            self._room = NODES
+        if self._room <= 0:
+            return Value("opaque", name_of(kind), text="left out: the value has too many parts")
         if issubclass(kind, (list, tuple)):
             return self._sequence(value, see, depth)
         if issubclass(kind, nn.Module):
@@ -93,6 +100,7 @@ class Describer:
 
     def arguments(self, items: Any, see: See) -> Value:
         """Describe a call's arguments, an iterable of (name, value)."""
+        self._room = NODES
         return Value("arguments", "", tuple((name, self.describe(v, see, 1)) for name, v in items))
 
     def module(self, module: nn.Module) -> Value:
