@@ -428,3 +428,9 @@ def test_bad_input_to_demo_is_one_line(options, message, picture, tmp_path, monk
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("tracer:")]
     assert len(lines) == 1
     assert message in lines[0]
+
+
+def test_what_a_recording_notes_is_said_as_it_is_saved(picture, output, capsys):
+    assert cli.main(["run", picture, "-o", output, *SMALL, "--keep", "batched_nsm"]) == 0
+    said = capsys.readouterr().err
+    assert "tracer: keep= 'batched_nsm' fits no call that was recorded; did you mean" in said

@@ -114,6 +114,7 @@ def recorded(run: Callable[[], Any], path: Path, overwrite: bool = False) -> Rec
         if failed is None or failed is before or failed.error is None:
             raise
         failed.save(path, overwrite=overwrite)
+        _say_notes(failed)
         raise RunFailed(_failure(failed, path)) from error
     trace.save(path, overwrite=overwrite)
     found: Recording = trace
@@ -132,8 +133,15 @@ def _failure(trace: Trace, path: Path) -> str:
     return f"{failed}: {message}; {there}"
 
 
+def _say_notes(trace: Trace) -> None:
+    """Say what the recording notes: about inputs, and what it could not see."""
+    for note in trace.notes:
+        say(f"tracer: {clean(note)}")
+
+
 def summary(trace: Trace, path: Path) -> None:
-    """Say in one line what recording was saved."""
+    """Say what recording was saved: in one line, and on stderr what it notes."""
+    _say_notes(trace)
     report(
         path,
         f"{trace.kind} of {trace.subject}, {len(trace.calls):,} calls, {trace.seconds:.1f} s",
