@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from tracer.capture import process
 from tracer.record import Value
 
 ITEMS = 1000  # children of one container that are kept
@@ -51,6 +52,7 @@ class Describer:
         self._room = NODES  # how many more nodes the value that is looked at may have
         self._leaves: dict[tuple[str, int, tuple[int, int] | None], Value] = {}
 
+    @process.undisturbed
     def describe(self, value: Any, see: See, depth: int = 0) -> Value:
         """Describe any value.
 
@@ -198,6 +200,7 @@ _FUNCTIONS = (
 )
 
 
+@process.undisturbed
 def words_of(error: BaseException) -> str:
     """Return what an exception says; ``""`` of one that cannot say it."""
     try:
@@ -362,6 +365,7 @@ def _is_short_list(value: Any) -> bool:
     return all(type(v) in (int, float, str) for v in value)
 
 
+@process.undisturbed
 def fingerprint(value: Any, see: See, depth: int = 0) -> Any:
     """Something that differs when the description would: to find the locals that changed."""
     try:
