@@ -373,7 +373,8 @@ def test_demo_writes_every_report(demo):
         lines = (folder / f"{name}-table.csv").read_text(encoding="utf-8").splitlines()
         assert len(lines) > 10
     written = {path.name for path in folder.iterdir()}
-    assert len(out.splitlines()) == 19
+    assert len(out.splitlines()) == 20
+    assert out.splitlines()[-1].startswith(f"open {folder / 'pass.html'} in a browser")
     assert {"pass-commentary.md", "construction-commentary.md", "figures"} <= written
     assert (folder / "figures" / "index.html").is_file()
     assert len(list((folder / "figures").glob("*.png"))) >= 20

@@ -618,3 +618,11 @@ def test_it_works_in_a_frame_without_an_origin(browser, tmp_path):
         assert frame.evaluate(reached) is None
         assert [url for url in opened.requests if not url.startswith("about:")] == [opened.url]
         assert opened.problems == []
+
+
+@pytest.mark.parametrize("at", ["", "&at=end"])
+def test_the_whole_pass_shows_the_picture_with_its_detections(browser, drawn, at):
+    with Opened(browser, drawn, f"#call=0{at}" if at else "") as opened:
+        opened.drawn()
+        assert opened.view.get_by_label("Drawing").input_value() == "detections"
+        assert opened.view.locator("canvas.scene").is_visible()

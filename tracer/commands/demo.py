@@ -85,7 +85,11 @@ def run(args: argparse.Namespace) -> int:
     _write(running, folder / "pass", args.lang)
     _explain(building, folder / "construction-commentary.md", args.lang)
     _explain(running, folder / "pass-commentary.md", args.lang)
-    return _draw(passing, folder / "figures", args.lang)
+    code = _draw(passing, folder / "figures", args.lang)
+    write_lines(
+        f"open {folder / 'pass.html'} in a browser; {folder / 'figures' / 'index.html'} too"
+    )
+    return code
 
 
 def _explain(trace: Trace, path: Path, lang: str) -> None:

@@ -15,7 +15,7 @@ const TABS = { calls: "tree", source: "source", values: "values", commentary: "c
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const page = document.documentElement;
 let columns, help;
-let lower = "tensor"; // what is shown beneath the values
+let lower = scene.hasPicture ? "picture" : "tensor"; // what is shown beneath the values
 
 function build() {
   page.lang = rec.data.languages[shown.lang][1];

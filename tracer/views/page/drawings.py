@@ -42,7 +42,7 @@ def scenes(trace: Trace) -> tuple[dict[str, Any], Arrays]:
         Each drawing has a ``key``, by which the page names it, and a ``kind``, by which it is
         drawn. An array stands in it as ``{"array": name}``, a text as a list of it in each
         language. ``fits``: for each call the key of the drawing that goes with it, or with the
-        nearest call around it; None for none.
+        nearest call around it; None for none. With the whole pass goes what came out of it.
     """
     arrays: Arrays = {}
     try:
@@ -57,11 +57,18 @@ def scenes(trace: Trace) -> tuple[dict[str, Any], Arrays]:
 
 def _fits(trace: Trace, keys: set[str]) -> list[str | None]:
     patterns = {key: re.compile(_DRAWINGS[key][1]) for key in _DRAWINGS if key in keys}
+    whole = next((key for key in ("detections", "losses") if key in keys), None)
+    roots = {call.id for call in trace.calls if call.parent is None}
     found: list[str | None] = []
     for call in trace.calls:
+        if call.id in roots:
+            found.append(whole)
+            continue
+        assert call.parent is not None
+        around = None if call.parent in roots else found[call.parent]
         name = f"{call.type} {call.path}"
         own = (key for key, calls in patterns.items() if calls.pattern and calls.search(name))
-        found.append(next(own, None if call.parent is None else found[call.parent]))
+        found.append(next(own, around))
     return found
 
 

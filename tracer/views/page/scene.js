@@ -10,6 +10,7 @@ const DRAWINGS = { overlay, merges, anchors, boxes, levels, align, losses };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const { images = [], fits } = read(rec.data.scenes);
 export const isEmpty = !images.length;
+export const hasPicture = images.some(({ picture }) => picture);
 let body, canvas, head, choice, controls, facts, bitmap;
 let data; // of the drawing shown,
 let drawing; // its functions,
