@@ -12,6 +12,7 @@ of hooks on each module that do nothing: what no recorder in Python can stay bel
 from __future__ import annotations
 
 import argparse
+import gc
 import statistics
 import time
 from collections.abc import Callable
@@ -82,6 +83,7 @@ def measured(min_size: int, rounds: int) -> dict[str, list[float]]:
         for turn in range(rounds + 1):
             base = 0.0
             for name, run in VARIANTS.items():
+                gc.collect()  # what an earlier variant has left is not this one's
                 began = time.process_time()
                 calls = run(model, images)
                 seconds = time.process_time() - began
