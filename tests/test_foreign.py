@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -75,6 +76,51 @@ def test_commands(file, arguments, capsys):
     code = main([command, str(file), *options])
     out, err = capsys.readouterr()
     assert (code, bool(out), bool(err)) in ((0, True, False), (2, False, True)), err
+    assert obeyed(out + err) == ""
+
+
+ODD = f"no{ESCAPES}"
+WRITTEN = [
+    *(("page", "FILE", "-o", name) for name in ("a\x1b[2J.html", "a\x07\u202e", "no\x1b/a.html")),
+    ("page", "FILE", "--at", f"call={ODD}"),
+    ("figures", "FILE", "-o", "a\x1b[2J"),
+    ("figures", "FILE", "-o", "a", "--names", ODD),
+    ("slides", "FILE", "-o", "a\x1b[2J.html"),
+    ("slides", "FILE", "-o", "a\x1b]0;\x07.no"),
+    ("show", "FILE", "-o", "a\x1b[2J.md"),
+    ("run", ODD),
+    ("run", "PICTURE", "--weights", ODD),
+    ("run", "PICTURE", "--weights", "WEIGHTS"),
+    ("run", "PICTURE", "--model", ODD),
+    ("run", "PICTURE", "--weights", "none", "--targets", "TARGETS"),
+    ("run", "PICTURE", "--weights", "none", "--keep", f"rpn{ESCAPES}"),
+    ("demo", "-o", "PICTURE"),
+    ("demo", "--picture", ODD, "-o", "a\x1b[2J"),
+]
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory):
+    """Files whose names and contents hold what a terminal obeys."""
+    import torch
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("named")
+    odd = {each: folder / f"{each}\x1b]0;title\x07" for each in ("PICTURE", "WEIGHTS", "TARGETS")}
+    Image.new("RGB", (32, 32)).save(odd["PICTURE"], "PNG")
+    torch.save({f"backbone{ESCAPES}": torch.ones(2)}, odd["WEIGHTS"])
+    odd["TARGETS"].write_text(json.dumps({"images": [{"id": 1, "file_name": ODD}], ODD: []}))
+    return odd
+
+
+@pytest.mark.parametrize("arguments", WRITTEN, ids=ascii)
+def test_commands_that_write(file, named, arguments, capsys, tmp_path, monkeypatch):
+    """What they say of files, of options and of what is in either."""
+    monkeypatch.chdir(tmp_path)
+    given = {"FILE": file, **named}
+    main([str(given.get(argument, argument)) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert out or err
     assert obeyed(out + err) == ""
 
 
