@@ -18,7 +18,7 @@ def printed(model) -> str:
     from tracer.capture import modules
     from tracer.capture.sources import Sources
 
-    table = modules.describe([model], {}, Sources((), ()))
+    table = modules.describe([model], Sources((), ()))
     return str(architecture(Trace("pass", "", Settings(), {}, (), modules=table)))
 
 
