@@ -407,3 +407,11 @@ def test_torchvisions_own_file_gets_the_eps_that_torchvision_gives_it(tmp_path):
 def test_a_missing_checkpoint_is_named():
     with pytest.raises(WeightsError, match=r"no checkpoint file 'nowhere/mine\.pth'"):
         models.build(SMALL, "nowhere/mine.pth")
+
+
+@pytest.mark.parametrize("option", ["num_classes", "min_size", "box_score_thresh", "image_mean"])
+def test_a_word_for_a_number_is_refused(option):
+    """Before torchvision fails on it, or takes it and fails in the pass."""
+    value = ["x"] if option == "image_mean" else "three"
+    with pytest.raises(InputError, match=f"^{option} takes a number or several; found "):
+        models.build("fasterrcnn_resnet18_fpn", None, **{option: value})

@@ -274,14 +274,21 @@ def _name_parts(options: dict[str, Any]) -> None:
             options[option] = EXTRA_BLOCKS[name]() if option == "extra_blocks" else known[name]
 
 
+_WORDS = {"backbone", "weights", "weights_backbone"}  # options that may be a word here
+
+
 def _check_options(name: str, builder: Builder, options: dict[str, Any]) -> None:
-    """Raise InputError for an option that nothing takes; torchvision ignores some of them."""
+    """Raise InputError for an option that nothing takes (torchvision ignores some), or a word."""
     model_class = inspect.signature(builder, eval_str=True).return_annotation
     takers = (builder, model_class, GeneralizedRCNNTransform)
     known = {option for taker in takers for option in inspect.signature(taker).parameters}
     for option in options:
         if option not in known - {"kwargs", "options"}:
             raise InputError(f"{name} takes no option {option!r}{near(option, known)}")
+        value = options[option]
+        parts = value if isinstance(value, (list, tuple)) else (value,)
+        if option not in _WORDS and any(isinstance(part, str) for part in parts):
+            raise InputError(f"{option} takes a number or several; found {value!r}")
     if options.get("num_classes") is not None and options["num_classes"] < 1:
         raise InputError("num_classes counts the background too: it is at least 1")
 
