@@ -13,6 +13,8 @@ from odd_recordings import poisoned
 
 from tracer.record.checks import problems
 
+pytestmark = pytest.mark.slow
+
 MARKUP = (
     "'\"></script></style></title></textarea>-->]]><script>hit=1</script>"
     "<img src=https://example.org/x onerror=hit=1><svg onload=hit=1></svg>"
