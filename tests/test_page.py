@@ -25,7 +25,7 @@ from tracer.record.codec import decode
 from tracer.views.page import page
 from tracer.views.page.data import contents, only_calls
 from tracer.views.page.highlight import KINDS, tokens
-from tracer.views.page.pack import Press, pack, unpack
+from tracer.views.page.pack import Press, unpack
 from tracer.views.page.shell import bundle, document, modules, static
 
 FOLDER = Path(page_module.__file__).parent
@@ -68,7 +68,7 @@ class Elements(HTMLParser):
 
 def test_packing_and_unpacking_gives_the_same():
     arrays = {"a": np.arange(7, dtype=np.uint8), "b": np.ones((2, 3), np.float32)}
-    data, found = unpack(pack({"text": "</script>\ud800"}, arrays))
+    data, found = unpack(Press().pack(({"text": "</script>\ud800"},), arrays))
     assert data == {"text": "</script>\ud800"}
     assert all(np.array_equal(found[n], a) and found[n].dtype == a.dtype for n, a in arrays.items())
 

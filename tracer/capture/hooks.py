@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from typing import Any
 
 from torch import nn
@@ -88,7 +87,7 @@ class _ModuleWatch:
         """Note what is odd about a model's inputs, where they can be looked at."""
         if self.remarks is None:
             return
-        with contextlib.suppress(Exception), unseen():
+        with suppress(Exception), unseen():
             for sentence in self.remarks(module, args, kwargs):
                 self.tree.note(sentence)
 

@@ -194,7 +194,7 @@ class Store:
             return False
         try:
             array = _copied(plain)
-        except (RuntimeError, NotImplementedError, MemoryError):
+        except (RuntimeError, MemoryError):
             return False
         if self.used + array.nbytes <= self.budget:
             self.used += array.nbytes

@@ -19,7 +19,7 @@ import torch
 from tracer.capture import process
 from tracer.capture.keep import Store
 from tracer.capture.summaries import Reading, develop, read, settle, shape_only, unseen
-from tracer.capture.value_trees import is_parameter
+from tracer.capture.value_trees import extent, is_parameter
 from tracer.record import TensorState
 
 BATCH = 4096  # readings that may wait to be completed: tens of megabytes
@@ -49,7 +49,7 @@ class _Seen:
         # undisturbed: an interrupt that a weak reference's callback raised would be lost
         self.ref = weakref.ref(tensor, process.undisturbed(lambda _: forget(me())))
         self.storage = _storage(tensor)
-        self.extent = _extent(tensor)
+        self.extent = extent(tensor)
         self.geometry = (key, tensor.dtype, tuple(tensor.shape))
         self.version = version(tensor)
         self.state = -1
@@ -86,19 +86,6 @@ def _storage(tensor: torch.Tensor) -> int:
         return found
     except (NotImplementedError, RuntimeError):
         return 0
-
-
-def _extent(tensor: torch.Tensor) -> tuple[int, int]:
-    """First and one past the last byte of its storage that the tensor can touch."""
-    if tensor.layout is not torch.strided or tensor.numel() == 0:
-        return (0, 0)
-    start = int(tensor.storage_offset())
-    if tensor.is_contiguous():
-        width = tensor.element_size()
-        return (start * width, (start + tensor.numel()) * width)
-    last = start + sum((n - 1) * int(s) for n, s in zip(tensor.shape, tensor.stride(), strict=True))
-    width = tensor.element_size()
-    return (start * width, (last + 1) * width)
 
 
 def _overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:
@@ -159,7 +146,7 @@ class TensorStates:
 
     def wrote(self, tensor: torch.Tensor, call: int | None) -> None:
         """Note that `call` is writing into `tensor`'s memory: what is seen there has ended."""
-        touched = _extent(tensor)
+        touched = extent(tensor)
         for seen in self._by_storage.get(_storage(tensor), ()):
             if _overlap(seen.extent, touched):
                 seen.writer = -1 if call is None else call

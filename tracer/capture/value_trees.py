@@ -254,12 +254,24 @@ def has_memory(tensor: torch.Tensor) -> bool:
         return True
     try:
         storage = tensor.untyped_storage()
-        last = sum((n - 1) * int(s) for n, s in zip(tensor.shape, tensor.stride(), strict=True))
-        needed = (int(tensor.storage_offset()) + last + 1) * tensor.element_size()
+        _, needed = extent(tensor)
         broadcast = tensor.numel() > max(BROADCAST, 64 * needed)
         return bool(storage.nbytes() >= needed and storage.data_ptr() and not broadcast)
-    except (NotImplementedError, RuntimeError):
+    except RuntimeError:
         return False
+
+
+def extent(tensor: torch.Tensor) -> tuple[int, int]:
+    """First and one past the last byte of its storage that the tensor can touch."""
+    if tensor.layout is not torch.strided or tensor.numel() == 0:
+        return (0, 0)
+    start = int(tensor.storage_offset())
+    if tensor.is_contiguous():
+        width = tensor.element_size()
+        return (start * width, (start + tensor.numel()) * width)
+    last = start + sum((n - 1) * int(s) for n, s in zip(tensor.shape, tensor.stride(), strict=True))
+    width = tensor.element_size()
+    return (start * width, (last + 1) * width)
 
 
 def is_parameter(tensor: torch.Tensor) -> bool:

@@ -15,18 +15,8 @@ import numpy as np
 _BEGIN, _END = b"\x78\x9c", b"\x03\x00"  # of a zlib stream, and of the deflate stream in it
 
 
-def pack(data: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
-    """Return JSON data and arrays as base64 of a zlib stream.
-
-    The stream is: the JSON's length in bytes (uint32, little-endian), the JSON (UTF-8), the
-    arrays one after the other. The JSON's entry ``arrays`` is ``{name: [dtype, shape, offset]}``,
-    offsets counted from the first array, each a multiple of 8.
-    """
-    return Press().pack((data,), arrays)
-
-
 def unpack(text: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return what `pack` was given: the JSON data and the arrays."""
+    """Return what `Press.pack` was given: the JSON data and the arrays."""
     stream = zlib.decompress(base64.b64decode(text))
     (length,) = struct.unpack("<I", stream[:4])
     data = json.loads(stream[4 : 4 + length])
@@ -54,7 +44,13 @@ class Press:
         self._known: dict[Hashable, tuple[Any, _Piece]] = {}
 
     def pack(self, data: Sequence[Mapping[str, Any]], arrays: Mapping[str, np.ndarray]) -> str:
-        """Return what `pack` does; the entries of all `data` are one JSON object."""
+        """Return JSON data and arrays as base64 of a zlib stream.
+
+        The stream is: the JSON's length in bytes (uint32, little-endian), the JSON (UTF-8), the
+        arrays one after the other. The entries of all `data` are one JSON object; its entry
+        ``arrays`` is ``{name: [dtype, shape, offset]}``, offsets counted from the first array,
+        each a multiple of 8.
+        """
         pieces = list(self._pieces(data, arrays))
         sum_ = 1
         for piece in pieces:

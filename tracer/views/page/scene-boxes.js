@@ -5,11 +5,11 @@ import { boxAt, boxOf, range } from "./geometry.js";
 import { drawNow, local, say } from "./page.js";
 
 const NAMED = 12; // boxes that get their group and score written beside them
-const TARGET = { ink: "#f0e442", width: 2, dash: [6, 4] };
+const targetLook = () => ({ ink: colour("target"), width: 2, dash: [6, 4] });
 const LINKED = {
   origin: () => ({ ink: "#fff", width: 1.6, dash: [2, 4] }),
   rival: () => ({ ink: colour("error"), width: 2.5, dash: [7, 4] }),
-  target: () => ({ ...TARGET, width: 3.5 }),
+  target: () => ({ ...targetLook(), width: 3.5 }),
 };
 
 // The best boxes of the chosen group, of enough score, that were left after the chosen step.
@@ -41,7 +41,7 @@ export const boxes = {
     const alpha = found.length > 60 ? 0.75 : 1;
     stroke(context, list, found, (i) => ({ ink: inks[group[i]], width: scores ? 2.2 : 1.5, alpha }));
     const { targets = [] } = at.scene;
-    stroke(context, targets, range(targets.length / 4), () => TARGET);
+    stroke(context, targets, range(targets.length / 4), targetLook);
     if (scores) for (const i of found.slice(0, NAMED).reverse()) label(context, data, i);
     if (at.box < 0) return;
     strokeClearly(context, list, at.box, "#fff");

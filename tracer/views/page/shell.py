@@ -26,7 +26,7 @@ def document(recording: str, title: str, lang: str) -> str:
     """Return the whole page.
 
     Args:
-        recording: what `pack.pack` returns.
+        recording: what `Press.pack` returns.
         title: of the document, any text.
         lang: the language that it opens in.
     """
