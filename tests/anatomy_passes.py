@@ -30,7 +30,7 @@ and no original picture of more than half a megabyte."""
 DEEP_HEADS = ("fasterrcnn_resnet50_fpn_v2", "maskrcnn", "keypointrcnn")
 FEWER = {"rpn_post_nms_top_n_test": 200}
 """Each proposal takes 50 kB wherever it is kept, and a part of the time."""
-FEWEST = {"box_detections_per_img": 10}
+FEWEST = {"box_detections_per_img": 10, "box_batch_size_per_image": 64}
 """For detectors whose heads convolve each proposal or detection, which takes most of the time."""
 SIZES = ((80, 120), (100, 70))  # height, width of the two images
 

@@ -19,7 +19,7 @@ FLAGS = (
 
 
 @contextmanager
-def chromium() -> Iterator[object]:
+def chromium(**options: object) -> Iterator[object]:
     """Start Debian's Chromium, or skip with the reason where it is not there."""
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="Playwright is not installed: pip install playwright"
@@ -28,9 +28,16 @@ def chromium() -> Iterator[object]:
     if path is None:
         pytest.skip("no chromium was found on the PATH: on Debian, apt install chromium")
     with playwright.sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=path, args=list(FLAGS))
+        browser = tools.chromium.launch(executable_path=path, args=list(FLAGS), **options)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """One for all tests of a file."""
+    with chromium() as started:
+        yield started
 
 
 class Opened:

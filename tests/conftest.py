@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
 
 import hypothesis
 import pytest
+from browsers import browser  # noqa: F401
 from leftovers import (  # noqa: F401
     forgetful,
     pytest_collection_finish,
@@ -16,6 +22,13 @@ from skips import pytest_make_collect_report, pytest_runtest_makereport  # noqa:
 
 # Workers side by side (pytest-xdist) share the cores, and inherit this from the first process.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# What commands say is in the language of whoever runs them: here, English.
+os.environ["LC_ALL"] = "C.UTF-8"
+
+# What a shell runs in the background ignores Ctrl-C; some tests send it, and look who gets it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test has a time limit: how long an example takes is the machine's business.
 hypothesis.settings.register_profile("ours", deadline=None)
@@ -29,6 +42,9 @@ LONGEST = (
     "test_notebooks_browser",
     "test_anatomy",
     "test_capture_rcnn",
+    "test_page_browser",
+    "test_explorers",
+    "test_doctor",
 )
 
 # Who uses one of these, directly or through another fixture, is slow; a file that needs as much
@@ -121,3 +137,26 @@ def built():
 
     options = {"weights": None, "weights_backbone": None, "grain": "line"}
     return shared("built-line", lambda: tracer.trace(fasterrcnn_resnet50_fpn, **options))
+
+
+@pytest.fixture(scope="session")
+def in_node(tmp_path_factory):
+    """What runs a script of this folder in node, with the page's modules at hand."""
+    from tracer.views.page.shell import modules, static
+
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node was found on the PATH: on Debian, apt install nodejs")
+    folder = tmp_path_factory.mktemp("page")
+    for name in modules():
+        (folder / name).write_text(static(name), "utf-8")
+    (folder / "package.json").write_text('{"type": "module"}')
+
+    def run(script, *arguments, given=None):
+        path = Path(__file__).with_name(script)
+        command = [node, str(path), str(folder), *map(str, arguments)]
+        done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run

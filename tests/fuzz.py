@@ -25,6 +25,7 @@ from typing import Any
 import handmade
 import numpy as np
 import stories
+from explored import needed
 from test_store import document_of, forge
 
 from tracer.errors import TracerError
@@ -262,8 +263,7 @@ def _stepped(trace: Recording, lang: str) -> None:
 
 
 def _explored(trace: Recording, name: str, lang: str) -> None:
-    options = {"other": trace} if name == "compare" else {}
-    explorer: Explorer = trace.explore(name, lang=lang, **options)  # type: ignore[call-overload]
+    explorer: Explorer = trace.explore(name, lang=lang, **needed(name, trace))  # type: ignore[call-overload]
     explorer.shown()
 
 

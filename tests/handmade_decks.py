@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from tracer.views.kit.fonts import families
 from tracer.views.kit.palette import THEMES
+from tracer.views.kit.scene import Marks
 from tracer.views.slides.deck import (
     Cells,
     Code,
@@ -86,8 +87,9 @@ def interactive(lang: str, theme: str = "light", name: str = "cat 0.9") -> Inter
     alt = say(lang, "Two of three boxes.", "三个框里的两个。")
     still = Pictures((figure(alt, theme=theme),), alt, alt)
     return Interactive(
-        np.full((30, 40, 3), 0.5, np.float32), boxes, group, ((name, "#0072B2"), ("P3", "#E69F00")),
-        (name, "dog 0.7", "dog 0.3"), (score, kind),
+        np.full((30, 40, 3), 0.5, np.float32),
+        Marks(boxes, group, ((name, "#0072B2"), ("P3", "#E69F00")), (name, "dog 0.7", "dog 0.3")),
+        (score, kind),
         say(lang, "{shown} of 3 boxes", "{shown} 个，共 3 个框"), still,
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Under ``CI=true`` a test that is skipped fails: there, nothing may be left out unseen.
 
-Excepted are tests marked ``machine``, which need what a machine may lack and nobody can install on
-it: a GPU, or another version of Python.
+Excepted are tests marked ``machine``, which need what a machine may lack and perhaps nobody can
+install on it: a GPU, another version of Python, an editor.
 """
 
 from __future__ import annotations

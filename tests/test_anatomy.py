@@ -380,7 +380,6 @@ def kept_bytes(
     rows: list[tuple[str, str, tuple[int, ...]]] = [
         *(("transform", "args", (3, *size)) for size in originals),
         ("transform", "result", (n, 3, height, width)),
-        ("backbone.body.layer4.1.bn1", "result", (n, 512, *cells[3])),
         *((f"backbone.fpn.inner_blocks.{i}", "result", (n, 256, *cells[i])) for i in range(4)),
         *(("rpn.head", "args", (n, 256, *level)) for level in cells),
         *(("rpn.head.bbox_pred", "result", (n, 12, *level)) for level in cells),
@@ -413,14 +412,14 @@ def test_the_shapes_account_for_what_the_preset_kept():
 @pytest.mark.parametrize(
     "padded", [(800, 1088), (800, 1216), (800, 1248), (800, 1280), (800, 1344), (1088, 800)]
 )
-def test_the_preset_costs_60_megabytes_at_most(padded):
-    """With the largest original that is kept; small pictures and the record itself are 2.4 MB."""
+def test_the_preset_costs_61_megabytes_at_most(padded):
+    """With the largest original that is kept; small pictures and the record itself are 3.7 MB."""
     short, long = sorted(padded)
     side = next(s for s in range(600, 0, -1) if 12 * s * int(s * long / short) < 4e6)
     original = (side, int(side * long / short))
     kept, too_large = (kept_bytes([size], padded, 1000, 91) for size in (original, (3000, 3000)))
     assert kept - too_large > 3.9e6
-    assert kept + 2.4e6 <= 60e6
+    assert kept + 3.7e6 <= 61e6
 
 
 @pytest.mark.parametrize("name", [TWO_STAGE[0], "fasterrcnn_resnet50_fpn_v2"])

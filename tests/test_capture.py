@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
 import threading
@@ -124,6 +125,45 @@ def test_an_overwritten_tensor_says_so_and_by_which_call(block, image, grain, co
     assert trace.tensors[one(trace, "conv1").result.tensor].overwritten_by is None
 
 
+class TakesOther(nn.Module):
+    """Gives a tensor other values, of another shape, without writing into it."""
+
+    def __init__(self):
+        super().__init__()
+        self.part = nn.Identity()
+
+    def forward(self, x):
+        y = x * 2
+        self.part(y)
+        y.data = torch.full((2, 3, 7), 5.0)
+        y.requires_grad = False
+        self.part(y)
+        square = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+        self.part(square)
+        square.data = square.detach().t()
+        return self.part(square) * y.sum()
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+@pytest.mark.parametrize("grain", GRAINS)
+def test_a_tensor_that_was_given_other_data_is_in_another_state(grain, context):
+    with CONTEXTS[context]():
+        trace = tracer.trace(TakesOther(), torch.ones(2, 4), grain=grain, keep=True)
+    assert problems(trace) == []
+    first, second, third, fourth = [c.args["input"].tensor for c in calls(trace, "part", "module")]
+    states = trace.tensors
+    assert [states[s].summary.shape for s in (first, second)] == [(2, 4), (2, 3, 7)]
+    assert [states[s].summary.max for s in (first, second)] == [2.0, 5.0]
+    assert [states[s].previous for s in (second, fourth)] == [first, third]
+    assert trace.data(fourth).tolist() == [[1, 3], [2, 4]]
+    if grain in ("op", "line"):
+        setter = states[second].producer
+        assert setter == states[first].overwritten_by
+        assert trace.calls[setter].path == "data.__set__"
+        assert trace.calls[setter].result.tensor == second
+        assert not calls(trace, "__set__", "op")
+
+
 def test_statistics_are_of_the_state_not_of_what_it_became(block, image):
     expected = independent(block, image)["bn1"]
     trace = tracer.trace(block, image)
@@ -231,7 +271,7 @@ class Selfish(nn.Module):
 
 def test_a_value_that_holds_itself_ends():
     trace = tracer.trace(Selfish(), torch.ones(1))
-    assert "nested too deep" in str(trace.calls[0].result)
+    assert "nested too deep" in {leaf.text for _, leaf in trace.calls[0].result.leaves()}
 
 
 class Failing(nn.Module):
@@ -627,6 +667,43 @@ def test_an_unknown_grain_is_refused(block, grain, said):
         tracer.Recorder(block, grain=grain)
 
 
+class TakesOurWords(nn.Module):
+    def forward(self, x, grain=1, keep=1.0, *, targets=None):
+        return x * grain * keep
+
+
+def test_a_keyword_of_the_model_may_be_called_like_an_option():
+    model, x = TakesOurWords(), torch.ones(2)
+    both = functools.partial(model, grain=3, keep=2.0)
+    trace = tracer.trace(both, x, grain="module", keep=True)
+    assert trace.data(trace.calls[0].result.tensor).tolist() == [6, 6]
+    assert trace.settings.grains == ("module",)
+    assert trace.notes == ()
+    assert tracer.trace(model, x, keep=True).notes == (
+        "keep=… was taken as trace's; the model takes keep=… too, which is given to it with "
+        "functools.partial(model, keep=…)",
+    )
+    with pytest.raises(InputError, match=r"unknown grain 3 .*functools\.partial\(model, grain=…\)"):
+        tracer.trace(model, x, grain=3)
+
+
+@pytest.mark.parametrize(("word", "meant"), [("gran", "grain"), ("target", "targets")])
+def test_a_keyword_that_nobody_takes_names_what_is_near(word, meant):
+    with pytest.raises(InputError, match=f"takes {word}=; did you mean '{meant}'"):
+        tracer.trace(TakesOurWords(), torch.ones(2), **{word: "line"})
+    with pytest.raises(TypeError, match="unexpected keyword argument 'zzz'") as found:
+        tracer.trace(TakesOurWords(), torch.ones(2), zzz=1)
+    assert not isinstance(found.value, InputError)
+
+
+@pytest.mark.parametrize("target", [nn.Linear, nn.Identity()])
+def test_a_preset_that_keeps_nothing_is_noted(target):
+    inputs = (2, 3) if target is nn.Linear else (torch.ones(2),)
+    (note,) = tracer.trace(target, *inputs, keep="anatomy").notes
+    assert "anatomy" in note
+    assert "keeps nothing" in note
+
+
 def test_packages_that_cannot_be_imported_are_refused(block):
     with pytest.raises(InputError, match="no_such_package"):
         tracer.Recorder(block, packages=["no_such_package"])
@@ -761,3 +838,104 @@ def test_types_that_numpy_or_files_lack_are_still_recorded(tmp_path):
     assert trace.data(small.tensor).dtype == np.float32
     assert huge.text == "an integer of 19932 bits"
     assert tracer.load(tmp_path / "odd.safetensors") == trace
+
+
+@pytest.mark.parametrize(("keep", "stride"), [(None, 3), ("map:0", 1), ("map:1", 3), ("map:*", 1)])
+def test_a_map_is_pictured_with_all_its_cells_where_that_is_asked(keep, stride):
+    net = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU(inplace=True))
+    trace = tracer.trace(net, torch.randn(1, 1, 90, 120), keep=keep)
+    (call,) = (call for call in trace.calls if call.path == "0")
+    state = trace.tensors[call.result.tensor]
+    assert state.preview.stride == stride
+    assert trace.preview(state.id).shape[1:] == (90 // stride, 120 // stride)
+    assert not state.kept
+
+
+def state_of(trace, path, name):
+    """The first state of a parameter or buffer."""
+    return trace.tensors[dict(trace.modules[path].tensors)[name].tensor]
+
+
+def after(trace, state):
+    """What the tensor held at the end."""
+    while (later := [s for s in trace.tensors if s.previous == state.id]) != []:
+        (state,) = later
+    return state
+
+
+@pytest.mark.parametrize("grain", GRAINS)
+def test_what_parameters_and_buffers_hold(grain):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(60, 50), nn.Linear(50, 60))
+    model[1].weight.data[3, 4] = torch.nan
+    model[1].weight.data[0, 4] = -torch.inf
+    before = model[0].weight.clone()
+    trace = tracer.trace(model, torch.rand(2, 60), grain=grain)
+    assert problems(trace) == []
+    held = state_of(trace, "0", "weight")
+    assert (held.summary.min, held.summary.max) == (before.min().item(), before.max().item())
+    assert (held.summary.nan, held.summary.inf, held.name) == (0, 0, "0.weight")
+    spoiled = state_of(trace, "1", "weight").summary
+    assert (spoiled.nan, spoiled.inf) == (1, 1)
+    assert spoiled.max == model[1].weight.nan_to_num(0, 0, 0).max().item()
+    bias = state_of(trace, "0", "bias").summary
+    assert bias.min == model[0].bias.min().item()
+    if grain in ("op", "line"):
+        assert held.id in calls(trace, "linear")[0].args.tensors()
+
+
+@pytest.mark.parametrize("grain", GRAINS)
+def test_what_is_written_in_the_run_has_a_state_before_and_after(grain):
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2), nn.BatchNorm1d(2).eval())
+    model[0].weight.data.fill_(0.5)
+    with tracer.Recorder(model, grain=grain) as recorder:
+        model(torch.rand(4, 3)).sum().backward()
+        torch.optim.SGD(model[0].parameters(), 0.1).step()
+        with torch.no_grad():
+            model[0].weight.mul_(2)
+    trace = recorder.trace
+    assert problems(trace) == []
+    first = state_of(trace, "0", "weight")
+    assert (first.summary.min, first.summary.max) == (0.5, 0.5)
+    last = after(trace, first)
+    assert last.id != first.id
+    assert last.summary.max == model[0].weight.max().item()
+    mean = state_of(trace, "1", "running_mean")
+    assert mean.summary.max == 0
+    assert after(trace, mean).summary.max == model[1].running_mean.max().item() != 0
+    assert trace.calls[mean.overwritten_by].path in ("1", "batch_norm")
+    still = state_of(trace, "2", "running_mean")
+    assert after(trace, still) is still
+
+
+def test_parameters_that_are_shared_made_or_have_no_values():
+    model = nn.ModuleDict({"a": nn.Linear(2, 2), "b": nn.Linear(2, 2)})
+    model.b.weight = model.a.weight
+
+    class Makes(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.parts = model
+            self.lazy = nn.LazyLinear(3)
+            self.meta = nn.Linear(2, 2, device="meta")
+            self.never = nn.LazyLinear(3)
+
+        def forward(self, x):
+            self.made = nn.Linear(2, 1)
+            return self.made(self.parts["b"](x)), self.lazy(x)
+
+    trace = tracer.trace(Makes(), torch.rand(1, 2))
+    assert problems(trace) == []
+    shared = state_of(trace, "parts.a", "weight")
+    assert state_of(trace, "parts.b", "weight") is shared
+    assert state_of(trace, "made", "weight").summary.min is not None
+    assert state_of(trace, "lazy", "weight").summary.shape == (3, 2)
+    assert state_of(trace, "meta", "weight").summary.min is None
+    assert trace.modules["never"].tensors[0][1].text == "not initialised yet"
+
+
+def test_what_a_construction_leaves_in_parameters():
+    trace = tracer.trace(lambda: nn.Sequential(nn.Linear(60, 50), nn.BatchNorm1d(3)))
+    assert problems(trace) == []
+    assert 0 < state_of(trace, "0", "weight").summary.max < 0.2
+    assert state_of(trace, "1", "running_var").summary.min == 1

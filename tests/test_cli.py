@@ -16,6 +16,7 @@ from PIL import Image
 import tracer
 from tracer import cli, commands
 from tracer.errors import InputError, TracerError
+from tracer.rcnn import models
 from tracer.rcnn.anatomy import anatomy
 
 pytestmark = pytest.mark.slow
@@ -300,8 +301,7 @@ def test_a_pass_that_raises_leaves_its_recording(tmp_path, output, capsys):
         (["run", "PICTURE", "--set", "num_classes"], "--set takes OPTION=VALUE"),
         (["run", "PICTURE", "--set", "nun_classes=3"], "did you mean 'num_classes'"),
         (["run", "PICTURE", "--grain", "lines", *SMALL], "'lines'; did you mean 'line'"),
-        (["run", "PICTURE", "--train"], "go together"),
-        (["run", "PICTURE", "--targets", "a.json"], "go together"),
+        (["run", "PICTURE", "--train"], "needs --targets FILE"),
         (["run", "PICTURE", "--backward"], "--backward needs --train"),
         (["run", "PICTURE", "--build"], "it takes no pictures"),
         (
@@ -342,61 +342,82 @@ def demo(tmp_path_factory):
 
 @pytest.fixture
 def no_reports(monkeypatch):
-    """Of the demo, the recordings alone."""
-    from tracer.commands import demo
+    """Of the demo and of a lecture, the recordings alone."""
+    from tracer.commands import demo, lecture
 
-    monkeypatch.setattr(demo, "_write", lambda *_: None)
-    monkeypatch.setattr(demo, "_explain", lambda *_: None)
-    monkeypatch.setattr(demo, "_draw", lambda *_: 0)
+    for command in (demo, lecture):
+        monkeypatch.setattr(command, "write_lecture", lambda *_: None)
 
 
-def test_demo_writes_every_report(demo):
+def test_demo_writes_everything_and_an_index_to_it(demo):
     folder, out, err = demo
     assert "random weights (seed 0): shapes are real, detections mean nothing" in err
+    assert out.splitlines()[-1].startswith(f"open {folder / 'index.html'} in a browser")
+    index = (folder / "index.html").read_text(encoding="utf-8")
+    links = {link.partition("#")[0] for link in re.findall(r'(?:href|src)="([^"]+)"', index)} - {""}
+    assert all((folder / link).is_file() for link in links)
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    shown = {name for name in files if not name.startswith("figures")}
+    assert shown - links == {"index.html", "pass.safetensors", "construction.safetensors"}
+    assert {"figures/index.html", "figures.zh/index.html"} <= links
+    assert len(list((folder / "figures.zh").glob("*.png"))) >= 20
+    for name in ("slides.html", "handout.pdf", "pass-commentary.md", "reports/pass-tree.html"):
+        chinese = name.replace(".", ".zh.", 1)
+        assert {name, chinese} <= links
+        assert (folder / name).read_bytes() != (folder / chinese).read_bytes()
+    for name in ("pass", "construction"):
+        trace = tracer.load(folder / f"{name}.safetensors")
+        assert trace.kind == name
+        calls = json.loads((folder / f"reports/{name}-calls.json").read_text(encoding="utf-8"))
+        assert len(calls) == len(trace.calls)
 
-    recordings = {
-        name: tracer.load(folder / f"{name}.safetensors") for name in ("pass", "construction")
-    }
-    assert {name: trace.kind for name, trace in recordings.items()} == {
-        name: name for name in recordings
-    }
-    for name in recordings:
-        for report in ("stages", "table", "tree", "architecture", "annotated"):
-            assert f"{folder / name}-{report} (.txt, .html" in out
-            text = (folder / f"{name}-{report}.txt").read_text(encoding="utf-8")
-            assert len(text.splitlines()) > 4
-            page = (folder / f"{name}-{report}.html").read_text(encoding="utf-8")
-            assert page.startswith("<!DOCTYPE html>")
-        calls = json.loads((folder / f"{name}-calls.json").read_text(encoding="utf-8"))
-        assert len(calls) == len(recordings[name].calls)
-        assert "<script" in (folder / f"{name}.html").read_text(encoding="utf-8")
-        lines = (folder / f"{name}-table.csv").read_text(encoding="utf-8").splitlines()
-        assert len(lines) > 10
-    written = {path.name for path in folder.iterdir()}
-    assert len(out.splitlines()) == 20
-    assert out.splitlines()[-1].startswith(f"open {folder / 'pass.html'} in a browser")
-    assert {"pass-commentary.md", "construction-commentary.md", "figures"} <= written
-    assert (folder / "figures" / "index.html").is_file()
-    assert len(list((folder / "figures").glob("*.png"))) >= 20
-    assert {path.rpartition("-")[0] or path for path in written} == {
-        "pass",
-        "construction",
-        "pass.html",
-        "construction.html",
-        "figures",
-        "pass.safetensors",
-        "construction.safetensors",
-    }
+
+def test_a_lecture_is_of_ones_own_pictures(no_reports, picture, tmp_path, capsys):
+    options = ["--weights", "none", *SMALL]
+    assert cli.main(["lecture", picture, picture, "-o", str(tmp_path / "l"), *options]) == 0
+    trace = tracer.load(tmp_path / "l" / "pass.safetensors")
+    assert len(trace.calls[0].args["images"].items) == 2
+    assert len(anatomy(trace).detections) == 2
+    assert tracer.load(tmp_path / "l" / "construction.safetensors").kind == "construction"
+
+
+def test_a_lecture_has_the_construction_before_weights_from_a_file(
+    no_reports, picture, tmp_path, capsys
+):
+    import torch
+
+    own = tmp_path / "own.pt"
+    torch.save(models.build(SMALL[1], num_classes=4).state_dict(), own)
+    assert cli.main(["lecture", picture, "-o", str(tmp_path), "--weights", str(own), *SMALL]) == 0
+    for name in ("pass", "construction"):
+        modules = tracer.load(tmp_path / f"{name}.safetensors").modules
+        assert dict(modules["roi_heads.box_predictor.cls_score"].settings)["out_features"] == "4"
+
+
+def test_the_demos_weights_tell_their_classes():
+    assert models.is_from_file(models.DEFAULT, "demo")
+    assert models.classes_in_file(models.DEFAULT, "demo") == {"num_classes": 5}
+
+
+def test_a_lecture_of_no_picture_is_refused_before_anything_is_fetched(tmp_path, capsys):
+    """With its usual weights, which are downloaded."""
+    assert cli.main(["lecture", "none.png", "-o", str(tmp_path / "l")]) == 2
+    assert capsys.readouterr().err == "tracer: there is no picture 'none.png'\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_demo_finds_what_is_in_its_scene(no_reports, tmp_path, capsys):
     assert cli.main(["demo", "-o", str(tmp_path), "--min-size", "256"]) == 0
-    assert "the demo's scene, the demo's own weights" in capsys.readouterr().err
+    assert "the demo's scenes, the demo's own weights" in capsys.readouterr().err
     trace = tracer.load(tmp_path / "pass.safetensors")
     scores = trace.tensors[trace.calls[0].result[0]["scores"].tensor].summary
     assert scores.max > 0.8
     (transform,) = (call for call in trace.calls if call.path == "transform")
-    assert trace.data(transform.result[0]["tensors"].tensor).shape[:2] == (1, 3)
+    assert trace.data(transform.result[0]["tensors"].tensor).shape[:2] == (2, 3)
+    scales = {picture.scale for picture in anatomy(trace).pictures}
+    assert len(scales) == 2
+    training = anatomy(tracer.load(tmp_path / "training.safetensors"))
+    assert len(training.losses.losses) == 4
 
 
 def test_the_demo_takes_the_photograph(no_reports, tmp_path, capsys):
@@ -410,7 +431,7 @@ def test_the_demo_takes_the_photograph(no_reports, tmp_path, capsys):
 def test_the_demos_architecture_is_what_print_prints(demo):
     from tracer.rcnn import models
 
-    text = (demo[0] / "pass-architecture.txt").read_text(encoding="utf-8")
+    text = (demo[0] / "reports" / "pass-architecture.txt").read_text(encoding="utf-8")
     assert text == f"{models.build(min_size=64)!r}\n"
 
 
@@ -434,4 +455,4 @@ def test_bad_input_to_demo_is_one_line(options, message, picture, tmp_path, monk
 def test_what_a_recording_notes_is_said_as_it_is_saved(picture, output, capsys):
     assert cli.main(["run", picture, "-o", output, *SMALL, "--keep", "batched_nsm"]) == 0
     said = capsys.readouterr().err
-    assert "tracer: keep= 'batched_nsm' fits no call that was recorded; did you mean" in said
+    assert "tracer: --keep 'batched_nsm' fits no call that was recorded; did you mean" in said

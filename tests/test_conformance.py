@@ -6,17 +6,11 @@ the page's own script in one node process.
 
 from __future__ import annotations
 
-import json
 import random
-import shutil
-import subprocess
-from pathlib import Path
 
 import case_files
 import handmade
-import pytest
 
-import tracer.views.page as page_module
 from tracer.errors import TracerError
 from tracer.stepper import Stepper
 from tracer.views.page.data import contents
@@ -134,27 +128,6 @@ def walk(draw: random.Random, trace) -> list[str]:
     ]
 
 
-@pytest.fixture(scope="module")
-def in_node(tmp_path_factory):
-    """What runs the page's script in node and returns its answers."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("no node was found on the PATH: on Debian, apt install nodejs")
-    folder = tmp_path_factory.mktemp("page")
-    for file in Path(page_module.__file__).parent.glob("*.js"):
-        shutil.copy(file, folder)
-    (folder / "package.json").write_text('{"type": "module"}')
-
-    def run(given):
-        path = Path(__file__).with_name("page_answers.mjs")
-        command = [node, str(path), str(folder)]
-        done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return run
-
-
 def answered(trace, starts, lines):
     """Return what the terminal's stepper answers, as page_answers.mjs does."""
     fresh, found = set(starts), []
@@ -185,7 +158,7 @@ def test_expressions_are_answered_alike(in_node):
         names = tensors_at(Stepper(trace))
         lines = [f"p {expression(draw, names)}" for _ in range(500)]
         ours = answered(trace, [0], lines)
-        (theirs,) = in_node([asked(trace, lines, [0])])
+        (theirs,) = in_node("page_answers.mjs", given=[asked(trace, lines, [0])])
         different += [x for x in zip(lines, ours, theirs, strict=True) if x[1] != x[2]]
     assert not different, (len(different), different[:15])
 
@@ -199,7 +172,7 @@ def test_walks_lead_to_the_same_steps(in_node):
         for _ in range(500):
             starts.append(len(lines))
             lines += walk(draw, trace)
-        (theirs,) = in_node([asked(trace, lines, starts)])
+        (theirs,) = in_node("page_answers.mjs", given=[asked(trace, lines, starts)])
         ours = answered(trace, starts, lines)
         for line, (said, tick), (says, at) in zip(lines, ours, theirs, strict=True):
             if (said is None, tick) != (says is None, at):

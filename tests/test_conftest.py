@@ -12,8 +12,9 @@ from types import SimpleNamespace
 import conftest
 import pytest
 
+ROOT = Path(__file__).parents[1]
 FILES = sorted(Path(__file__).parent.glob("test_*.py"))
-COSTLY = {"browsers", "nbclient", "anatomy_passes"}
+COSTLY = {"browsers", "nbclient", "anatomy_passes", "kinds"}
 
 
 def imported(file: Path) -> set[str]:
@@ -53,14 +54,23 @@ def test_a_file_that_is_slow_as_a_whole_is_not_read_for_the_fast_ones():
     assert not left_out("test_lasting.py", "not slow")
 
 
+def options() -> str:
+    """What `make test` gives pytest."""
+    return re.search(r"^PYTEST \?= (.*)", (ROOT / "Makefile").read_text("utf-8"), re.M)[1]
+
+
+def test_the_hosted_run_differs_by_its_coverage_alone():
+    hosted = (ROOT / ".github" / "workflows" / "test.yml").read_text("utf-8")
+    told = re.search(r"^ +PYTEST: (.*)", hosted, re.M)[1]
+    assert told.startswith(f"{options()} --cov=tracer ")
+
+
 @pytest.mark.slow
 def test_a_files_tests_stay_on_one_worker():
     """In a run of their own, with the options of `make test`."""
-    root = Path(__file__).parents[1]
-    options = re.search(r"^PYTEST \?= (.*)", (root / "Makefile").read_text("utf-8"), re.M)[1]
-    line = [sys.executable, "-m", "pytest", *options.split(), "-v", "-v", "-p", "no:cacheprovider"]
+    line = [sys.executable, "-m", "pytest", *options().split(), "-vv", "-p", "no:cacheprovider"]
     own = [f"tests/{name}.py" for name in ("test_query", "test_record", "test_checks")]
-    done = subprocess.run([*line, *own], cwd=root, capture_output=True, text=True)
+    done = subprocess.run([*line, *own], cwd=ROOT, capture_output=True, text=True)
     ran = re.findall(r"^\[(gw\d)\].* PASSED tests/(test_\w+\.py)", done.stdout, re.M)
     assert len(ran) > 50, done.stdout
     assert len({*ran}) == 3
@@ -75,11 +85,11 @@ def test_the_longest_files_come_first():
 
 def test_every_file_and_fixture_that_is_named_is_there():
     assert {*conftest.LONGEST} <= {file.stem for file in FILES}
-    texts = [file.read_text("utf-8") for file in (*FILES, Path(conftest.__file__))]
+    texts = [file.read_text("utf-8") for file in Path(__file__).parent.glob("*.py")]
     assert [n for n in conftest.SLOW if not any(f"\ndef {n}(" in text for text in texts)] == []
 
 
 @pytest.mark.parametrize("name", ["test_store", "test_query", "test_stepper", "test_view_table"])
 def test_what_runs_on_handmade_recordings_is_fast(name):
     (file,) = (file for file in FILES if file.stem == name)
-    assert "pytest.mark.slow" not in file.read_text("utf-8")
+    assert "pytestmark = pytest.mark.slow" not in file.read_text("utf-8")

@@ -308,6 +308,13 @@ def test_breakpoints_that_cannot_be_are_refused_before_the_run(net, place, says)
     assert not ran
 
 
+def test_breakpoints_that_the_run_never_came_to_are_named_at_its_end(net):
+    _, out = told(net, "c\nc\nc\nc\nc", break_at=["relu6", "(root)", "softmx*"])
+    assert "note: breakpoint 1 (relu6): no call of 'relu6' in this recording" in out
+    assert "note: breakpoint 3 (softmx*)" in out
+    assert "breakpoint 2 (" not in out
+
+
 @pytest.mark.parametrize("place", ["blocks.*", "relu", "ReLU.forward", "scale", "linear", "add_"])
 def test_breakpoints_may_be_on_what_has_not_run_yet(net, place):
     _, out = told(net, ["c"] * 20, break_at=place)
@@ -317,6 +324,11 @@ def test_breakpoints_may_be_on_what_has_not_run_yet(net, place):
 def test_what_cannot_run_is_refused(net):
     with pytest.raises(InputError, match="takes a model or a builder; found int"):
         tracer.debug(3)
+
+
+def test_a_keyword_of_the_model_may_be_called_like_an_option(net):
+    with pytest.raises(InputError, match="takes comands=; did you mean 'commands'"):
+        told(net, "c", comands="c")
 
 
 def test_a_construction_is_debugged_too():
@@ -396,4 +408,4 @@ def test_the_prompt_asks_in_a_notebook_cell():
     out = "".join(shown)
     assert "-> return y" in out
     assert "tensor(6.)" in out
-    assert "<Trace pass of Net" in out
+    assert "<Recording: pass of Net" in out

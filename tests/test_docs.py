@@ -44,7 +44,7 @@ def site(tmp_path_factory):
 def test_every_chapter_and_guide_is_on_the_site_in_both_languages(site):
     pages = {p.relative_to(site).with_suffix("").as_posix() for p in site.rglob("*.html")}
     english = [p.stem for p in (ROOT / "notebooks").glob("[0-9]*.ipynb") if "." not in p.stem]
-    assert len(english) == 11
+    assert len(english) == 13
     for name in (*(f"chapters/{stem}" for stem in english), *_guides()):
         assert {name, f"{name}.zh"} <= pages
 

@@ -14,19 +14,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from explored import needed, pretended
 from PIL import Image
 
 import tracer
 from tracer.errors import InputError, MissingError
 from tracer.rcnn.anatomy import anatomy
 from tracer.rcnn.anatomy.filtering import batched_nms, detection_filter, proposal_filter
-from tracer.views.explorers import EXPLORERS, anchors, compare, keep, proposals, pyramid, roi_align
+from tracer.views.explorers import EXPLORERS, anchors, keep, proposals, pyramid, roi_align
 from tracer.views.explorers import quiz as quiz_explorer
 from tracer.views.explorers.controls import Choice, Several, Slider
-from tracer.views.kit.scene import cells
+from tracer.views.kit.guesses.shapes import USUAL
+from tracer.views.kit.questions import predict
 
 WITH_CONTROLS = [name for name in EXPLORERS if name != "steps"]
-WITH_PICTURES = ["pyramid", "anchors", "proposals", "roi_align"]
+WITH_PICTURES = ["pyramid", "anchors", "proposals", "story", "roi_align", "what_if"]
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +48,7 @@ def parts(kept):
 
 
 def opened(trace, name, lang="en", **options):
-    if name == "compare":
-        options.setdefault("other", trace)
-    return trace.explore(name, lang=lang, **options)
+    return trace.explore(name, lang=lang, **{**needed(name, trace), **options})
 
 
 def places(control):
@@ -213,9 +213,10 @@ def test_a_point_has_one_cell_in_every_level(parts):
     for level in scene.levels:
         down, right = level.map.stride
         for x, y in ((0, 0), (width - 1, height - 1), (width / 2, height / 3)):
-            row, column = cells(level.map).at(x, y)
-            assert row * down <= y < (row + 1) * down
-            assert column * right <= x < (column + 1) * right
+            row, column = level.map.cells().at(x, y)
+            last = [size - 1 for size in level.map.shape[-2:]]
+            assert abs(y - row * down) <= down / 2 or row == last[0]
+            assert abs(x - column * right) <= right / 2 or column == last[1]
             plane = scene.plane(level, 7)
             assert pyramid.value_at(plane, (row, column)) == level.map.data()[0, 7, row, column]
 
@@ -240,43 +241,108 @@ def test_two_passes_differ_where_they_differ(rcnn, two_images, kept):
     with torch.no_grad():
         other = tracer.trace(rcnn, [two_images[0], two_images[1] * 0.5])
         single = tracer.trace(rcnn, two_images[:1])
-    same = compare.pairs(kept, kept)
-    assert len(same) > 200
-    assert {pair.kind for pair in same} == {""}
-    values = {pair.name: pair.kind for pair in compare.pairs(kept, other)}
-    assert values["backbone.body.conv1#0"] == "values"
-    shapes = {pair.name: pair.kind for pair in compare.pairs(kept, single)}
-    assert shapes["backbone.body.conv1#0"] == "shape"
-    assert shapes["rpn#0[0][1]"] == "missing"
+    assert "Nothing." in kept.explore("compare", other=kept).shown().html
+    values = kept.explore("compare", other=other).set(above=0.01).html
+    assert "backbone.body.conv1#0" in values
+    assert "±" in values
     shown = kept.explore("compare", other=single)
     assert "2×64×48×48" in shown.shown().html
-    assert "2×64×48×48" not in shown.set(differing="missing").html
+    assert "2×64×48×48" not in shown.set(differing="second").html
 
 
-def test_every_question_has_one_right_answer(kept):
-    from tracer.views.kit.questions import predict
+@pytest.fixture(scope="module")
+def to_rerun(rcnn, two_images):
+    """A pass from which the end can run again."""
+    import torch
 
+    keep = ["anatomy", "args:transform", "transform", "backbone.body"]
+    with torch.no_grad():
+        return tracer.trace(rcnn, two_images, keep=keep)
+
+
+@pytest.mark.parametrize(
+    ("controls", "change"),
+    [
+        ({"level": "P3"}, {"backbone.fpn[1]": "zero"}),
+        ({"level": "P6", "how": "noise"}, {"backbone.fpn[pool]": "noise:0"}),
+        ({"level": "P2", "how": "without", "channel": 7}, {"backbone.fpn[0]": "without:7"}),
+        ({"rpn_nms_thresh": 0.3}, {"rpn.nms_thresh": 0.3}),
+        ({"box_score_thresh": 0.02, "level": "P4"},
+         {"backbone.fpn[2]": "zero", "roi_heads.score_thresh": 0.02}),
+    ],
+)  # fmt: skip
+def test_what_if_shows_what_the_model_gives_with_the_change(
+    rcnn, two_images, to_rerun, controls, change
+):
+    """The oracle is the model itself, changed, on the whole pass."""
+    import torch
+
+    asked = []
+
+    @torch.no_grad()
+    def run(change):
+        asked.append(change)
+        return tracer.rerun(to_rerun, rcnn, start="backbone.fpn", keep="anatomy", change=change)
+
+    explorer = to_rerun.explore("what_if", run=run, image=1, score=0.0)
+    assert not asked
+    shown = explorer.set(**controls)
+    assert asked == [change]
+    with torch.no_grad():
+        whole = tracer.trace(rcnn, two_images, keep="anatomy", change=change)
+    first, second = tracer.compare(to_rerun, whole), tracer.compare(to_rerun, run(change))
+    assert first.detections().rows == second.detections().rows
+    kinds = [row.cells[1] for row in second.detections().rows if row.cells[0] == 1]
+    assert f"{kinds.count('only in A')} only in A" in shown.html
+    explorer.set(score=0.5)
+    explorer.set(**controls)
+    assert asked == [change, change], "what was run is remembered"
+
+
+def test_what_if_refuses_a_run_that_does_not_make_the_change(kept):
+    explorer = kept.explore("what_if", run=lambda change: kept)
+    with pytest.raises(InputError, match="did not make the change of backbone"):
+        explorer.set(level="P2")
+    explorer = kept.explore("what_if", run=lambda change: None)
+    with pytest.raises(InputError, match="returned a NoneType"):
+        explorer.set(level="P2")
+
+
+def test_what_if_without_a_change_is_the_recording(kept):
+    shown = kept.explore("what_if", run=lambda **_: pretended(kept, {})).shown()
+    assert "Nothing is changed" in shown.html
+    assert "0 only in A, 0 only in B" in shown.html
+
+
+def test_the_quiz_asks_about_the_usual_calls_and_the_other_kinds(kept):
     asked = quiz_explorer.questions(kept)
-    assert set(asked) == set(quiz_explorer.USUAL)
-    for question in asked:
-        shapes = quiz_explorer.choices(kept, question)
-        assert len(shapes) == len(set(shapes)) >= 3
-        assert sum(bool(predict(kept, question, shape)) for shape in shapes) == 1, question
-    assert quiz_explorer.choices(kept, asked[0]) == quiz_explorer.choices(kept, asked[0])
-    places = {quiz_explorer.choices(kept, q).index(predict(kept, q, (1,)).shape) for q in asked}
-    assert len(places) > 1, "the right one is not always in the same place"
+    assert set(USUAL) <= set(asked)
+    assert {guess.kind for guess in asked.values()} >= {"shape", "in_place", "anchors", "level"}
+    assert asked == quiz_explorer.questions(kept)
+    for name in USUAL:
+        it = asked[name]
+        shapes = [choice.text["en"] for choice in it.choices]
+        assert len(set(shapes)) >= 3
+        assert [bool(predict(kept, name, shape)) for shape in shapes].index(True) == it.right
 
 
 def test_the_quiz_follows_its_question(kept):
     explorer = kept.explore("quiz")
     assert "What shape" in explorer.shown().html
-    right = next(s for s in quiz_explorer.choices(kept, "backbone.fpn[pool]") if s[-2:] == (2, 2))
+    asked = quiz_explorer.questions(kept)["backbone.fpn[pool]"]
+    right = "abcd"[asked.right]
     shown = explorer.set(asked="backbone.fpn[pool]", guess=right)
     assert "Right" in shown.html
     assert explorer.set(asked="rpn.head[0][0]").html.count("What shape") == 1
     assert explorer.values["guess"] is None
     with pytest.raises(InputError, match="there is no guess"):
-        explorer.set(guess=right)
+        explorer.set(guess="z")
+
+
+def test_the_quiz_starts_with_any_call(kept):
+    assert "backbone.fpn[2]" in kept.explore("quiz", asked="backbone.fpn[2]").shown().html
+    with pytest.raises(MissingError, match="did you mean"):
+        kept.explore("quiz", asked="backbone.fnp")
 
 
 def test_a_model_of_another_kind_has_questions_too():
@@ -333,7 +399,9 @@ def test_a_change_is_seen(kept, name):
         "pyramid": {"level": "P2", "channel": 4},
         "anchors": {"level": "P6"},
         "proposals": {"rpn_nms_thresh": 0.1},
+        "story": {"asked": "detection 1"},
         "roi_align": {"output_size": 2},
+        "what_if": {"score": 0.0},
     }[name]
     explorer = opened(kept, name)
     before = explorer.shown()
@@ -457,6 +525,8 @@ def test_wrong_names_and_values(kept):
         kept.explore("anchors", levle="P3")
     with pytest.raises(InputError, match="compare needs a second recording"):
         kept.explore("compare")
+    with pytest.raises(InputError, match="what_if needs what runs the pass again"):
+        kept.explore("what_if")
     explorer = kept.explore("pyramid")
     for change in (
         {"level": "P9"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import io
 import itertools
 import re
 import sys
@@ -16,19 +17,26 @@ import numpy as np
 import pytest
 import torch
 from anatomy_passes import KEEP, boxes_of_targets, model, pictures, recorded
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.patches import FancyBboxPatch, Rectangle
 from recordings import shared
 from torchvision.models.resnet import BasicBlock, Bottleneck, resnet18, resnet50
 
 import tracer
 from tracer.errors import InputError, MissingError
 from tracer.rcnn.anatomy import Anatomy, anatomy
+from tracer.rcnn.anatomy.geometry import iou
 from tracer.recording import Recording
 from tracer.views.figures import FIGURES, STAGES, in_stage
-from tracer.views.figures.backbone import basic_block_cost, bottleneck_cost, receptive_fields
-from tracer.views.figures.sheet import columns, wrap
+from tracer.views.figures.backbone import (
+    basic_block_cost,
+    bottleneck_cost,
+    influences,
+    receptive_fields,
+)
+from tracer.views.figures.sheet import Drawing, columns, wrap
 from tracer.views.kit import palette
 
 pytestmark = pytest.mark.slow
@@ -206,8 +214,7 @@ ODD = (
 )
 MAY_LACK = {
     "no proposals": {"roi_align"},
-    "one level": {"bottleneck", "receptive_field", "frozen_layers", "merges", "recall",
-                  "dead_channels"},
+    "one level": {"bottleneck", "receptive_field", "frozen_layers", "merges", "recall"},
 }  # fmt: skip
 
 
@@ -261,7 +268,15 @@ def test_one_stage_detectors_have_the_figures_that_apply(name):
             with pytest.raises(MissingError, match="one-stage detector"):
                 entry.draw(found)
         else:
-            entry.draw(found).draw_without_rendering()
+            made = entry.draw(found, size="slide")
+            made.draw_without_rendering()
+            assert cut_off(made) == [], entry.name
+    shown = text_of(FIGURES["pipeline"].draw(found)) + text_of(FIGURES["detections"].draw(found))
+    assert not re.search("Dashed|– anchors|proposal", shown)
+    ax = FIGURES["pipeline"].draw(found).axes[0]
+    boxes = [patch for patch in ax.patches if isinstance(patch, FancyBboxPatch)]
+    assert boxes
+    assert all(box.get_x() + box.get_width() < ax.get_xlim()[1] for box in boxes)
 
 
 @pytest.mark.parametrize(
@@ -269,14 +284,21 @@ def test_one_stage_detectors_have_the_figures_that_apply(name):
     ["maskrcnn_resnet50_fpn", "fasterrcnn_mobilenet_v3_large_fpn", "keypointrcnn_resnet50_fpn"],
 )
 def test_other_two_stage_detectors(name):
-    found = anatomy(recorded(name, keep=(*KEEP, "backbone.fpn.layer_blocks.0")).trace)
+    found = anatomy(recorded(name).trace)
     resnet = found.backbone.resnet
     for entry in FIGURES.values():
         if {"training", "targets"} & set(entry.needs) or ("resnet" in entry.needs and not resnet):
             with pytest.raises(MissingError):
                 entry.draw(found)
         else:
-            entry.draw(found).draw_without_rendering()
+            made = entry.draw(found)
+            made.draw_without_rendering()
+            assert cut_off(made) == [], entry.name
+    if name.startswith("fasterrcnn_mobilenet"):
+        said = [text_of(FIGURES[key].draw(found)) for key in ("merges", "boxes_in_cells")]
+        assert "×1" in said[0], "both maps have the same size"
+        assert "×2" not in said[0]
+        assert "equally many" not in said[1]
 
 
 @pytest.mark.parametrize(("lang", "cat"), [("en", "cat"), ("zh", "猫")])
@@ -376,7 +398,7 @@ def rectangles(made: Figure, panel: int) -> np.ndarray:
 def test_detections_are_drawn_in_original_pixels(image):
     made = draw("plain", "detections", image=image)
     expected = recorded(targets=True).output[image]["boxes"][:12].numpy()
-    np.testing.assert_allclose(rectangles(made, 0), expected, atol=1e-3)
+    np.testing.assert_allclose(rectangles(made, 0)[::-1], expected, atol=1e-3)
     height, width = parts("plain").pictures[image].original_size
     assert made.axes[0].get_xlim() == (0, width)
     assert made.axes[0].get_ylim() == (height, 0)
@@ -426,6 +448,62 @@ def test_roi_align_shows_what_was_pooled():
     np.testing.assert_allclose(points, pooling.grid(index).samples.reshape(-1, 2), atol=1e-5)
 
 
+def test_bars_of_a_funnel_are_to_scale_and_share_out_what_is_left():
+    funnel = parts("plain").rpn.proposals(0).funnel
+    counts = funnel.counts(5)
+    made = draw("plain", "funnel")
+    rows: dict[int, list[Rectangle]] = {}
+    for bar in made.axes[0].patches:
+        rows.setdefault(round(bar.get_y() + bar.get_height() / 2), []).append(bar)
+    assert len(rows) == len(funnel.steps) == len(made.axes) - 1
+    for row, (total, *shares) in rows.items():
+        assert total.get_width() == pytest.approx(counts[row].sum() / counts[0].sum())
+        widths = [share.get_width() for share in shares]
+        assert widths == pytest.approx((counts[row] / counts[row].sum()).tolist())
+    for step, panel in zip(funnel.steps, made.axes[1:], strict=True):
+        (drawn,) = panel.collections
+        assert len(drawn.get_segments()) == min(len(step.kept), 150)
+
+
+def test_decoding_is_shown_where_it_gains_most():
+    found = parts("plain")
+    made = draw("plain", "decode")
+    before, after = map(float, re.findall(r"\d\.\d\d", made.axes[0].get_title()))
+    best = found.rpn.proposals(0).funnel.steps[-1].kept[:60]
+    targets = found.pictures[0].resized_targets.xyxy
+    gains = iou(found.rpn.proposals(0).decoded.xyxy[best], targets).max(1) - iou(
+        found.anchors.xyxy[best], targets
+    ).max(1)
+    assert 0 < after - before <= gains.max() + 0.01
+
+
+def test_a_detections_number_is_its_rows():
+    made = draw("plain", "detections")
+    rows = [label.get_text() for label in made.axes[1].get_yticklabels()]
+    numbers = {text.get_text() for text in made.axes[0].texts}
+    assert numbers
+    assert numbers <= {row.rsplit(" ", 1)[1] for row in rows}
+
+
+def test_stages_are_drawn_with_all_their_cells():
+    found = parts("plain")
+    made = draw("plain", "backbone_stages")
+    count = len(found.backbone.maps) + 1
+    for i, feature in enumerate(found.backbone.maps, 1):
+        for panel in (made.axes[i], made.axes[count + i]):
+            assert panel.images[-1].get_array().shape == feature.shape[-2:]
+
+
+@pytest.mark.parametrize("image", [0, 1])
+def test_padding_is_hatched_where_it_lies(image):
+    picture = parts("plain").pictures[image]
+    hatched = [p for p in draw("plain", "transform", image=image).axes[1].patches if p.get_hatch()]
+    reach = np.concatenate([patch.get_xy() for patch in hatched])
+    height, width = picture.resized_size
+    assert reach.max(0).tolist() == list(picture.padded_size[::-1])
+    assert all((x >= width) | (y >= height) | (x == 0) for x, y in reach)
+
+
 def test_merges_show_maps_that_add_up():
     made = draw("plain", "merges")
     rows = [made.axes[i * 5 : i * 5 + 5] for i in range(4)]
@@ -471,6 +549,20 @@ def test_settings_of_matplotlib_are_left_alone():
     assert dict(matplotlib.rcParams) == before
 
 
+def test_a_file_is_drawn_once_and_as_matplotlib_draws_it(monkeypatch):
+    """Matplotlib draws a figure with a layout twice, and the first time in vain."""
+    drawn, files = [], []
+    once = Axes.draw
+    monkeypatch.setattr(Axes, "draw", lambda ax, by: [drawn.append(ax), once(ax, by)])
+    for _ in range(2):
+        made, written = FIGURES["merges"].draw(parts("plain")), io.BytesIO()
+        made.savefig(written, format="png")
+        files.append(written.getvalue())
+        monkeypatch.setattr(Drawing, "draw", Figure.draw)
+    assert files[0] == files[1]
+    assert len(drawn) == 3 * len(made.axes)
+
+
 # --- language and colour --------------------------------------------------------------------------
 
 
@@ -493,7 +585,22 @@ def test_levels_are_told_apart_by_colour_blind_eyes(eyes):
 def test_a_level_has_one_colour():
     assert palette.level_colour("P4") == palette.level_colour("C4")
     assert len({palette.level_colour(n) for n in ("P5a", "P5b", "P5c", "P6")}) == 4
-    assert palette.level_colour("odd") in palette.CYCLE
+    assert palette.level_colour("odd") not in {palette.level_colour(f"P{i}") for i in range(2, 8)}
+
+
+@pytest.mark.parametrize("theme", palette.THEMES)
+def test_the_colours_of_levels_belong_to_levels(theme):
+    levels = {palette.level_colour(f"P{i}").lower() for i in range(2, 8)}
+    named = [
+        getattr(palette.THEMES[theme], field.name) for field in dataclasses.fields(palette.Theme)
+    ]
+    others = [
+        *palette.CLASSES,
+        *palette.CYCLE,
+        *palette.CHANNELS,
+        *sum(palette.STAGES.values(), ()),
+    ]
+    assert levels.isdisjoint(colour.lower() for colour in (*named, *others))
 
 
 def test_lines_are_wrapped_by_width():
@@ -521,26 +628,32 @@ def test_costs_of_blocks_are_those_of_built_blocks(width):
 
 @pytest.mark.parametrize(("build", "bottleneck"), [(resnet18, False), (resnet50, True)])
 def test_receptive_fields_are_what_gradients_reach(build, bottleneck):
-    """With positive weights every path counts, so the gradient is nonzero just where it can be.
+    """The gradient of a ResNet that takes means: nonzero just where it can be, and as drawn.
 
-    Across, on a strip: up and down the layers are the same.
+    Its middle is pixel i·s, for each point i of each stage of stride s.
     """
-    net = build(weights=None).double().eval()
+    net = build(weights=None).eval().requires_grad_(False)
     net.maxpool = torch.nn.AvgPool2d(3, 2, 1)
     with torch.no_grad():
-        for parameter in net.parameters():
-            parameter.fill_(0.05)
+        for name, parameter in net.named_parameters():
+            is_convolution = parameter.dim() == 4
+            parameter.fill_(1 / parameter[0].numel() if is_convolution else "bias" not in name)
     depths = tuple(len(net.get_submodule(f"layer{i}")) for i in (1, 2, 3, 4))
     expected = receptive_fields(depths, bottleneck)
-    x = torch.ones(1, 3, 32, 352, dtype=torch.float64, requires_grad=True)
+    drawn = {name: seen for name, seen, _ in influences(depths, bottleneck)}
+    x = torch.ones(1, 3, 448, 448, requires_grad=True)
     out = net.relu(net.bn1(net.conv1(x)))
     for i in range(4):
         name, field, stride = expected[i]
         middle = out.shape[-1] // 2
-        (gradient,) = torch.autograd.grad(out[0, 0, 0, middle], x, retain_graph=True)
+        (gradient,) = torch.autograd.grad(out[0, 0, middle, middle], x, retain_graph=True)
         reached = (gradient[0, 0] > 0).any(0).nonzero()
         assert int(reached[-1] - reached[0]) + 1 == field, name
-        assert 352 // out.shape[-1] == stride
+        assert int(reached[-1] + reached[0]) == 2 * middle * stride, name
+        seen = slice(int(reached[0]), int(reached[-1]) + 1)
+        share = gradient[0].sum(0)[seen, seen].numpy()
+        np.testing.assert_allclose(share / share.sum(), drawn[name], rtol=1e-3, atol=1e-15)
+        assert 448 // out.shape[-1] == stride
         out = net.layer1(net.maxpool(out)) if i == 0 else net.get_submodule(f"layer{i + 1}")(out)
 
 

@@ -11,7 +11,9 @@ from PIL import Image
 
 from tracer.cli import main
 from tracer.commands.figures import STAGES
+from tracer.languages import languages
 from tracer.views import figures
+from tracer.views.figures.folder import GAP, THUMBNAIL
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +45,28 @@ def test_a_folder_with_figures_and_an_index(saved, tmp_path, capsys):
     assert "&lt;a&amp;b&gt;" in (folder / "index.html").read_text("utf-8")
     with Image.open(folder / "merges.png") as picture:
         assert picture.width == round(9.2 * 40)
+
+
+def test_a_figure_is_drawn_from_the_first_pass_that_it_fits(saved, tmp_path, capsys):
+    training = recorded(train=True).trace.save(tmp_path / "training.safetensors")
+    folder = tmp_path / "both"
+    options = ("--stage", "losses", "--stage", "transform", "--dpi", "40")
+    assert main(["figures", str(saved), str(training), "-o", str(folder), *options]) == 0
+    wanted = {entry.name for entry in figures.FIGURES.values() if entry.stage in options}
+    assert {path.stem for path in folder.glob("*.png")} == wanted
+    assert "do not fit" not in capsys.readouterr().out
+
+
+def test_a_contact_sheet_shows_every_look(saved, tmp_path):
+    options = ("--stage", "fpn", "--dpi", "20", "--contact-sheet")
+    assert run(saved, tmp_path, *options) == 0
+    with Image.open(tmp_path / "contact-sheet.png") as sheet:
+        columns = len(languages()) * 2 * 2
+        assert sheet.width == columns * (THUMBNAIL + GAP)
+        assert sheet.height > 3 * THUMBNAIL / 2
+        light, dark = (sheet.getpixel((x * (THUMBNAIL + GAP) + 3, 3)) for x in (0, 1))
+    assert sum(light) > 700
+    assert sum(dark) < 150
 
 
 def test_stage_format_language_and_size(saved, tmp_path):

@@ -26,6 +26,9 @@ WEIGHTS = (
 )
 
 
+SURVEY = b"\x40\0\0\0\0\0\0\0" + b'{"__metadata__":{"format":"rcnn-tracer-survey"}}                '
+
+
 @pytest.fixture
 def saved(tmp_path):
     return save(handmade.tiny_pass(), tmp_path / "pass.safetensors")
@@ -43,6 +46,9 @@ def samples(saved: Path) -> dict[str, bytes]:
         "pdf": b"%PDF-1.7\n",
         "pptx": b"PK\x03\x04" + bytes(30),
         "onnx": b"\x08\x08\x12\x07pytorch",
+        "survey": SURVEY,
+        "parquet": b"PAR1" + bytes(20),
+        "vsix": b"PK\x03\x04" + bytes(26) + b"extension.vsixmanifest",
     }
 
 
@@ -57,7 +63,7 @@ def test_each_kind_may_replace_its_own_and_no_other(saved, tmp_path):
             if new == old or (new == "text" and old in ("svg", "html")):
                 assert output(target, new) == target
             else:
-                with pytest.raises(InputError, match=r"--overwrite"):
+                with pytest.raises(InputError, match="overwrite=True"):
                     output(target, new)
             assert output(target, new, overwrite=True) == target
         assert target.read_bytes() == content

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ FILES = sorted(fonts.FOLDER.glob("*.ttf"))
 RARE = "\U0002a6a5"  # of four dragons: in no font of ours
 
 
+@cache
 def tool():
     """The script that makes the font."""
     path = ROOT / "tools" / "subset_font.py"
@@ -31,11 +33,17 @@ def tool():
     return module
 
 
+@cache
+def own_texts():
+    """The project's own texts, by file."""
+    return [*tool().own_texts(ROOT)]
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_the_font_has_every_character_of_the_projects_texts(path):
     font = set(TTFont(path, lazy=True).getBestCmap())
     made, missing = tool(), {}
-    for file, text in made.own_texts(ROOT):
+    for file, text in own_texts():
         lacking = {c for c in made.chinese(text) if ord(c) not in font}
         if lacking - {RARE}:
             missing[str(file.relative_to(ROOT))] = "".join(sorted(lacking))
@@ -45,7 +53,7 @@ def test_the_font_has_every_character_of_the_projects_texts(path):
 
 
 def test_the_texts_that_are_looked_through_are_there():
-    seen = {file.relative_to(ROOT).parts[0] for file, _ in tool().own_texts(ROOT)}
+    seen = {file.relative_to(ROOT).parts[0] for file, _ in own_texts()}
     assert {"tracer", "notebooks", "docs", "README.zh.md"} <= seen
     assert len(tool().characters()) > 2200
 

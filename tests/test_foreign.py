@@ -113,6 +113,7 @@ def named(tmp_path_factory):
     return odd
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", WRITTEN, ids=ascii)
 def test_commands_that_write(file, named, arguments, capsys, tmp_path, monkeypatch):
     """What they say of files, of options and of what is in either."""
@@ -185,6 +186,11 @@ def test_errors():
     assert obeyed(str(error)) == ""
     assert str(error).endswith("\nbut this")
     assert error.args[0].startswith(f"no {ESCAPES}")
+
+
+def test_long_names_are_cut_in_errors():
+    said = str(InputError(f"no {'a' * 5000}zyx here, {'b' * 200} there"))
+    assert said == f"no {'a' * 120}…{'a' * 37}zyx here, {'b' * 200} there"
 
 
 def test_cleaning():

@@ -10,6 +10,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "tracer"
@@ -17,7 +18,7 @@ PACKAGE = Path(__file__).parent.parent / "tracer"
 SPOKEN = {"tracer.languages", "tracer.numbers"}
 BASE = {"tracer.record", "tracer.errors", "tracer.files", "tracer.foreign"} | SPOKEN
 
-ROOMS = ("kit", "reports", "figures", "page", "screen", "slides", "explorers")
+ROOMS = ("kit", "reports", "figures", "page", "screen", "slides", "explorers", "survey")
 VIEWS = {f"tracer.views.{room}" for room in ROOMS}
 
 # part → the other parts that its files may import, anywhere in them. A part is a file or a folder;
@@ -37,49 +38,83 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tracer.rcnn": BASE,
     "tracer.rcnn.domain": {"tracer.domain", "tracer.rcnn", "tracer.record"},
     "tracer.stepper": BASE,
+    "tracer.dap": BASE | {"tracer", "tracer.stepper"},
+    "tracer.tours": BASE | {"tracer.rcnn", "tracer.stepper"},
+    "tracer.surveys": BASE - SPOKEN
+    | {"tracer", "tracer.capture", "tracer.rcnn", "tracer.recording"},
     "tracer.views.kit": BASE | {"tracer.rcnn"},
-    "tracer.views.reports": BASE | {"tracer.rcnn", "tracer.views.kit", "tracer.views.page"},
-    "tracer.views.figures": BASE | {"tracer.rcnn", "tracer.views.kit"},
-    "tracer.views.page": BASE | {"tracer.rcnn", "tracer.stepper", "tracer.views.kit"},
-    "tracer.views.screen": BASE | {"tracer.rcnn", "tracer.stepper", "tracer.views.kit"},
+    "tracer.views.reports": BASE
+    | {"tracer.rcnn", "tracer.surveys", "tracer.views.kit", "tracer.views.page"},
+    "tracer.views.figures": BASE | {"tracer.rcnn", "tracer.surveys", "tracer.views.kit"},
+    "tracer.views.survey": BASE
+    | {"tracer.surveys", "tracer.views.figures", "tracer.views.kit", "tracer.views.reports"},
+    "tracer.views.page": BASE
+    | {"tracer.rcnn", "tracer.stepper", "tracer.tours", "tracer.views.kit"},
+    "tracer.views.screen": BASE
+    | {"tracer.rcnn", "tracer.stepper", "tracer.tours", "tracer.views.kit"},
     "tracer.views.slides": BASE
-    | {"tracer.rcnn", "tracer.stepper"}
-    | {"tracer.views.figures", "tracer.views.kit", "tracer.views.page"},
+    | {"tracer.rcnn", "tracer.stepper", "tracer.tours"}
+    | {"tracer.views.figures", "tracer.views.kit", "tracer.views.page", "tracer.views.reports"},
     "tracer.views.explorers": BASE
     | {"tracer.rcnn", "tracer.stepper"}
     | {"tracer.views.figures", "tracer.views.kit", "tracer.views.page", "tracer.views.reports"},
     "tracer.views": set(),
     "tracer.debugger": {
         *("tracer.capture", "tracer.capture.domains", "tracer.errors"),
-        *("tracer.record", "tracer.recording"),
+        *("tracer.dap", "tracer.record", "tracer.recording"),
         *("tracer.stepper", "tracer.views.screen"),
     },
+    "tracer.checkup": BASE - SPOKEN | {"tracer.capture", "tracer.rcnn", "tracer.views.reports"},
     "tracer.commands": BASE
     | {"tracer", "tracer.capture", "tracer.rcnn", "tracer.recording", "tracer.stepper"}
+    | {"tracer.dap", "tracer.editors", "tracer.surveys", "tracer.tours"}
     | VIEWS,
     "tracer.cli": {"tracer", "tracer.commands", "tracer.errors", "tracer.foreign"},
+    "tracer.testing": {"tracer.errors", "tracer.numbers", "tracer.record", "tracer.recording"}
+    | VIEWS,
+    "tracer.editors": {"tracer.languages"},
+    "tracer.pytest_plugin": {"tracer.recording", "tracer.testing"},
     "tracer.__main__": {"tracer.cli"},
-    "tracer": {"tracer.capture", "tracer.record", "tracer.recording"},
+    "tracer": {
+        *("tracer.capture", "tracer.checkup", "tracer.record", "tracer.recording"),
+        "tracer.surveys",
+    },
 }
 
 TORCH = {"torch", "torchvision"}
-HEAVY_LIBRARIES = TORCH | {"matplotlib", "ipywidgets", "IPython", "pandas", "onnx", "onnxruntime"}
+HEAVY_LIBRARIES = TORCH | {
+    *("matplotlib", "ipywidgets", "IPython", "pandas", "onnx", "onnxruntime"),
+    *("dask", "distributed", "pyarrow", "pycocotools", "scipy"),
+}
 
 # part → the heavy libraries that it may load as it is imported.
 HEAVY: dict[str, set[str]] = {
     "tracer.capture": TORCH,
+    "tracer.checkup": TORCH,
     "tracer.rcnn.inputs": TORCH,
+    "tracer.rcnn.probe": TORCH,
+    **dict.fromkeys(
+        (
+            f"tracer.surveys.{name}"
+            for name in ("cluster", "funnel", "gather", "odd", "parts", "pictures", "run")
+        ),
+        TORCH,
+    ),
     "tracer.rcnn.models": TORCH,
     "tracer.rcnn.checkpoint": TORCH,
     "tracer.rcnn.pictures": TORCH,
     "tracer.rcnn.targets": TORCH,
     "tracer.rcnn.onnx": TORCH | {"onnx", "onnxruntime"},
+    "tracer.rcnn.onnx_parting": TORCH | {"onnx", "onnxruntime"},
     "tracer.rcnn.demo": TORCH,
     "tracer.views.figures": {"matplotlib"},
     "tracer.views.kit.fonts": {"matplotlib"},
     "tracer.views.explorers": {"matplotlib"},
     "tracer.views.slides.interactive": {"matplotlib"},
+    "tracer.views.slides.learning": {"matplotlib"},
+    "tracer.views.slides.moving": {"matplotlib"},
     "tracer.views.slides.illustrations": {"matplotlib"},
+    "tracer.views.slides.parting": {"matplotlib"},
 }
 
 
@@ -123,6 +158,7 @@ def _from(node: ast.ImportFrom) -> Iterator[str]:
         yield name if name in MODULES else base
 
 
+@cache
 def tree_of(module: str) -> ast.Module:
     return ast.parse(MODULES[module].read_text(encoding="utf-8"))
 

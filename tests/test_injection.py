@@ -8,7 +8,6 @@ import handmade
 import kinds
 import pytest
 import stories
-from browsers import chromium
 from odd_recordings import poisoned
 
 from tracer.record.checks import problems
@@ -22,12 +21,6 @@ MARKUP = (
     "<meta http-equiv=refresh content='0;url=https://example.org'>&lt;img src=x onerror=hit=1&gt;"
 )
 STORIES = (handmade.tiny_pass, handmade.failed_pass, stories.pyramid_pass)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as started:
-        yield started
 
 
 def page(trace, folder):

@@ -89,13 +89,13 @@ def target(boxes=BOXES, labels=(1, 4)):
 def test_what_runs_in_silence_leaves_a_note(detector, images, targets, note):
     trace = tracer.trace(detector.train(), images, targets, grain="module", previews=False)
     assert trace.error is None
-    assert [note in sentence for sentence in trace.notes] == [True]
+    assert [note in each.text for each in trace.findings] == [True]
 
 
 def test_a_label_that_is_too_large_is_noted_beside_the_failure(detector):
     with pytest.raises(IndexError):
         tracer.trace(detector.train(), [image()], [target(labels=(1, 7))], grain="module")
-    assert "the model knows 1 to 4" in tracer.last_trace().notes[0]
+    assert "the model knows 1 to 4" in tracer.last_trace().error.cause.text
 
 
 def test_a_recorder_notes_it_too_and_changes_nothing(detector):
@@ -105,7 +105,7 @@ def test_a_recorder_notes_it_too_and_changes_nothing(detector):
         with tracer.Recorder(detector, grain="module", previews=False) as recorder:
             recorded = detector(pictures)
     assert all(torch.equal(plain[0][key], recorded[0][key]) for key in plain[0])
-    assert "divide it by 255" in recorder.trace.notes[0]
+    assert "divide it by 255" in recorder.trace.findings[0].text
 
 
 @pytest.mark.parametrize("name", ["fasterrcnn_mobilenet_v3_large_320_fpn", "fcos_resnet50_fpn"])
@@ -113,7 +113,7 @@ def test_sound_inputs_leave_no_note(name):
     model = models.build(name, num_classes=5, min_size=64).train()
     with tracer.Recorder(model, grain="module", previews=False) as recorder:
         model([image()], [target(labels=(1, 4))])
-    assert recorder.trace.notes == ()
+    assert recorder.trace.findings == ()
 
 
 def test_label_0_is_a_class_where_each_has_a_sigmoid():

@@ -7,22 +7,17 @@ from contextlib import suppress
 
 import kinds
 import pytest
-from browsers import Opened, chromium
+from browsers import Opened
+from explored import needed
 
 from tracer.errors import MissingError
 from tracer.views.explorers import EXPLORERS
 from tracer.views.page import write_page
 from tracer.views.page.data import contents, other_images
-from tracer.views.slides import deck
+from tracer.views.slides import deck, markup
 from tracer.views.slides.html import document
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(params=kinds.KINDS)
@@ -55,6 +50,8 @@ def test_the_page_works(recording, browser, tmp_path):
     file = write_page(recording, tmp_path / "page.html")
     with Opened(browser, file) as opened:
         opened.press("ArrowRight", "s", "s", "]", "o", "Home", "[", "End", "S", "b", "C")
+        if opened.view.locator("#app").get_attribute("data-view") == "plain":
+            opened.view.locator(".views").click()
         for tab in opened.view.locator(".lower-tabs [role=tab]").all():
             tab.click()
             assert all(opened.view.evaluate(CHOOSE_ALL))
@@ -63,6 +60,7 @@ def test_the_page_works(recording, browser, tmp_path):
         opened.view.locator(".language").click()
         opened.view.get_by_title("浅色或深色").click()
         opened.view.set_viewport_size({"width": 390, "height": 844})
+        opened.press("Escape", "Escape")
         for tab in opened.view.locator("nav.tabs button").all():
             tab.click()
         opened.press("End")
@@ -91,7 +89,7 @@ CHOOSE_ALL = """() => {
         canvas.dispatchEvent(new MouseEvent(type, { clientX: left + 40, clientY: top + 30 }));
       }
       tracerPage.draw();
-      const facts = document.querySelector(".scene-facts");
+      const facts = document.querySelector(".flow-told") ?? document.querySelector(".scene-facts");
       if (facts?.offsetWidth) told.push(facts.textContent);
     });
   });
@@ -119,7 +117,9 @@ def test_a_number_in_the_commentary_is_the_runs_or_says_whose_it_is(kind):
 # --- decks and explorers --------------------------------------------------------------------------
 
 
-def test_a_deck_is_made(recording):
+def test_a_deck_is_made(recording, monkeypatch):
+    """Every figure of it drawn; small, for nobody looks at its pixels here."""
+    monkeypatch.setattr(markup, "PIXELS", 200)
     made = deck(recording)
     assert len(made.slides) > 1
     assert document(made).startswith("<!doctype html>")
@@ -127,6 +127,5 @@ def test_a_deck_is_made(recording):
 
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_an_explorer_shows_or_says_what_is_missing(recording, name):
-    options = {"other": recording} if name == "compare" else {}
     with suppress(MissingError):
-        assert recording.explore(name, **options).shown().html
+        assert recording.explore(name, **needed(name, recording)).shown().html

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import string
 import textwrap
@@ -12,7 +13,7 @@ from anatomy_passes import recorded
 from handmade import tiny_pass
 from matplotlib.text import Text
 
-from tracer import cli, languages
+from tracer import cli, commands, languages
 from tracer.errors import InputError
 from tracer.languages import Texts
 from tracer.rcnn import texts as narrated
@@ -165,6 +166,14 @@ def test_a_third_language_is_a_folder(french):
     assert "Backwards" in help_overview("fr")
 
 
+def test_a_path_finds_the_entries_that_are_there_now(french):
+    entry = narrated.path_entry("backbone.body.conv1")
+    forget()
+    assert entry is not None
+    assert narrated.path_entry("backbone.body.conv1") is not entry
+    assert narrated.path_entry("backbone.body.conv1") is narrated.entries()["path", entry.key]
+
+
 def test_a_report_is_in_it(french):
     made = table(tiny_pass(), lang="fr")
     assert made.title.startswith("TinyNet : un passage en mode évaluation")
@@ -217,11 +226,44 @@ def test_figures_slides_and_explorers_are_in_it(french):
     assert {slide.lang for slide in every.slides} == {"en", "fr", "zh"}
 
 
-@pytest.mark.parametrize("room", [room for room in ROOMS if room != "page"])
+@pytest.mark.parametrize("room", [room for room in ROOMS if room not in ("page", "vscode")])
 def test_every_text_is_asked_for(room):
-    """By its key, or by that of its table; `test_page` does so for the page's."""
+    """By its key, or by that of its table; `test_page` and `test_vsix` see to what is left out."""
     code = "".join(path.read_text("utf-8") for path in FOLDER.parent.rglob("*.py"))
     words = set(re.findall(r"[\w-]+", code))
     stems = tuple(re.findall(r'f"(\w+_)\{', code))
     keys = {key.partition(".")[0] for key in own(room, "en")}
     assert [key for key in keys - words if not key.startswith(stems)] == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "lang"),
+    [
+        ({}, "en"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "zh"}, "zh"),
+        ({"LANG": "zh-Hans-CN"}, "zh"),
+        ({"LANG": "C.UTF-8"}, "en"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LC_ALL": "zh_TW.UTF-8", "LANG": "en_GB.UTF-8"}, "zh"),
+        ({"LC_ALL": "", "LC_MESSAGES": "en_US", "LANG": "zh_CN"}, "en"),
+    ],
+)
+def test_the_locale_chooses_the_language(environment, lang):
+    assert languages.preferred(environment) == lang
+
+
+def default_language(name):
+    """What a command speaks unless told otherwise; None if it says nothing that is translated."""
+    parser = argparse.ArgumentParser()
+    commands.load(name).add_arguments(parser)
+    return parser.get_default("lang")
+
+
+SPEAKING = [name for name in commands.NAMES if default_language(name) is not None]
+
+
+@pytest.mark.parametrize("name", SPEAKING)
+def test_every_command_with_a_language_follows_the_locale(name, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert default_language(name) in ("zh", "both")

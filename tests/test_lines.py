@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 
@@ -25,9 +26,20 @@ def watcher(request, monkeypatch):
     monkeypatch.setattr(frames, "MONITORING", request.param)
 
 
+def full(value):
+    """Write a value with all its fields."""
+    if isinstance(value, tuple):
+        inner = ", ".join(map(full, value))
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
+    if not dataclasses.is_dataclass(value):
+        return repr(value)
+    fields = (f"{f.name}={full(getattr(value, f.name))}" for f in dataclasses.fields(value))
+    return f"{type(value).__name__}({', '.join(fields)})"
+
+
 def told(trace):
     """Say of each function how it ended, and of its lines what they changed."""
-    rows = {call.id: [f"{call.label} {call.error or call.result}"] for call in trace.calls}
+    rows = {call.id: [f"{call.label} {call.error or full(call.result)}"] for call in trace.calls}
     for line in trace.lines:
         call = trace.calls[line.call]
         names = [name for name, _ in line.changed] + [f"-{name}" for name in line.deleted]

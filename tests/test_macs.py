@@ -40,10 +40,13 @@ COUNTED = {
 @pytest.mark.parametrize("context", [torch.no_grad, torch.enable_grad, torch.inference_mode])
 @pytest.mark.parametrize("name", COUNTED)
 def test_they_equal_torchs_counter_in_every_mode(name, context):
-    """Under inference mode operations come whole to the dispatcher, and are taken apart."""
+    """Under inference mode operations come whole to the dispatcher, and are taken apart.
+
+    Torch's own counter is asked without it: that of torch 2.4 counts nothing there.
+    """
     model, shape = COUNTED[name]
     x = torch.randn(shape)
-    with context(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
         expected = model(x)
     trace = recorded(model, x, context=context)
     assert trace.calls[0].macs == counter.get_total_flops() // 2 > 0
@@ -134,9 +137,13 @@ def test_it_is_in_the_file(tmp_path):
     assert tracer.load(trace.save(tmp_path / "a.safetensors")) == trace
 
 
+NEWER = {"aten::_scaled_dot_product_flash_attention_for_cpu"}
+"""What torch's own counter knows from 2.15 on: older ones that we run with still need ours."""
+
+
 def test_torch_has_none_of_these_formulas_itself():
     """A kernel that torch's own counter knows by now needs no place in these tables."""
     theirs = {getattr(packet, "_qualified_op_name", "") for packet in flop_registry}
     assert "aten::addmm" in theirs
-    assert not theirs & (OURS.keys() | HEAVY)
+    assert not theirs & (OURS.keys() | HEAVY) - NEWER
     assert not OURS.keys() & HEAVY

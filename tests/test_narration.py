@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import copy
 import dataclasses
+import json
 import re
 import subprocess
 import sys
 from collections import Counter
+from importlib.resources import files
 from pathlib import Path
 
 import handmade
@@ -19,8 +21,10 @@ import tracer
 from tracer import cli
 from tracer.errors import InputError, MissingError
 from tracer.languages import languages
+from tracer.numbers import dims
 from tracer.rcnn import facts, narration, texts
 from tracer.rcnn.narration import commentary, explain, function_of
+from tracer.rcnn.removed import removed_of
 from tracer.record import Trace
 from tracer.record.query import lines_of
 from tracer.record.statements import statements
@@ -131,12 +135,12 @@ def runs(recorded, trained, built):
 
 @pytest.fixture(scope="module")
 def named(rcnn, two_images):
-    """A pass that knows what the classes are called, and keeps what the model returns."""
+    """A pass that knows what the classes are called, and keeps what filters were given."""
     import torch
 
     classes = ("__background__", *(f"thing {i}" for i in range(1, 91)))
     with torch.no_grad():
-        return tracer.trace(rcnn, two_images, grain="function", keep=[""], classes=classes)
+        return tracer.trace(rcnn, two_images, grain="line", keep=["", "anatomy"], classes=classes)
 
 
 # --- the texts ------------------------------------------------------------------------------------
@@ -200,6 +204,9 @@ def test_both_languages_have_the_same_placeholders():
 
 def test_every_placeholder_is_a_known_name():
     used = {name for english, _ in texts.placeholders().values() for name in english}
+    for tour in files("tracer.tours").iterdir():
+        if tour.name.endswith(".toml"):
+            used.update(facts.PLACEHOLDER.findall(tour.read_text("utf-8")))
     named = {name for name in used if name.split(".")[0] not in facts.ROOTS}
     assert named == set(facts.FACTS), "a name that no fact has, or a fact that no text tells"
 
@@ -254,15 +261,20 @@ def qualified_names(tree: ast.AST, prefix: str = ""):
 
 @pytest.fixture(scope="module")
 def installed():
-    """The functions of the installed torchvision by qualified name: how their statements begin."""
+    """The functions of the installed torchvision by qualified name: how their statements begin.
+
+    Of files in which nothing is remarked on, the names alone.
+    """
     import torchvision
 
     root = Path(torchvision.__file__).parent
     found: dict[str, list[str]] = {}
     for path in [*root.glob("*.py"), *root.glob("ops/*.py"), *root.glob("models/**/*.py")]:
         text = path.read_text("utf-8")
-        lines, known = text.splitlines(), statements(text)
-        for name, node in qualified_names(ast.parse(text)):
+        functions = [*qualified_names(ast.parse(text))]
+        lines, told = text.splitlines(), any(name in texts.anchors() for name, _ in functions)
+        known = statements(text) if told else {}
+        for name, node in functions:
             body = range(node.body[0].lineno, node.end_lineno + 1)
             first = (n for n in body if n in known and known[n].first == n)
             found.setdefault(name, []).extend(lines[n - 1].strip() for n in first)
@@ -526,14 +538,103 @@ def test_numbers_of_the_proposals(recorded, rcnn, two_images):
     counts = [len(boxes) for boxes in proposals]
     levels = torch.bincount(LevelMapper(2, 5)(proposals), minlength=4).tolist()
     assert number("anchors_per_image", recorded) == f"{len(anchors[0]):,}"
-    assert number("anchors_per_level", recorded) == "1728 + 432 + 108 + 27 + 12"
-    assert number("top_per_level", recorded) == "1000, 432, 108, 27, 12"
+    assert number("anchors_per_level", recorded) == "1,728 + 432 + 108 + 27 + 12"
+    assert number("top_per_level", recorded) == "1,000 / 432 / 108 / 27 / 12"
     assert number("proposals", recorded) == f"{counts[0]}, {counts[1]}"
     assert number("rois", recorded) == f"{sum(counts):,}"
     assert number("rois_per_level", recorded, lang="zh") == "、".join(
         f"P{k} {n}" for k, n in enumerate(levels, 2)
     )
     assert number("strides", recorded) == "4×4, 8×8, 16×16, 32×32, 48×48"
+
+
+def test_numbers_of_the_batch_are_worked_out(recorded):
+    assert number("size_divisible", recorded) == "32"
+    assert number("rounded_height", recorded) == "⌈80 / 32⌉ × 32 = 3 × 32 = 96"
+    assert number("rounded_width", recorded) == "⌈85 / 32⌉ × 32 = 3 × 32 = 96"
+
+
+@pytest.mark.parametrize("name", ["layer1", "layer2", "layer3", "layer4"])
+def test_a_stage_of_a_resnet_tells_its_own_numbers(recorded, rcnn, name):
+    layer = getattr(rcnn.backbone.body, name)
+    call = next(c for c in recorded.calls if c.path == f"backbone.body.{name}")
+    given = recorded.tensors[call.args["input"].tensor].summary.shape
+    made = recorded.tensors[call.result.tensor].summary.shape
+    said = {fact: number(fact, recorded, stage=name) for fact in ("blocks", "halving")}
+    assert said["blocks"] == f"{len(layer)} × Bottleneck"
+    assert number("channels_given", recorded, stage=name) == f"{given[1]:,}"
+    assert number("channels_made", recorded, stage=name) == f"{made[1]:,}"
+    assert number("stride_given", recorded, stage=name) == str(96 // given[2])
+    assert number("stride_made", recorded, stage=name) == str(96 // made[2])
+    assert number("first_block", recorded, stage=name) == f"backbone.body.{name}.0"
+    assert number("projection", recorded, stage=name) == f"{dims(given)} → {dims(made)}"
+    halves = layer[0].conv2.stride == (2, 2)
+    assert (said["halving"] is not None) == halves
+    if halves:
+        assert said["halving"].startswith("conv2 ")
+    told = commentary(call=call, trace=recorded)
+    assert told.key == name
+    assert said["blocks"] in told.here[0]
+
+
+def test_what_nms_removed_is_counted(recorded, named, rcnn, two_images):
+    import torch
+    from torchvision.ops import batched_nms
+
+    given, found = [], []
+
+    def counted(boxes, scores, groups, threshold):
+        kept = batched_nms(boxes, scores, groups, threshold)
+        given.append((groups, kept))
+        return kept
+
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        patch.setattr("torchvision.ops.boxes.batched_nms", counted)
+        rcnn(two_images)
+    for groups, kept in given:
+        left = torch.bincount(groups[kept], minlength=91)
+        gone = torch.bincount(groups, minlength=91) - left
+        found.append({k: int(gone[k]) for k in groups.unique().tolist()})
+    sums = [len(groups) - len(kept) for groups, kept in given]
+    told = [number(name, recorded) for name in ("rpn_nms_removed", "nms_removed")]
+    assert [re.findall(r"[\d,]*\d", text) for text in told] == [
+        [f"{n:,}" for n in pair] for pair in (sums[:2], sums[2:])
+    ]
+    levels = (f"P{k + 2} {n:,}" for k, n in found[0].items())
+    assert number("rpn_nms_levels", named) == ", ".join(levels)
+    assert dict(removed_of(named, "detections")) == found[2]
+    assert sum(found[0].values()) == sums[0]
+    most = max(found[2], key=found[2].get)
+    assert number("nms_classes", named).startswith(f"thing {most} {found[2][most]}, ")
+    assert number("rpn_nms_levels", recorded) is None  # it did not keep the boxes
+
+
+def test_a_decoding_tells_its_weights_and_its_clamp(recorded):
+    first, second = (c for c in recorded.calls if c.path == "BoxCoder.decode")
+    assert number("coder_weights", recorded, call=first) == "(1, 1, 1, 1)"
+    assert number("coder_weights", recorded, call=second) == "(10, 10, 5, 5)"
+    for call in (first, second):
+        assert number("coder_limit", recorded, call=call) == "4.135"
+        assert any("w·exp(dw)" in text for text in commentary(call=call, trace=recorded).text)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize(
+    "where",
+    [{"function": "RPNHead.forward"}, {"function": "BoxCoder.decode"}, {"stage": "roi_heads"}],
+)
+def test_the_box_formula_stands_where_one_looks(where, lang):
+    text = " ".join(commentary(**where, lang=lang).text)
+    assert "cx + dx·w" in text
+    assert "h·exp(dh)" in text
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("where", [{"stage": "fpn"}, {"function": "LastLevelMaxPool.forward"}])
+def test_p6_is_said_to_be_for_the_rpn_alone(where, lang):
+    text = " ".join(commentary(**where, lang=lang).text)
+    assert "RoIAlign" in text
+    assert "RPN" in text
 
 
 def test_class_names_are_told_where_they_are_known(named, recorded, rcnn, two_images):
@@ -617,9 +718,9 @@ def test_a_remark_tells_the_locals_of_its_own_line(recorded):
     notes = {note.anchor: note for note in commentary(call=call, trace=recorded).notes}
     first = next(c for c in recorded.calls if c.path == "remove_small_boxes")
     kept = recorded.tensors[first.result.tensor].summary.shape[0]
-    assert f" {kept} " in notes["keep = box_ops.remove_small_boxes"].here[0]
+    assert f" {kept:,} " in notes["keep = box_ops.remove_small_boxes"].here[0]
     final = recorded.tensors[call.result[0][0].tensor].summary.shape[0]
-    assert f" {final} " in notes["keep = keep[: self.post_nms_top_n()]"].here[0]
+    assert f" {final:,} " in notes["keep = keep[: self.post_nms_top_n()]"].here[0]
     source = recorded.sources[call.source.file].text.splitlines()
     for anchor, note in notes.items():
         assert source[note.line - 1].strip().startswith(anchor)
@@ -868,6 +969,20 @@ def test_a_question_is_found_by_a_users_own_words(words, key):
 def test_words_that_no_question_has_find_none():
     with pytest.raises(MissingError, match="no question matches"):
         narration.explain(None, question="zebra unicorn banana")
+
+
+CHAPTERS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+def test_a_chapter_ends_with_questions_that_are_answered(chapter):
+    cells = json.loads(chapter.read_text("utf-8"))["cells"]
+    ends = [text for cell in cells[-2:] if "--question" in (text := "".join(cell["source"]))]
+    assert ends
+    (line,) = (line for line in ends[-1].splitlines() if "tracer explain" in line)
+    named = re.findall(r"`(?:tracer explain [^`]*--question )?([a-z0-9]+(?:-[a-z0-9]+)+)`", line)
+    assert named
+    assert set(named) <= {question.key for question in narration.questions()}
 
 
 @pytest.mark.parametrize("lang", ["en", "zh", "both"])

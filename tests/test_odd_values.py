@@ -405,6 +405,7 @@ def hold_alike(make, tmp_path):
     return trace
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", CASES)
 def test_a_model_runs_as_it_runs_plainly(name, tmp_path):
@@ -471,6 +472,7 @@ def _holding(named):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @settings(max_examples=60)
 @given(NESTED)
@@ -486,6 +488,16 @@ def test_a_value_of_very_many_parts_is_described_in_part():
     leaves = [leaf for _, leaf in found.leaves()]
     assert len(leaves) < 100_000
     assert any(leaf.text.startswith("left out") for leaf in leaves)
+
+
+def test_what_stands_in_several_places_is_described_once_and_as_if_it_stood_in_one():
+    part = [1.0, {"k": [2.0]}]
+    shared, apart = [part, part, [part]], [copy.deepcopy(part), copy.deepcopy(part), [part]]
+    describe = Describer({}, settled=True).describe
+    found, expected = (describe(value, lambda tensor: 0) for value in (shared, apart))
+    assert found == expected
+    assert found["0"] is found["1"]
+    assert expected["0"] is not expected["1"]
 
 
 class InATransform(nn.Module):
@@ -535,3 +547,96 @@ def test_a_run_that_never_ends_leaves_a_sound_record(tmp_path):
     assert problems(trace) == []
     trace.save(tmp_path / "endless.safetensors")
     assert trace.error.type == "RecursionError"
+
+
+# What compiles, within the run
+
+
+class Exports(nn.Module):
+    """Takes down a part of its own, and one of nobody's, as programs, and runs both."""
+
+    def __init__(self):
+        super().__init__()
+        self.part = nn.Sequential(nn.Linear(3, 3), nn.ReLU())
+
+    def forward(self, x):
+        other = torch.export.export(nn.Linear(3, 3), (x,)).module()
+        part = torch.export.export(self.part, (x,)).module()
+        return self.part(x) + part(x) + 0 * other(x).detach()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("grain", ["module", "line"])
+def test_a_program_that_is_taken_down_within_the_run_is_no_part_of_it(grain):
+    torch.manual_seed(0)
+    model, x = Exports(), torch.ones(2, 3)
+    trace = tracer.trace(model, x, grain=grain, keep=True)
+    assert problems(trace) == []
+    assert [c.path for c in trace.calls if c.kind == "module"] == ["", "part", "part.0", "part.1"]
+    assert np.array_equal(trace.data(trace.calls[0].result.tensor), 2 * model.part(x).detach())
+    assert any("took down a program" in note for note in trace.notes)
+
+
+def exported(part, y):
+    return torch.export.export(part, (y,)).module()(y)
+
+
+def compiled(part, y):
+    return torch.compile(part, backend="eager")(y)
+
+
+def traced(part, y):
+    return torch.jit.trace(part, (y,))(y)
+
+
+def symbolic(part, y):
+    return torch.fx.symbolic_trace(part)(y)
+
+
+def functional(part, y):
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    return make_fx(lambda x: part(x))(y)(y)
+
+
+def branched(part, y):
+    return torch.cond(y.sum() > 0, lambda x: x + 1, lambda x: x - 1, (y,))
+
+
+class TakesDown(nn.Module):
+    """Hands what a layer made, which has a gradient, to something that takes programs down."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.way = way
+        self.layer = nn.Linear(3, 3)
+        self.part = nn.Sequential(nn.Linear(3, 3), nn.ReLU())
+
+    def forward(self, x):
+        return self.way(self.part, self.layer(x))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("grain", ["module", "line"])
+@pytest.mark.parametrize("way", [exported, compiled, traced, symbolic, functional, branched])
+def test_ways_of_taking_programs_down_run_as_they_do_plainly(way, grain):
+    torch.manual_seed(0)
+    model, x = TakesDown(way), torch.ones(2, 3)
+    expected = model(x).detach().numpy()
+    trace = tracer.trace(model, x, grain=grain, keep=True)
+    assert problems(trace) == []
+    assert np.array_equal(trace.data(trace.calls[0].result.tensor), expected)
+
+
+class Compiles(nn.Module):
+    def forward(self, x):
+        from torch.nn.attention.flex_attention import flex_attention
+
+        return torch.compile(torch.neg, backend="eager")(flex_attention(x, x, x))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_torch_compiles_runs_as_it_does_plainly():
+    x = torch.rand(1, 2, 16, 16)
+    trace = tracer.trace(Compiles(), x, grain="module", keep=True)
+    assert np.array_equal(trace.data(trace.calls[0].result.tensor), Compiles()(x).numpy())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -11,6 +12,7 @@ from torch import nn
 import tracer
 from tracer.errors import InputError, MissingError
 from tracer.rcnn import models, onnx
+from tracer.rcnn import onnx_parting as parting
 from tracer.views.reports.onnx_graph import detections_beside, graph
 
 pytestmark = pytest.mark.slow
@@ -262,3 +264,52 @@ def test_a_file_that_resizes_to_a_pixel_less_does_not_pass(tmp_path):
     with pytest.raises(onnx.OnnxError, match="another min_size helps"):
         onnx.export(model, images, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
+
+
+# --- where graph and model part -------------------------------------------------------------------
+
+
+def test_a_sound_export_parts_nowhere_before_the_boxes_are_chosen(exported, model, images):
+    found = parting.first_difference(exported.path, model, images)
+    assert found is None or found.module.startswith("roi_heads")
+
+
+@pytest.mark.parametrize("path", ["backbone.body.layer2.0.conv1", "backbone.fpn.inner_blocks.1.0"])
+@pytest.mark.parametrize("budget", [parting.BUDGET, 3_000_000])
+def test_the_module_whose_weights_were_changed_since_is_the_first(
+    exported, model, images, path, budget
+):
+    weight = model.get_submodule(path).weight
+    before = weight.detach().clone()
+    with torch.no_grad():
+        weight[0] += 1
+    try:
+        found = parting.first_difference(exported.path, model, images, budget=budget)
+    finally:
+        weight.data.copy_(before)
+    assert found is not None
+    assert found.node.path == path
+    assert found.module.rpartition("#")[0] in (path, path.replace("conv1", "bn1"))
+    assert found.shapes[0] == found.shapes[1]
+    assert found.change > 0.01
+
+
+def test_a_budget_that_is_too_small_says_so(exported, model, images):
+    with pytest.raises(InputError, match="raise the budget"):
+        parting.first_difference(exported.path, model, images, budget=1000)
+
+
+def test_what_is_nan_in_the_graph_alone_is_a_difference():
+    point = parting._Point(onnx.GraphNode("/a", "Conv", "a", 0), "a", "a#0")
+    ours, theirs = np.asarray([1.0, 2.0]), np.asarray([1.0, np.nan])
+    assert parting._compared(point, ours, theirs).change == np.inf
+    assert parting._compared(point, theirs, theirs).change == 0
+
+
+@pytest.mark.parametrize("content", [None, b"", b"x\n", bytes(range(200))])
+def test_a_file_that_is_none_is_named(model, images, tmp_path, content):
+    file = tmp_path / "a.onnx"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(onnx.OnnxError, match=r"a\.onnx'( is no ONNX file|: No such file)"):
+        parting.first_difference(file, model, images)

@@ -68,7 +68,7 @@ def test_every_arithmetic_told_is_right(recorded):
     for call in recorded.calls:
         if call.kind != "module":
             continue
-        for keys in outputs(recorded, call):
+        for keys in outputs(call):
             answer = predict(recorded, f"{call.path or '(root)'}#{call.nth}{keys}", (1,))
             assert answer.why, call.label
             for left, right in re.findall(r"([⌊⌈][^=]*?) = (\d+)", " ".join(answer.why)):

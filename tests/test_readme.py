@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -22,7 +23,8 @@ def text_of(name: str) -> str:
 
 
 def blocks(name: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", text_of(name), re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text_of(name), re.MULTILINE | re.DOTALL)
+    return [text for named, text in found if named == language]
 
 
 def without_comments(code: str) -> str:
@@ -83,3 +85,32 @@ def test_both_languages_have_the_same_parts():
         for name in READMES
     )
     assert english == chinese
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The folder with the pass that ``make demo`` records."""
+    from tracer.commands import demo as command
+    from tracer.rcnn import models
+
+    args = cli._parser("demo").parse_args(["demo"])
+    model = models.build(command.MODEL, "demo", seed=args.seed).eval()
+    folder = tmp_path_factory.mktemp("demo")
+    command._pass(model, command._subject(args)).save(folder / "pass.safetensors")
+    return folder
+
+
+def without_numbers(text: str) -> str:
+    """A text as each machine has it: last digits are its own, and so are widths of columns."""
+    return re.sub("[0-9, ]+", " ", text)
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_what_is_shown_is_what_is_printed(name, demo):
+    path = ROOT / "tools" / "readme_samples.py"
+    found = importlib.util.spec_from_file_location("readme_samples", path)
+    found.loader.exec_module(samples := importlib.util.module_from_spec(found))
+    text = text_of(name)
+    assert len(samples.SAMPLE.findall(text)) == 2
+    printed = samples.set_samples(text, samples.printed_on(demo))
+    assert without_numbers(printed) == without_numbers(text), "run tools/readme_samples.py"

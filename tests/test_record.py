@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from handmade import arguments, mapping, module_value, opaque, scalar, sequence, tensor_value
 
+from tracer.errors import MissingError
 from tracer.record import Call, TensorSummary, Trace, Value
 
 NESTED = arguments(
@@ -108,13 +109,25 @@ def test_arrays_by_state():
     assert trace.preview(3).shape == (3, 6, 8)
     assert trace.preview(0) is None
     assert trace.data(6).min() < 0
-    assert trace.data(5) is None
+    with pytest.raises(MissingError, match="of tensor state 5 were not kept: record with"):
+        trace.data(5)
 
 
-def test_repr_is_one_line():
-    assert repr(handmade.tiny_pass()) == (
-        "<Trace pass of TinyNet: 15 calls, 8 lines, 11 tensor states>"
-    )
+def test_a_repr_is_a_short_line():
+    trace = handmade.tiny_pass()
+    assert repr(trace) == "<Recording: pass of TinyNet, 15 calls, 8 lines, 11 tensor states>"
+    call = trace.find("body.bn")
+    assert repr(call) == f"<Call {call.id}: module body.bn#0, BatchNorm2d, ticks 19 to 22>"
+    assert repr(trace.calls[0].result) == "<Value dict of 2: features, scores>"
+    state = trace.tensors[call.result.tensor]
+    low, high = state.summary.min, state.summary.max
+    expected = f"<TensorState {state.id}: 1×4×6×8 float32, {low:.4g} … {high:.4g}"
+    assert repr(state).startswith(expected)
+    assert repr(trace.lines[0].changed[0][1]).startswith("<Value ")
+    for each in (*trace.calls, *trace.lines, *trace.tensors, *trace.modules.values()):
+        assert "\n" not in repr(each)
+        assert len(repr(each)) < 250
+    assert len(repr(next(iter(trace.sources.values())))) < 100
 
 
 def test_what_may_stay_out_has_a_default():

@@ -34,6 +34,7 @@ def saved(trace, tmp_path):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "name"), [("-c", "<string>"), ("-", "<stdin>")])
 def test_a_program_without_a_file_is_recorded_with_empty_lines(how, name, tmp_path):
     file = str(tmp_path / "it.safetensors")

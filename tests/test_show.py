@@ -15,6 +15,8 @@ from handmade import failed_pass, hostile_pass, repeated_pass, tiny_construction
 
 from tracer import cli
 from tracer.commands import show
+from tracer.errors import in_a_shell
+from tracer.views.reports.columns import FIELDS
 from tracer.views.reports.formats import FORMATS
 
 STORIES = {
@@ -52,22 +54,30 @@ def test_every_report_of_every_story_in_every_format(files, capsys, story, repor
         json.loads(out)
 
 
+def in_the_shell(report):
+    """Print a report as the command line does."""
+    with in_a_shell():
+        return f"{report()}\n"
+
+
 def test_what_is_printed_is_the_report(files, capsys):
     _, out, _ = run(capsys, files["tiny"])
-    assert out == f"{tiny_pass().table()}\n"
+    assert out == in_the_shell(lambda: tiny_pass().table())
     _, out, _ = run(capsys, files["tiny"], "--as", "tree", "--depth", "1", "--lang", "zh")
-    assert out == f"{tiny_pass().tree(depth=1, lang='zh')}\n"
+    assert out == in_the_shell(lambda: tiny_pass().tree(depth=1, lang="zh"))
     _, out, _ = run(capsys, files["repeated"], "--no-fold")
-    assert out == f"{repeated_pass().table(fold=False)}\n"
+    assert out == in_the_shell(lambda: repeated_pass().table(fold=False))
     _, out, _ = run(capsys, files["tiny"], "--as", "stages")
-    assert out == f"{tiny_pass().board()}\n"
+    assert out == in_the_shell(lambda: tiny_pass().board())
     _, out, _ = run(capsys, files["tiny"], "--as", "architecture", "--annotated", "--fold")
-    assert out == f"{tiny_pass().architecture(annotated=True, fold=True)}\n"
+    assert out == in_the_shell(lambda: tiny_pass().architecture(annotated=True, fold=True))
     _, out, _ = run(capsys, files["tiny"], "--format", "json", "--grain", "module")
-    assert out == f"{tiny_pass().to_json(grain='module')}\n"
+    assert out == in_the_shell(lambda: tiny_pass().to_json(grain="module"))
 
 
 def test_the_architecture_is_what_print_prints(files, capsys):
+    _, out, _ = run(capsys, files["tiny"], "--as", "architecture", "--path", "body.conv,head")
+    assert out.split("\n")[1:] == ["Linear(in_features=4, out_features=2, bias=True)", ""]
     _, out, _ = run(capsys, files["tiny"], "--as", "architecture")
     assert out.split("\n")[:3] == [
         "TinyNet(",
@@ -97,14 +107,16 @@ def test_columns_path_and_stage(files, capsys):
     [
         (["--format", "markdwn"], "did you mean 'markdown'?"),
         (["--as", "tabel"], "did you mean 'table'"),
-        (["--lang", "fr"], "--lang 'fr': there is en, zh"),
+        (["--lang", "fr"], "argument --lang: invalid choice: 'fr'"),
         (["--columns", "mac"], "no column 'mac'; did you mean 'macs'"),
         (["--as", "stages", "--columns", "stag"], "no column 'stag'; did you mean 'stage'"),
         (["--path", "body.con"], "'body.con'; did you mean 'body.conv'"),
         (["--stage", "bod"], "no stage 'bod'; did you mean 'body'?"),
         (["--grain", "modul"], "no grain 'modul' to show; did you mean 'module'"),
         (["--as", "stages", "--depth", "1"], "--depth says nothing about --as stages"),
-        (["--as", "architecture", "--path", "x"], "--path says nothing about --as architecture"),
+        (["--as", "architecture", "--path", "bdy"], "no module 'bdy'; did you mean 'body'"),
+        (["--as", "architecture", "--depth", "1"], "--depth says nothing about --as architecture"),
+        (["--wide", "--format", "csv"], "--wide is of text"),
         (["--annotated"], "--annotated says nothing about --as table"),
         (["--depth", "-1"], "--depth counts levels from 0; found -1"),
         (["--format", "json", "--columns", "call"], "--columns cannot change the JSON list"),
@@ -157,7 +169,17 @@ def test_a_pipe_gets_no_colour_and_no_cut_column(files):
         capture_output=True,
         env=environment,
     )
-    assert done.stdout.decode() == f"{tiny_pass().table()}\n"
+    with in_a_shell():
+        assert done.stdout.decode() == f"{tiny_pass().table()}\n"
+
+
+def test_text_has_about_120_columns_unless_all_are_asked_for(files, capsys):
+    _, out, _ = run(capsys, files["tiny"], "--columns", ",".join(FIELDS))
+    assert max(map(len, out.splitlines())) <= 120
+    assert "--wide has all of them" in " ".join(out.split())
+    _, out, _ = run(capsys, files["tiny"], "--columns", ",".join(FIELDS), "--wide")
+    assert max(map(len, out.splitlines())) > 240
+    assert "Not shown" not in out
 
 
 def on_a_terminal(columns: int, *arguments: str) -> str:

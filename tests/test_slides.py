@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import itertools
 import json
+import re
 
 import numpy as np
 import pytest
@@ -15,10 +17,11 @@ from PIL import Image
 
 import tracer
 from tracer.errors import InputError, MissingError
+from tracer.languages import Texts
 from tracer.rcnn import facts, texts
 from tracer.record.query import find_call
+from tracer.stepper.address import read, tick_at
 from tracer.views.figures import FIGURES
-from tracer.views.page.address import read, tick_at
 from tracer.views.slides import assembly as build
 from tracer.views.slides import catalogue, deck, outline, subject
 from tracer.views.slides import illustrations as pictures
@@ -72,7 +75,8 @@ def test_what_the_catalogue_names_is_there(key, evaluated):
     every = [entry.title, entry.caption, *entry.points, *entry.notes]
     assert entry.stage in STAGES
     assert all(entry.title.values())
-    assert entry.notes or entry.about or entry.figure, "the speaker has nothing to say"
+    said = entry.notes or entry.about or entry.figure or entry.flow or entry.guess
+    assert said, "the speaker has nothing to say"
     assert not entry.figure or entry.figure in FIGURES
     assert not entry.table or entry.table in TABLES
     for name in entry.about:
@@ -103,20 +107,122 @@ def test_the_default_outline_fits_the_recording(kind, drawn_blank):
     stages = {slide.stage for slide in made.slides}
     assert made.left_out == ()
     assert [made.slides[i].key for i in (0, -1)] == ["title", "sources"]
-    assert 25 <= len(made.slides) <= 40 or kind in ("one stage", "one level", "mobile")
+    assert 25 <= len(made.slides) <= 48 or kind in ("one stage", "one level", "mobile")
     assert ("losses" in stages) == (kind == "train")
     assert ("detections" in drawn_blank) == (kind != "train")
     assert ("merges" in drawn_blank) == (kind != "one level")
     assert ("rpn" in stages) == (kind != "one stage")
     assert ("recall" in drawn_blank) == (kind in ("eval", "train"))
+    assert ("arXiv:1708.02002" in str(made.slides[-1])) == (kind == "one stage")
+
+
+TWO_STAGE = ("fasterrcnn_resnet50_fpn", "fasterrcnn_mobilenet_v3_large_fpn")
+
+
+@pytest.mark.parametrize("name", TWO_STAGE)
+def test_what_a_deck_says_of_its_model_is_so(name):
+    run = recorded(name=name, targets=name == TWO_STAGE[0] or None)
+    told = subject.Subject(run.trace, "en")
+    model, rpn, heads = run.model, run.model.rpn, run.model.roi_heads
+    _, features = run.forward
+    batch = [-(-max(size) // 32) * 32 for size in zip(*run.forward[0].image_sizes, strict=True)]
+    strides = [batch[0] // f.shape[-2] for f in features.values()]
+    expected = {
+        "divisible": model.transform.size_divisible,
+        "pyramid_channels": model.backbone.out_channels,
+        "scales": len(set(strides)),
+        "rpn_convolutions": len(rpn.head.conv),
+        "per_cell": rpn.anchor_generator.num_anchors_per_location()[0],
+        "largest_anchor": max(rpn.anchor_generator.sizes[-1]),
+        "bins": "×".join(map(str, heads.box_roi_pool.output_size)),
+        "box_weights": ", ".join(f"{w:g}" for w in heads.box_coder.weights),
+        "least_score": heads.score_thresh,
+        "most_boxes": heads.detections_per_img,
+    }
+    found = {key: told.told({"en": f"{{{key}}}"}) for key in expected}
+    assert found == {key: str(value) for key, value in expected.items()}
+
+
+def test_a_deck_says_nothing_of_parts_that_the_model_lacks(drawn_blank):
+    trace = recorded(name=TWO_STAGE[1]).trace
+    told = subject.Subject(trace, "en")
+    assert told.about("stage.layer1") == ()
+    assert told.about("function.Bottleneck.forward") == ()
+    assert told.about("function.RPNHead.forward")
+    said = {slide.key: slide.title for slide in deck(trace).slides}
+    assert "15 for each cell" in said["base-anchors"]
+    assert "bottleneck-code" not in said
+    names = re.compile(r"\bC[1-5]\b|\bP[2-4]\b|[{}]")
+    shown = [*said.values(), *(p for s in deck(trace).slides for x in s.parts for p in _lines(x))]
+    assert [line for line in shown if names.search(line)] == []
+
+
+def test_the_builder_is_shown_for_what_it_builds(evaluated):
+    def has(trace):
+        return subject.Subject(trace, "en").has("resnet50")
+
+    def with_head(kind):
+        modules = {
+            path: dataclasses.replace(m, type=kind) if path == "roi_heads.box_head" else m
+            for path, m in evaluated.modules.items()
+        }
+        return dataclasses.replace(evaluated, modules=modules)
+
+    assert evaluated.modules["roi_heads.box_head"].type == "TwoMLPHead"
+    assert has(evaluated)
+    assert has(with_head("TwoMLPHead"))
+    assert not has(with_head("FastRCNNConvFCHead")), "that of v2"
+    assert not has(recorded(name=TWO_STAGE[1]).trace)
+
+
+def _lines(shown):
+    return shown.lines if isinstance(shown, Points) else [getattr(shown, "caption", "")]
 
 
 def test_the_whole_walkthrough_is_covered(drawn_blank, evaluated):
     made = deck(evaluated)
     here = {slide.stage for slide in made.slides}
-    assert here == set(STAGES) - {"losses"}
+    assert here == set(STAGES) - {"losses", "activations"}
     assert all(slide.notes for slide in made.slides)
     assert all(slide.parts for slide in made.slides)
+
+
+def test_it_opens_with_the_photo_and_shows_the_building_of_what_was_seen(drawn_blank, evaluated):
+    made = deck(evaluated)
+    first = made.slides[0]
+    assert first.layout == "title"
+    assert {type(each) for each in first.parts} == {Pictures, Points}
+    stages = [slide.stage for slide in made.slides]
+    assert stages.index("build") > stages.index("postprocess")
+    assert [slide.key for slide in made.slides][-2:] == ["summary", "sources"]
+    asked = [slide for slide in made.slides if slide.title.startswith("A question: ")]
+    assert len(asked) == 2
+    assert all(part({s.key: s for s in asked}[each.key], Points).stepwise for each in asked)
+
+
+SENTENCE = re.compile(r"[.!?。！？][”)）]*(\{\w+\})?$")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_notes_are_whole_sentences(kind, lang, drawn_blank):
+    made = deck(recorded(**KINDS[kind]).trace, lang=lang)
+    blank = tuple(f"{name} {lang}" for name in drawn_blank)
+    notes = {(slide.key, note) for slide in made.slides for note in slide.notes}
+    assert [n for n in notes if not SENTENCE.search(n[1]) and not n[1].endswith(blank)] == []
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_remarks_on_figures_are_whole_sentences(lang):
+    remarks = {k: v for k, v in Texts("figures").all(lang).items() if k.endswith(".note")}
+    assert len(remarks) > 25
+    assert [key for key, text in remarks.items() if not SENTENCE.search(text.strip())] == []
+
+
+def test_code_is_that_of_the_block_in_the_figure(drawn_blank, evaluated):
+    slides = by_key(deck(evaluated))
+    assert "backbone.body.layer2.1%230" in slides["bottleneck"].step
+    assert "backbone.body.layer2.1%230" in slides["bottleneck-code"].step
 
 
 def test_a_construction_has_slides_too(built, drawn_blank):
@@ -493,7 +599,7 @@ def test_notebooks_without_slides(cells, expected, tmp_path, evaluated):
 
 def test_a_trace_writes_its_slides(tmp_path, evaluated):
     path = written(tmp_path, '[[slide]]\nuse = "anchor-table"\n[[slide]]\nuse = "losses"\n')
-    with pytest.warns(UserWarning, match="left out: slide 'losses'"):
+    with pytest.warns(UserWarning, match="left out: 'losses'"):
         file = evaluated.slides(tmp_path / "deck.html", outline=path, lang="zh")
     assert file == tmp_path / "deck.html"
     assert "锚框数" in file.read_text("utf-8")

@@ -8,26 +8,21 @@ from dataclasses import replace
 import handmade_decks
 import pytest
 from anatomy_passes import recorded as anatomy_pass
-from browsers import Opened, chromium
+from browsers import Opened
 from matplotlib.figure import Figure
 
 from tracer.views.figures.sheet import SMALLEST
 from tracer.views.slides import catalogue, deck
 from tracer.views.slides import illustrations as pictures
-from tracer.views.slides.deck import Pictures, unstepped
-from tracer.views.slides.design import FIGURE
+from tracer.views.slides.deck import Pictures
+from tracer.views.slides.design import FIGURE, OPENING
+from tracer.views.slides.handout import unstepped
 from tracer.views.slides.html import write_html
 
 pytestmark = pytest.mark.slow
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 SCREEN = {"viewport": {"width": 1280, "height": 720}}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +48,12 @@ def everything(folder):
         paper = [side / pictures.ZOOM for side in FIGURE]
         patch.setattr(pictures, "drawn", lambda *a, **k: Pictures((Figure(paper),), "a figure"))
         outline = folder / "all.toml"
-        outline.write_text("".join(f'[[slide]]\nuse = "{k}"\n' for k in catalogue()), "utf-8")
+        own = {k: entry for k, entry in catalogue().items() if k != "guess-loss"}  # of training
+        outline.write_text("".join(f'[[slide]]\nuse = "{k}"\n' for k in own), "utf-8")
         trace = anatomy_pass(targets=True).trace
         made = deck(trace, lang="both", outline=outline, page="p.html", strict=True)
-    assert len(made.slides) == 2 * len(catalogue())
+    asked = sum(bool(entry.guess) for entry in own.values())  # on one slide, answered on the next
+    assert len(made.slides) == 2 * (len(own) + asked)
     return write_html(made, folder / "all.html")
 
 
@@ -118,7 +115,8 @@ def test_text_is_large_enough_for_the_last_row(everything, browser):
         assert opened.view.evaluate(SMALL) == []
 
 
-SCALES = """(inches) => Reveal.getSlides().flatMap((section, number) => {
+SCALES = """([full, opening]) => Reveal.getSlides().flatMap((section, number) => {
+  const inches = section.classList.contains("title") ? opening : full;
   Reveal.slide(number, 0, -1);
   return [...section.querySelectorAll(".pictures img")].map((image) => {
     const shown = Math.min(image.clientWidth / image.naturalWidth,
@@ -131,7 +129,9 @@ SCALES = """(inches) => Reveal.getSlides().flatMap((section, number) => {
 def test_figures_are_as_large_as_their_text_needs(everything, browser):
     """Their smallest text has 18 points on the slide, where no long title or caption shrinks it."""
     with Opened(browser, everything, **SCREEN) as opened:
-        scales = opened.view.evaluate(SCALES, FIGURE[0] / pictures.ZOOM)
+        scales = opened.view.evaluate(
+            SCALES, [FIGURE[0] / pictures.ZOOM, OPENING[0] / pictures.ZOOM]
+        )
     assert len(scales) > 40
     assert [name for name, scale in scales if scale * SMALLEST["slide"] < 18] == []
 
@@ -270,12 +270,10 @@ def test_print_has_a_page_for_each_slide(talk, browser):
 
 def test_hostile_names_stay_text(recorded, browser, folder):
     modules = dict(recorded.modules)
-    modules["rpn"] = replace(modules["rpn"], type=HOSTILE)
+    modules[""] = replace(modules[""], type=HOSTILE)
     trace = replace(recorded, modules=modules, subject=HOSTILE)
     outline = folder / "hostile.toml"
-    outline.write_text(
-        f"[[slide]]\nuse = 'title'\n[[slide]]\nuse = 'model-parts'\ntitle = '{HOSTILE}'"
-    )
+    outline.write_text(f"[[slide]]\nuse = 'title'\n[[slide]]\nuse = 'costs'\ntitle = '{HOSTILE}'")
     file = write_html(deck(trace, outline=outline), folder / "<b>hostile.html")
     with Opened(browser, file, **SCREEN) as opened:
         view = opened.view

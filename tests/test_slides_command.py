@@ -36,7 +36,7 @@ def test_what_was_written_and_what_was_left_out(saved, outline, tmp_path, capsys
     assert slides(saved, "-o", file, "--outline", outline, "--lang", "both") == 0
     out, err = capsys.readouterr()
     assert re.fullmatch(rf"{re.escape(str(file))}: 2 slides, \d+\.\d MB\n", out)
-    assert err.startswith("left out: slide 'losses' (")
+    assert err.startswith("left out: 'losses' (")
     assert "line 4" in err
     assert err.count("\n") == 1
     text = file.read_text("utf-8")
@@ -87,7 +87,7 @@ REFUSED = {
     "near ending": (("-o", "deck.htm"), r"did you mean '\.html'"),
     "folder": (("-o", "nowhere/deck.html"), "there is no folder 'nowhere'"),
     "stage": (("-o", "deck.html", "--stages", "fnp"), "no stage 'fnp'; did you mean 'fpn'"),
-    "language": (("-o", "deck.html", "--lang", "de"), "no language 'de'"),
+    "language": (("-o", "deck.html", "--lang", "de"), "argument --lang: invalid choice: 'de'"),
     "theme": (("-o", "deck.html", "--theme", "drak"), "did you mean 'dark'"),
     "image": (("-o", "deck.html", "--stages", "rpn", "--image", "7"), "there is no image 7"),
 }

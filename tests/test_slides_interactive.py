@@ -9,7 +9,7 @@ import handmade_decks
 import numpy as np
 import pytest
 from anatomy_passes import recorded
-from browsers import Opened, chromium
+from browsers import Opened
 
 from tracer.errors import MissingError
 from tracer.rcnn.anatomy import anatomy
@@ -63,12 +63,12 @@ def test_anchors_are_the_best_of_their_level(made, trace):
         # torchvision counts a level's anchors cell by cell, within a cell shape by shape.
         order = np.argsort(-logits.transpose(1, 2, 0).ravel(), kind="stable")
         for place, count in enumerate(map(int, best.values)):
-            shown = it.boxes[it.shown((number, place))]
+            shown = it.marks.xyxy[it.shown((number, place))]
             expected = np.round(anchors[order[:count]].astype(float), 1)
             assert sorted(map(tuple, shown)) == sorted(map(tuple, expected))
     everywhere = it.shown((len(names), len(best.values) - 1))
     assert everywhere.all()
-    assert len(it.boxes) == len(parts.rpn.proposals(0).funnel.step("top_k").kept)
+    assert len(it.marks) == len(parts.rpn.proposals(0).funnel.step("top_k").kept)
 
 
 def test_proposals_are_those_above_a_score_and_within_the_best(made, trace):
@@ -136,12 +136,6 @@ def test_stilled_decks_move_nowhere(made):
 # --- in the browser -------------------------------------------------------------------------------
 
 COUNT = "() => document.querySelector('section.present output').textContent"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

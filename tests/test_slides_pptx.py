@@ -24,8 +24,8 @@ from tracer.views.slides.deck import (
     Pictures,
     Points,
     Slide,
-    unstepped,
 )
+from tracer.views.slides.handout import unstepped
 from tracer.views.slides.pages import pages
 from tracer.views.slides.placing import SMALLEST
 from tracer.views.slides.pptx import write_pptx
@@ -225,7 +225,7 @@ def test_themes_are_the_projects_colours(written, lang, paper):
     ground = made.slide_master._element.find("{*}clrMap").get("bg1")
     colours = etree.fromstring(theme.blob).find(f".//{A}clrScheme")
     assert colours.find(f"{A}{ground}/{A}srgbClr").get("val") == paper
-    assert colours.find(f"{A}accent1/{A}srgbClr").get("val") == "0072B2"
+    assert colours.find(f"{A}accent1/{A}srgbClr").get("val") == "648FFF"
     assert etree.fromstring(theme.blob).find(f".//{A}minorFont/{A}ea").get("typeface")
 
 

@@ -571,7 +571,7 @@ def test_help_knows_every_command_in_both_languages():
 def test_commands_that_need_lines_say_how_to_record_them():
     cursor = stepper("repeated")
     for command in ("until", "b model.py:3", "ops"):
-        with pytest.raises(MissingError, match="grain='line'"):
+        with pytest.raises(MissingError, match='grain="line"'):
             cursor.do(command)
 
 

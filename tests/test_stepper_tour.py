@@ -21,11 +21,13 @@ VARIES = (
     (r"(?m)^ *\d+$", "  N"),
     (r"(\w+)#\d+ →", r"\1#N →"),
     (r"op (\w+)#\d+", r"op \1#N"),
-    (r"(?m)((?:float|int)\d+)  -?[\d.].*?((?:  written in place)?)$", r"\1  …\2"),
+    (r"(?m)((?:float|int)\d+)  -?[\d.].*?((?:  written in place|  frozen)?)$", r"\1  …\2"),
     (r"\[\d+(, 4)?\] (float32|int64)", r"[N\1] \2"),
     (r"\(\d+,( 4)?\)", r"(N,\1)"),
+    (r"\b(?:Dict|List|Tuple|Type)\[", lambda typed: typed[0].lower()),
 )
-"""What another version of torchvision, torch or the processor may change: places and values."""
+"""What another version of torchvision, torch or the processor may change: places, values and the
+spelling of types."""
 
 
 def told(trace, name):

@@ -126,6 +126,7 @@ PATTERNS = {
 }
 
 
+@pytest.mark.slow
 @given(
     shape=st.tuples(
         st.sampled_from([1, 2, 4]),

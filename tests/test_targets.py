@@ -132,7 +132,7 @@ REFUSED = {
     "mistyped key": (coco(without(BOX, "bbox") | {"bbbox": []}), "has no 'bbox'; did you mean"),
     "no width": (box(bbox=[1, 2, 0, 4]), rf"{AT} of 'a.jpg', 1, 2, 1, 6 as x1, .* has no area"),
     "negative width": (box(bbox=[1, 2, -3, 4]), "no area"),
-    "outside": (box(bbox=[190, 2, 20, 4]), r"does not lie in the picture of 200×100"),
+    "outside": (box(bbox=[190, 2, 20, 4]), r"does not lie in the picture of 100×200"),
     "category of text": (box(category_id="3"), rf'category_id of {AT} is "3" \(text\)'),
     "category of a name": (box(category_id="cat"), r'is "cat" \(text\), where a number is exp'),
     "half a category": (box(category_id=1.5), r"is 1\.5, where a whole number is expected"),
@@ -155,8 +155,8 @@ REFUSED = {
     "two images of one id": (image(id=7), "the 2 images have 1 different ids"),
     "a name that is near": (image(file_name="aa.jpg"), r"no image is called 'a\.jpg'; did you"),
     "two of one name": (coco(images=[IMAGES[1], IMAGES[1] | {"id": 2}]), "2 images are called"),
-    "another size": (image(height=9, width=8), r"'a\.jpg' is 8×9 there, and the picture is 200×1"),
-    "swapped sides": (image(height=200, width=100), "200×100: height and width are swapped"),
+    "another size": (image(height=9, width=8), r"'a\.jpg' is 9×8 there, and the picture is 100×2"),
+    "swapped sides": (image(height=200, width=100), "100×200: height and width are swapped"),
     "size of text": (image(height="100"), r'height of images\[1\] is "100" \(text\)'),
     "a flat polygon": (box(segmentation=[1, 2, 3, 4, 5, 6]), f"segmentation of {AT} is a list of"),
     "an odd polygon": (box(segmentation=[[1, 2, 3, 4, 5, 6, 7]]), "has 7 numbers, where an even"),
@@ -218,7 +218,7 @@ def test_a_picture_that_is_stored_sideways_is_named(tmp_path):
     photo = tmp_path / "a.jpg"
     Image.new("RGB", (4, 2)).save(photo, exif=exif)
     content = coco(images=[{"id": 1, "file_name": "a.jpg", "height": 2, "width": 4}])
-    with pytest.raises(InputError, match=r"'a\.jpg' is 4×2 there, .* 2×4 as its EXIF orientation"):
+    with pytest.raises(InputError, match=r"'a\.jpg' is 2×4 there, .* 4×2 as its EXIF orientation"):
         targets(tmp_path, content, [photo], [(4, 2)])
 
 

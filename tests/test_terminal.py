@@ -14,11 +14,14 @@ from textual.widgets import Input
 from tracer.cli import main
 from tracer.errors import MissingError
 from tracer.stepper import Stepper
-from tracer.views.screen.colours import coloured, fitted
+from tracer.views.kit.palette import TERMINAL, ramp
+from tracer.views.screen.colours import fitted
 from tracer.views.screen.panels import CallTree, LocalsTable
 from tracer.views.screen.picture import TensorPane
 from tracer.views.screen.source import MARGIN, SourceView
 from tracer.views.screen.timeline import TimelineBar
+
+pytestmark = pytest.mark.slow
 
 SMALL, LARGE = (80, 24), (160, 50)
 
@@ -120,6 +123,40 @@ def test_long_answers_open_over_the_screen_and_close_on_a_key():
     app, shown = play(handmade.tiny_pass(), "question_mark pagedown x s")
     assert "back one step" not in shown
     assert app.stepper.tick == 1
+
+
+def test_a_command_gives_the_keys_back():
+    app, _ = play(handmade.tiny_pass(), "colon n enter s s")
+    assert app.stepper.tick == play(handmade.tiny_pass(), "n s s")[0].stepper.tick
+
+
+@pytest.mark.parametrize("key", ["up", "pagedown", "tab", "q", "x", "space"])
+def test_any_key_closes_a_text_that_is_all_in_sight(key):
+    async def then(app, pilot):
+        await pilot.press("question_mark")
+        assert len(app.screen_stack) == 2
+        await pilot.press(key)
+        assert len(app.screen_stack) == 1
+
+    app, _ = play(handmade.tiny_pass(), size=(120, 100), then=then)
+    assert app.return_code is None
+
+
+def test_the_current_line_stands_a_third_from_the_top_and_never_at_an_edge():
+    trace = stories.pyramid_pass()
+
+    async def then(app, pilot):
+        source = app.query_one(SourceView)
+        third = source.scrollable_content_region.height // 3
+        places = []
+        for _ in range(12):
+            await pilot.press("s")
+            await pilot.pause()
+            places.append((source.current - 1, source.current - 1 - source.scroll_offset.y))
+        assert all(third // 2 <= y <= 2 * third for row, y in places if row > third)
+        assert any(y == third for _, y in places)
+
+    play(trace, size=SMALL, then=then)
 
 
 def test_q_leaves():
@@ -265,7 +302,7 @@ def test_pictures_fit_and_keep_their_ends():
         assert fit.shape[1] <= width
         assert max(fit.shape[0] / height, fit.shape[1] / width) > 0.5
     assert (fitted(plane, 64, 48) == plane).all()
-    low, high = coloured(np.array([[0, 255]], np.uint8))[0]
+    low, high = ramp(TERMINAL)[[0, 255]]
     assert low.sum() < high.sum()
 
 

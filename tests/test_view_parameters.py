@@ -10,11 +10,13 @@ from tracer.views.reports.parameters import gradients, parameters
 
 
 def test_one_line_per_parameter():
-    found = parameters(tiny_pass())
+    trace = tiny_pass()
+    found = parameters(trace)
     assert found.column("name") == list(WEIGHTS)
     assert found.column("params") == [108, 4, 4, 8, 2]
     assert found.column("frozen") == [0, 4, 4, 0, 0]
-    assert found.totals == ("Total", None, None, 126, 8)
+    assert found.totals[:5] == ("Total", None, None, 126, 8)
+    assert found.column("max") == [1, None, None, trace.tensors[-2].summary.max, None]
     assert "grad_min" not in [column.key for column in found.columns]
 
 
@@ -25,7 +27,8 @@ def test_gradients_where_there_are_any():
     gradient = trace.parameters[0].gradient
     assert found["body.conv.weight"]["grad_max"] == gradient.max
     assert found["body.conv.weight"]["grad_std"] == gradient.std
-    assert parameters(trace, lang="zh").columns[5].title == "梯度最小值"
+    titles = {column.key: column.title for column in parameters(trace, lang="zh").columns}
+    assert (titles["min"], titles["grad_min"]) == ("最小值", "梯度最小值")
 
 
 def test_path_takes_a_name_a_module_and_a_pattern():
@@ -86,3 +89,32 @@ def test_without_a_backward_pass_nothing_learns():
     assert set(found.column("learning")) == {0}
     assert set(found.column("grad_norm")) == {None}
     assert found.columns[3].title == "得到梯度"
+
+
+def test_values_of_parameters_and_buffers():
+    torch = pytest.importorskip("torch")
+    import tracer
+
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2)).eval()
+    with torch.no_grad():
+        model[0].weight[0, 0] = torch.nan
+        model[0].weight[0, 1:] = torch.tensor([torch.inf, -7.0])
+        model[1].running_var[1] = torch.nan
+    trace = tracer.trace(model, torch.rand(4, 3), grain="module")
+    found = {record["name"]: record for record in parameters(trace).records()}
+    assert list(found) == ["0.weight", "0.bias", "1.weight", "1.bias", "1.running_var"]
+    assert (found["0.weight"]["min"], found["0.weight"]["nan"], found["0.weight"]["inf"]) == (
+        -7,
+        1,
+        1,
+    )
+    assert (found["1.weight"]["max"], found["1.weight"]["nan"]) == (1, 0)
+    assert (found["1.running_var"]["nan"], found["1.running_var"]["params"]) == (1, None)
+    assert parameters(trace).totals[3] == 3 * 2 + 2 + 2 + 2
+    asked = parameters(trace, path="1").column("name")
+    assert asked == [
+        "1.weight",
+        "1.bias",
+        *(f"1.running_{n}" for n in ("mean", "var")),
+        "1.num_batches_tracked",
+    ]

@@ -48,6 +48,7 @@ def test_one_line_per_module_call():
         "max": summary.max,
         "zeros": 0.0,
         "time": 3 / 1024,
+        "all_time": 3 / 1024,
     }
 
 
@@ -67,6 +68,7 @@ def test_frozen_parameters_are_counted():
 # --- sums -----------------------------------------------------------------------------------------
 
 SUMMED = ("params", "trainable", "frozen", "macs", "time", "calls")
+"""Columns whose totals are the sums of their cells."""
 
 
 def totals(found):
@@ -103,7 +105,19 @@ def test_columns_add_up_to_the_whole_at_any_depth_grain_and_folding(story, grain
     whole = query.totals(trace)
     assert summed["params"] == whole.params
     assert summed["macs"] == whole.macs
-    assert summed["time"] == pytest.approx(sum(call.seconds for call in query.roots(trace)))
+    seconds = sum(call.seconds for call in query.roots(trace))
+    assert totals(table(trace, columns="call,all_time", depth=depth))["all_time"] == seconds
+    if depth is None:
+        assert summed["time"] == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+@pytest.mark.parametrize("story", [tiny_pass, repeated_pass])
+def test_both_times_of_a_call_are_the_same_at_every_depth(story, depth):
+    options = {"columns": "call,time,all_time", "fold": False}
+    whole, cut = rows(table(story(), **options)), rows(table(story(), depth=depth, **options))
+    assert len(cut) <= len(whole)
+    assert cut.items() <= whole.items()
 
 
 def test_a_part_adds_up_to_its_share():
@@ -321,7 +335,8 @@ def test_a_real_pass_adds_up(recorded, rcnn, options):
     summed = check_sums(recorded, **options)
     assert summed["params"] == sum(p.numel() for p in rcnn.parameters())
     assert summed["macs"] == sum(call.macs for call in query.roots(recorded))
-    assert summed["time"] == pytest.approx(recorded.calls[0].seconds)
+    if "depth" not in options:
+        assert summed["time"] == pytest.approx(recorded.calls[0].seconds)
 
 
 def test_a_real_pass_row_by_row(recorded):

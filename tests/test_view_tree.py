@@ -45,7 +45,7 @@ Call           Note
       └─ relu  ×4; in place
 
 A row such as layer1.1-2 stands for neighbours that are alike; its sums are over all of them \
-(without folding, each is shown)."""
+(fold=False shows each)."""
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -65,6 +66,7 @@ class Plan(nn.Module):
         return have
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(actions=ACTIONS, inference=st.booleans())
 def test_any_order_of_views_and_writes_is_recorded_as_it_was(actions, inference):

@@ -13,6 +13,7 @@ jieba's dictionary, the commonest first.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,8 +45,7 @@ def own_texts(root: Path = ROOT) -> Iterator[tuple[Path, str]]:
 
 def chinese(text: str) -> set[str]:
     """Return the Chinese characters and marks of a text."""
-    ranges = ((0x2E80, 0xA000), (0xF900, 0xFB00), (0xFE30, 0xFFF0), (0x20000, 0x40000))
-    return {c for c in text if any(low <= ord(c) < high for low, high in ranges)}
+    return set(re.findall("[\u2e80-\u9fff\uf900-\ufaff\ufe30-\uffef\U00020000-\U0003ffff]", text))
 
 
 def characters() -> set[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from tracer import __version__, commands
-from tracer.errors import TracerError, near
+from tracer.errors import TracerError, in_a_shell, near
 from tracer.foreign import clean
 
 INTERRUPTED = 130  # as a shell reports a program that Ctrl-C ended
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     _open_streams()
     try:
-        with _short_warnings():
+        with _short_warnings(), in_a_shell():
             code = _run(arguments)
         sys.stdout.flush()
     except TracerError as error:

@@ -7,16 +7,18 @@ import io
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from tracer.errors import InputError, RunLeft
+from tracer.dap.live import Attached
+from tracer.errors import InputError, MissingError, RunLeft
 from tracer.record import Source
 from tracer.stepper import Breakpoint, Location, Position, Reply, Stepper
-from tracer.stepper.breakpoints import read_location
+from tracer.stepper.breakpoints import locate, read_location
 from tracer.stepper.evaluate import parse
 from tracer.stepper.live import Known, LiveStepper, Present, Watcher
+from tracer.stepper.positions import Timeline
 from tracer.stepper.text import clean
 from tracer.views.screen import prompt as plain
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from tracer.capture import Recorder
     from tracer.capture.keep import Keep
     from tracer.recording import Recording
+
+T = TypeVar("T")
 
 Read = Callable[[], "str | None"]
 """Returns the next command, None when there is none."""
@@ -43,6 +47,7 @@ def debug(
     lang: str = "en",
     keep: Keep = None,
     packages: Iterable[str] = (),
+    dap: int | None = None,
     **keywords: Any,
 ) -> Recording:
     """Run a model (or a builder) and stop at breakpoints, with the step debugger's prompt.
@@ -63,9 +68,11 @@ def debug(
             end without a stop.
         stdin: where to read commands, instead of the terminal or the notebook's cell.
         stdout: where to write, likewise.
-        lang: language of the help, ``"en"`` or ``"zh"``.
+        lang: language of the help.
         keep: see `tracer.Recorder`.
         packages: see `tracer.Recorder`.
+        dap: a port of this machine (0 for any that is free) where an editor attaches instead of
+            the prompt: the run waits for it there, and goes on alone when it leaves.
         **keywords: its other keyword arguments.
 
     Returns:
@@ -82,21 +89,36 @@ def debug(
 
     from tracer.capture import Recorder
     from tracer.capture.domains import domain_of
+    from tracer.capture.tracing import in_both, keywords_explained, recorder_of, taken_apart
 
-    session = _Session(_reader(commands, stdin, stdout), _writer(stdout), lang)
-    session.echo = commands is not None
+    target, inputs, keywords = taken_apart(target, inputs, keywords)
+    session: _Session
+    if dap is None:
+        session = _Prompt(_reader(commands, stdin, stdout), _writer(stdout), lang)
+        session.echo = commands is not None
+    else:
+        _require_alone(commands=commands, stdin=stdin, stdout=stdout)
+        session = _Editor(dap, lang)
     options: dict[str, Any] = {"keep": keep, "packages": packages, "on_step": session.on_step}
     run: Callable[..., Any] = target
     if isinstance(target, nn.Module):
         domain_of(target).check_inputs(target, inputs, keywords)
-        recorder = Recorder(target, grain="line", **options)
+        given: dict[str, Any] = {
+            "break_at": break_at,
+            "post_mortem": post_mortem,
+            "commands": commands,
+        }
+        given |= {"stdin": stdin, "stdout": stdout, "lang": lang, "keep": keep}
+        both = in_both(debug, target, keywords, {**given, "packages": packages, "dap": dap})
+        recorder = recorder_of(target, both, grain="line", **options)
     elif callable(target):
         recorder = Recorder(builder=target, grain=("module", "function", "line"), **options)
         run = partial(_build, recorder, target)
     else:
         raise InputError(f"debug takes a model or a builder; found {type(target).__name__}")
     session.begin(recorder, [break_at] if isinstance(break_at, str) else list(break_at))
-    return session.run(partial(run, *inputs, **keywords), post_mortem)
+    with keywords_explained(debug, target, keywords):
+        return session.run(partial(run, *inputs, **keywords), post_mortem)
 
 
 def _build(recorder: Recorder, builder: Callable[..., Any], *inputs: Any, **keywords: Any) -> Any:
@@ -130,21 +152,23 @@ def _writer(stdout: TextIO | None) -> Callable[[str], None]:
     return lambda text: print(text, file=stdout or sys.stdout, flush=True)
 
 
+def _require_alone(**given: object) -> None:
+    """Refuse what speaks to a prompt where an editor takes its place."""
+    for name, value in given.items():
+        if value is not None:
+            raise InputError(f"{name}= is for the prompt, and dap= puts an editor in its place")
+
+
 class _Session:
     """One run under the debugger.
 
     Attributes:
-        echo: whether commands are written out, since nobody types them.
         silent: whether the run goes on to its end without another stop.
     """
 
-    def __init__(self, read: Read, write: Callable[[str], None], lang: str) -> None:
-        self.read = read
-        self.write = write
+    def __init__(self, lang: str) -> None:
         self.lang = lang
-        self.echo = False
         self.silent = False
-        self.rest = ""
         self.breakpoints: dict[int, Breakpoint] = {}
         self.stepper: LiveStepper | None = None
 
@@ -176,7 +200,18 @@ class _Session:
             if post_mortem and self.recorder.trace.error is not None:
                 self._look_back(error)
             raise
+        self._tell_unreached()
         return self.recorder.trace
+
+    def _tell_unreached(self) -> None:
+        """Say which breakpoints the whole run never came to, and what is near."""
+        idle = [b for n, b in self.breakpoints.items() if not self.watcher.passed[n]]
+        timeline = cache(lambda: Timeline(self.recorder.trace))
+        for breakpoint in idle:
+            try:
+                locate(breakpoint.location, timeline())
+            except MissingError as error:
+                self.write(f"note: breakpoint {breakpoint.number} ({breakpoint}): {error}")
 
     # --- while it runs ---
 
@@ -188,6 +223,80 @@ class _Session:
         stop = self.watcher.stop(position, list(self.breakpoints.values()))
         if stop:
             self._pause(position, stop if isinstance(stop, Breakpoint) else None)
+        else:
+            self._pass(position)
+
+    def write(self, text: str) -> None:
+        """Say something to the user."""
+        raise NotImplementedError
+
+    def _pause(self, position: Position, stop: Breakpoint | None) -> None:
+        """Let the user look around, until the run has to go on."""
+        raise NotImplementedError
+
+    def _pass(self, position: Position) -> None:
+        """The run goes on from here."""
+
+    def _look_back(self, error: BaseException) -> None:
+        """Let the user look at a run that has raised."""
+        raise NotImplementedError
+
+    def _renewed(self, tick: int) -> LiveStepper:
+        """Return the stepper, over everything recorded so far."""
+        trace = self.recorder.snapshot()
+        if self.stepper is None:
+            breakpoints = self.breakpoints
+            self.stepper = LiveStepper(self.known, breakpoints, trace, tick, self.lang)
+            for note in (*trace.notes, *(each.text for each in trace.findings)):
+                self.write(f"note: {note}")
+        else:
+            self.stepper.renew(trace, tick)
+        names: dict[FrameType, dict[str, Any]] = {}
+        self.stepper.python = lambda code: run_python(code, self._frame(), names)
+        return self.stepper
+
+    def _frame(self) -> FrameType:
+        """Return the live frame of the selected call, or of the nearest one around it.
+
+        Raises:
+            InputError: the cursor stands in the past, or nothing of the traced code is running.
+        """
+        stepper = self.stepper
+        assert stepper is not None
+        if not stepper.at_end:
+            raise InputError("Python sees the present only, and this is the past; last goes back")
+        wanted = {call.id for call in stepper.stack[stepper.selected :]}
+        for opened in reversed(self.recorder.tree.stack()):
+            if opened.id in wanted and opened.frame is not None:
+                return opened.frame
+        raise InputError("no function of the traced code is running here; s goes into one")
+
+    def _at_failure(self, error: BaseException) -> Stepper:
+        """Return a stepper at the line that raised, with the locals there."""
+        stepper = Stepper(self.recorder.trace, lang=self.lang)
+        places = _places(error, self.recorder)
+        names: dict[FrameType, dict[str, Any]] = {}
+        stepper.python = lambda code: run_python(code, _frame_at(stepper, places), names)
+        return stepper
+
+
+class _Prompt(_Session):
+    """A run whose user types commands.
+
+    Attributes:
+        echo: whether commands are written out, since nobody types them.
+    """
+
+    def __init__(self, read: Read, write: Callable[[str], None], lang: str) -> None:
+        super().__init__(lang)
+        self.read = read
+        self._write = write
+        self.echo = False
+        self.rest = ""
+
+    def write(self, text: str) -> None:
+        """Say something to the user."""
+        self._write(text)
 
     def _pause(self, position: Position, stop: Breakpoint | None) -> None:
         """Carry out commands until one of them lets the run go on."""
@@ -207,20 +316,6 @@ class _Session:
                 return
         self.silent = True
 
-    def _renewed(self, tick: int) -> LiveStepper:
-        """Return the stepper, over everything recorded so far."""
-        trace = self.recorder.snapshot()
-        if self.stepper is None:
-            breakpoints = self.breakpoints
-            self.stepper = LiveStepper(self.known, breakpoints, trace, tick, self.lang)
-            for note in trace.notes:
-                self.write(f"note: {note}")
-        else:
-            self.stepper.renew(trace, tick)
-        names: dict[FrameType, dict[str, Any]] = {}
-        self.stepper.python = lambda code: run_python(code, self._frame(), names)
-        return self.stepper
-
     def _answer(self, stepper: Stepper, line: str, echo: bool) -> Reply:
         """Carry out a command and write what it says."""
         if echo:
@@ -230,36 +325,94 @@ class _Session:
             self.write(reply.text)
         return reply
 
-    def _frame(self) -> FrameType:
-        """Return the live frame of the selected call, or of the nearest one around it.
-
-        Raises:
-            InputError: the cursor stands in the past, or nothing of the traced code is running.
-        """
-        stepper = self.stepper
-        assert stepper is not None
-        if not stepper.at_end:
-            raise InputError("Python sees the present only, and this is the past; last goes back")
-        wanted = {call.id for call in stepper.stack[stepper.selected :]}
-        for opened in reversed(self.recorder.tree.stack()):
-            if opened.id in wanted and opened.frame is not None:
-                return opened.frame
-        raise InputError("no function of the traced code is running here; s goes into one")
-
-    # --- when it raised ---
-
     def _look_back(self, error: BaseException) -> None:
         """Open the prompt on the line that raised, with the locals there."""
-        stepper = Stepper(self.recorder.trace, lang=self.lang)
-        places = _places(error, self.recorder)
-        names: dict[FrameType, dict[str, Any]] = {}
-        stepper.python = lambda code: run_python(code, _frame_at(stepper, places), names)
+        stepper = self._at_failure(error)
         self.write(f"*** {clean(f'{type(error).__name__}: {error}')}")
+        failure = self.recorder.trace.error
+        if failure is not None and failure.cause is not None:
+            self.write(f"likely cause: {clean(failure.cause.text)}")
         self.write(stepper.describe())
         self.write(stepper.do("locals").text)
         while line := self.read():
             if self._answer(stepper, line, self.echo).quit:
                 return
+
+
+class _Editor(_Session):
+    """A run that an editor has attached to."""
+
+    def __init__(self, port: int, lang: str) -> None:
+        super().__init__(lang)
+        self._port = port
+
+    def write(self, text: str) -> None:
+        """Say something to the user."""
+        self.client.write(text)
+
+    def begin(self, recorder: Recorder, break_at: list[str]) -> None:
+        """Take breakpoints, and wait for the editor."""
+        from tracer.capture.process import held_signals
+
+        super().begin(recorder, break_at)
+        self.client = Attached(self.known, lambda: bool(held_signals.waiting), self.lang)
+        self.client.wait(self._port, stops=not break_at)
+
+    def run(self, run: Callable[[], Any], post_mortem: bool) -> Recording:
+        """Run it, and return the recording."""
+        try:
+            return super().run(run, post_mortem)
+        finally:
+            self.client.ends()
+
+    def on_step(self, recorder: Recorder, tick: int, frame: FrameType | None) -> None:
+        """Stop here if the editor says so, which sets its breakpoints at the first step."""
+        if self.stepper is None and not self.silent:
+            stops = self._while_there(lambda: self.client.begins(self._renewed(tick)))
+            self.watcher.goal = (lambda position: True) if stops else None
+        super().on_step(recorder, tick, frame)
+
+    def _pause(self, position: Position, stop: Breakpoint | None) -> None:
+        """Answer the editor until the run has to go on."""
+        self._log(position)
+        stepper = self._renewed(position.tick)
+        stopped_by = stepper.used(stop) if stop is not None else None
+        self._while_there(lambda: self.client.pauses(stepper, stopped_by))
+        self.watcher.go_on(stepper, position)
+
+    def _pass(self, position: Position) -> None:
+        """Answer what the editor asks while the run goes on."""
+        self._log(position)
+        goal = self.watcher.goal
+
+        def go_on() -> None:
+            assert self.stepper is not None
+            self.watcher.go_on(self.stepper, position)
+            self.watcher.goal = goal
+
+        renew = partial(self._renewed, position.tick)
+        if self._while_there(lambda: self.client.looks_up(renew, go_on)):
+            self._pause(position, None)
+
+    def _log(self, position: Position) -> None:
+        """Tell what is logged here."""
+        if self.watcher.here:
+            self.client.logs(self.watcher.here, lambda: self.present.scope(position))
+
+    def _while_there(self, talk: Callable[[], T]) -> T:
+        """Talk to the editor; without one the run goes on to its end, or was left by it."""
+        try:
+            return talk()
+        except RunLeft:
+            self.silent = True
+            raise
+        finally:
+            self.silent = self.silent or self.client.gone
+
+    def _look_back(self, error: BaseException) -> None:
+        """Show the editor the line that raised."""
+        if not self.client.gone:
+            self.client.looks_back(self._at_failure(error))
 
 
 def _breakpoint(number: int, line: str, known: Known) -> Breakpoint:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tracer.record import Module
+    from tracer.record import Finding, Module, Trace
 
 
 class Domain:
@@ -61,8 +61,8 @@ class Domain:
 
     def remarks(
         self, model: Any, inputs: tuple[Any, ...], keywords: Mapping[str, Any]
-    ) -> Sequence[str]:
-        """Return what is odd about inputs that a model takes: sentences for the recording's notes.
+    ) -> Sequence[Finding]:
+        """Return what is wrong, or odd, about inputs that a model is about to get.
 
         Args:
             model: the model, about to run.
@@ -70,3 +70,12 @@ class Domain:
             keywords: its other arguments.
         """
         return ()
+
+    def diagnose(self, model: Any, trace: Trace) -> tuple[Sequence[Finding], Finding | None]:
+        """Return all that is found once a run is over, and of one that raised the likely cause.
+
+        Args:
+            model: as the run left it; nothing of it may be run or changed.
+            trace: the recording, with what `remarks` found.
+        """
+        return trace.findings, None

@@ -22,7 +22,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from tracer.errors import InputError
+from tracer.errors import InputError, option
 
 try:
     import fcntl
@@ -59,8 +59,21 @@ def _is_recording(head: bytes) -> bool:
     return head[8:9] == b"{" and b'"rcnn-tracer"' in head
 
 
+def _is_survey(head: bytes) -> bool:
+    return head[8:9] == b"{" and b'"rcnn-tracer-survey"' in head
+
+
 def _is_weights(head: bytes) -> bool:
-    return head[5:10] == b'\0\0\0{"' and not _is_recording(head)
+    ours = _is_recording(head) or _is_survey(head)
+    return head[5:10] == b'\0\0\0{"' and not ours
+
+
+def _is_zip(head: bytes) -> bool:
+    return head.startswith(b"PK\x03\x04")
+
+
+def _is_vsix(head: bytes) -> bool:
+    return _is_zip(head) and head[30:40] == b"extension."
 
 
 def _is_svg(head: bytes) -> bool:
@@ -69,14 +82,17 @@ def _is_svg(head: bytes) -> bool:
 
 KINDS: dict[str, tuple[str, Callable[[bytes], bool]]] = {
     "recording": ("a recording", _is_recording),
+    "survey": ("a survey", _is_survey),
     "weights": ("a file of weights", _is_weights),
+    "parquet": ("a Parquet file", lambda head: head.startswith(b"PAR1")),
     "html": ("an HTML file", _is_html),
     "text": ("a text file", _is_text),
     "png": ("a PNG picture", lambda head: head.startswith(b"\x89PNG\r\n\x1a\n")),
     "onnx": ("an ONNX file", lambda head: head.startswith(b"\x08")),  # its first field's tag
     "svg": ("an SVG picture", _is_svg),
     "pdf": ("a PDF file", lambda head: head.startswith(b"%PDF-")),
-    "pptx": ("a PowerPoint file", lambda head: head.startswith(b"PK\x03\x04")),
+    "pptx": ("a PowerPoint file", lambda head: _is_zip(head) and not _is_vsix(head)),
+    "vsix": ("an extension for VS Code", _is_vsix),
 }
 """What is written: its name with an article, and how an existing file is known to be one."""
 
@@ -165,7 +181,7 @@ def _replaceable(target: Path, shown: str, kind: str, overwrite: bool) -> None:
     if head and not fits(head):
         raise InputError(
             f"{shown} is {_kind_of(head)} already, and {words} was to be written: "
-            "name another file, or replace it with --overwrite (in Python, overwrite=True)"
+            f"name another file, or replace it with {option(overwrite=True)}"
         )
 
 

@@ -27,6 +27,12 @@ def dims(shape: Iterable[int], none: str = "scalar") -> str:
     return "×".join(str(size) for size in shape) or none
 
 
+def box_size(box: Iterable[float]) -> str:
+    """Write a box's height and width, ``"60×80"``, from x1, y1, x2, y2 in pixels."""
+    x1, y1, x2, y2 = map(float, box)
+    return f"{y2 - y1:.0f}×{x2 - x1:.0f}"
+
+
 def count(value: float) -> str:
     """``25557032`` → ``25,557,032``."""
     return f"{value:,}"
@@ -60,11 +66,22 @@ def fraction(value: float) -> str:
     return f"{value * 100:.1f} %"
 
 
+def overlap(value: float) -> str:
+    """An IoU, with three digits: ``0.5834`` → ``0.583``."""
+    return f"{value:.3f}"
+
+
 def number(value: float) -> str:
-    """Four significant digits; whole numbers whole, truth values in words."""
-    if isinstance(value, bool):
+    """Four significant digits; whole numbers whole, thousands parted, truth values in words.
+
+    The page's script writes numbers alike (``numbers.js``).
+    """
+    if isinstance(value, bool) or not math.isfinite(value):
         return str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    if isinstance(value, int) or (value == int(value) and abs(value) < 1e9):
+        return f"{value:,.0f}" if isinstance(value, float) else f"{value:,}"
+    four = f"{value:.4g}"
+    return four if "e" in four else f"{float(four):,g}"
 
 
 WRITERS: dict[str, Callable[[float], str]] = {
@@ -73,5 +90,6 @@ WRITERS: dict[str, Callable[[float], str]] = {
     "seconds": seconds,
     "fraction": fraction,
     "number": number,
+    "overlap": overlap,
     "pixels": count,
 }

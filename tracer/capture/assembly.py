@@ -46,21 +46,25 @@ class Assembly:
         Args:
             seconds: how long the run has taken.
         """
+        self.tree.look_at_weights()
         states = self.states.frozen()
         stages, stage_of = self.subject.stages(self.tree.opens)
         return Recording(
             kind=self.subject.kind,
-            subject=self.subject.name,
+            subject=self._subject(),
             settings=self.settings,
             environment=self.subject.environment(),
             calls=self._calls(stage_of),
             lines=tuple(self.tree.lines),
             tensors=states,
             modules=self.subject.modules(),
-            parameters=gradients.describe(self.subject.recorded(), self.gradients),
+            parameters=gradients.describe(
+                self.subject.recorded(), self.gradients, self.settings.fingerprints
+            ),
             stages=stages,
             sources=self.tree.sources.collected(),
             notes=(*self.tree.notes, *self._late_notes()),
+            findings=tuple(self.tree.findings),
             error=self._failure(),
             seconds=seconds,
             classes=self.subject.classes(),
@@ -102,6 +106,11 @@ class Assembly:
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         call = tree.failed.id if tree.failed is not None else None
         return Failure(name_of(type(error)), words_of(error), call, source, text)
+
+    def _subject(self) -> str:
+        """What ran, and what was changed of it on purpose: every view says that with its name."""
+        changes = "; ".join(self.settings.changes)
+        return f"{self.subject.name} [{changes}]" if changes else self.subject.name
 
     def _late_notes(self) -> list[str]:
         notes = [

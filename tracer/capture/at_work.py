@@ -13,6 +13,20 @@ from tracer.capture import process
 _set_jit: Any = getattr(torch._C, "_set_tracing_state")  # noqa: B009 (the stubs lack it)
 
 
+_PROXY = torch._C._TorchDispatchModeKey.PROXY
+
+
+def taken_down() -> bool:
+    """Whether torch takes down what runs, as a program (export, compile, fx): it is no run then."""
+    return torch.compiler.is_compiling() or torch._C._get_dispatch_mode(_PROXY) is not None
+
+
+def frames_compiled() -> int:
+    """How many functions torch.compile has compiled in this process."""
+    dynamo = sys.modules.get("torch._dynamo.utils")
+    return int(dynamo.counters["frames"]["ok"]) if dynamo is not None else 0
+
+
 class AtWork:
     """A ``with`` block, to be entered again and again, also within itself.
 

@@ -26,7 +26,7 @@ from tracer.capture.subject import Subject
 from tracer.capture.tensors import TensorStates
 from tracer.capture.value_trees import Describer, See, name_of, words_of
 from tracer.errors import RunLeft
-from tracer.record import Line, Source
+from tracer.record import Finding, Line, Source
 
 Progress = Callable[[int, str], None]
 Step = Callable[[int, FrameType | None], None]
@@ -44,6 +44,7 @@ class CallTree:
         failed: the innermost call that it ended.
         odd: classes whose values could not be looked at, and what that raised.
         notes: what the recording could not see.
+        findings: what is odd about the inputs.
     """
 
     def __init__(
@@ -72,6 +73,8 @@ class CallTree:
         self.failure: tuple[BaseException, Source | None] | None = None
         self._raised: tuple[BaseException, Open] | None = None  # the last one, caught or not
         self.notes: list[str] = []
+        self.findings: list[Finding] = []
+        self._subject = subject
         self._paths = subject.paths
         self._states = states
         self._keep = keep
@@ -89,6 +92,11 @@ class CallTree:
         """The recording begins, in this thread."""
         self._thread = threading.get_ident()
         self.threads[self._thread] = 0
+
+    def look_at_weights(self) -> None:
+        """See the models' parameters and buffers: as the run begins, and again when it is over."""
+        describe = partial(self._describer.describe, see=self._states.see)
+        self._subject.weights.look(self._subject.recorded(), describe)
 
     # -- what hooks, modes and frames report (`tracer.capture.watched`) ---------------------------
 
@@ -192,6 +200,11 @@ class CallTree:
         if sentence not in self.notes:
             self.notes.append(sentence)
 
+    def find(self, finding: Finding) -> None:
+        """Say once of each kind what is odd about the inputs."""
+        if all(each.kind != finding.kind for each in self.findings):
+            self.findings.append(finding)
+
     # -- the end ----------------------------------------------------------------------------------
 
     def fail(self, error: BaseException) -> None:
@@ -235,9 +248,10 @@ class CallTree:
         made = role == "result" or (role == "locals" and opened.line is not None)
         producer = opened.id if made else None
         blank = role == "result" and opened.kind == "op" and opened.path in _ALLOCATIONS
-        if not limit and not blank:
+        drawn = self._keep.draws(opened.path, role)
+        if not limit and not blank and not drawn:
             return see if producer is None else partial(see, producer=producer)
-        return lambda tensor: see(tensor, producer, below(tensor, limit), blank)
+        return lambda tensor: see(tensor, producer, below(tensor, limit), blank, drawn)
 
     def _finish_line(self, opened: Open, frame: FrameType) -> None:
         changed, deleted = self._changes.since(opened, frame, self._seer(opened, "locals"))

@@ -18,6 +18,11 @@ def add_domain(domain: Domain) -> None:
     _domains.insert(0, domain)
 
 
+def is_preset(name: str) -> bool:
+    """Return whether ``keep=`` knows a name as a preset, with some kind of model."""
+    return any(name in domain.presets for domain in _domains)
+
+
 def domain_of(*targets: nn.Module | Callable[..., Any]) -> Domain:
     """Return the first domain that knows one of some models, or a builder."""
     return next((d for d in _domains if any(map(d.knows, targets))), _domains[-1])

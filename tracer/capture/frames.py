@@ -18,6 +18,7 @@ from typing import Any
 
 from torch import nn
 
+from tracer.capture.at_work import taken_down
 from tracer.capture.modules import built_at
 from tracer.capture.open_call import Open
 from tracer.capture.watched import Watched
@@ -73,7 +74,7 @@ class _Frames:
     def start(self, frame: FrameType) -> bool:
         """A traced frame starts; return whether its further events matter."""
         tree = self.tree
-        if tree.at_work.busy():
+        if tree.at_work.busy() or taken_down():
             return False
         if frame.f_code is _MODULE_INIT:
             self._remember_birth(frame)

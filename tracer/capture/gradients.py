@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 from torch import nn
 
-from tracer.capture.summaries import Reading, read, settle
+from tracer.capture.summaries import Reading, fingerprint, read, settle
 from tracer.record import ParameterRecord
 
 
@@ -34,23 +34,24 @@ def _reader(found: dict[str, Reading], name: str) -> Callable[[nn.Parameter], No
 
 
 def describe(
-    models: Iterable[nn.Module], gradients: Mapping[str, Reading]
+    models: Iterable[nn.Module], gradients: Mapping[str, Reading], fingerprints: bool = False
 ) -> tuple[ParameterRecord, ...]:
     """Every parameter of the models, with its gradient if a backward pass left one."""
     settle(gradients.values())
-    found = []
-    for model in models:
-        for name, parameter in model.named_parameters():
-            if isinstance(parameter, nn.parameter.UninitializedParameter):
-                continue
-            reading = gradients.get(name)
-            found.append(
-                ParameterRecord(
-                    name,
-                    tuple(parameter.shape),
-                    str(parameter.dtype).removeprefix("torch."),
-                    parameter.requires_grad,
-                    reading.summary if reading is not None else None,
-                )
-            )
-    return tuple(found)
+    parameters = [
+        (name, parameter)
+        for model in models
+        for name, parameter in model.named_parameters()
+        if not isinstance(parameter, nn.parameter.UninitializedParameter)
+    ]
+    return tuple(
+        ParameterRecord(
+            name,
+            tuple(parameter.shape),
+            str(parameter.dtype).removeprefix("torch."),
+            parameter.requires_grad,
+            gradients[name].summary if name in gradients else None,
+            fingerprint(parameter.data) if fingerprints else "",
+        )
+        for name, parameter in parameters
+    )

@@ -11,13 +11,14 @@ from typing import Any
 
 from torch import nn
 
+from tracer.capture.at_work import taken_down
 from tracer.capture.domains import domain_of
 from tracer.capture.open_call import Open
 from tracer.capture.summaries import unseen
 from tracer.capture.watched import Watched
-from tracer.record import Source
+from tracer.record import Finding, Source
 
-Remarks = Callable[[Any, tuple[Any, ...], dict[str, Any]], Sequence[str]]
+Remarks = Callable[[Any, tuple[Any, ...], dict[str, Any]], Sequence[Finding]]
 
 
 def install(tree: Watched, model: nn.Module, stack: ExitStack) -> None:
@@ -49,7 +50,8 @@ class _Hook:
 
     def __call__(self, *told: Any) -> None:
         """What torch calls: with module, arguments, keywords and, afterwards, the result."""
-        self.act(*told)
+        if not taken_down():
+            self.act(*told)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Tell `copy` and `pickle` what stands for it."""
@@ -88,8 +90,8 @@ class _ModuleWatch:
         if self.remarks is None:
             return
         with suppress(Exception), unseen():
-            for sentence in self.remarks(module, args, kwargs):
-                self.tree.note(sentence)
+            for finding in self.remarks(module, args, kwargs):
+                self.tree.find(finding)
 
     def after(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any

@@ -13,7 +13,7 @@ import torch
 
 from tracer.capture import spill
 from tracer.capture.value_trees import has_memory
-from tracer.errors import InputError, near
+from tracer.errors import InputError, near, option
 
 Keep = None | bool | str | Iterable[str] | Callable[[str, str, str], bool]
 
@@ -37,6 +37,8 @@ _NUMPY = frozenset(
 )
 
 ROLES = ("args", "within", "result")
+MAP = "map"
+"""The prefix of what is kept as a small picture that shows every cell."""
 
 _LIMIT = re.compile(r"<(\d+(?:\.\d+)?)(kB|MB|GB)$")
 _UNITS = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
@@ -49,7 +51,8 @@ class KeepRule:
     ``within:PATH`` (everything in and beneath them: arguments, results, locals). PATH may have the
     wildcards of `fnmatch`. With ``<20MB`` behind it (or ``kB``, ``GB``; a MB is 1,000,000 bytes)
     it keeps only tensors of fewer bytes: ``"backbone.fpn.layer_blocks.*<20MB"`` leaves the finest
-    level of a large image out and keeps all levels of a small one.
+    level of a large image out and keeps all levels of a small one. ``map:PATH`` keeps no values but
+    a finer small picture of a result: of its first image each cell, up to `summaries.MAP_SIDE`.
 
     A predicate is called as ``keep(path, kind, role)`` with kind
     ``"module"``, ``"function"`` or ``"op"`` and role ``"args"``, ``"result"`` or ``"locals"``.
@@ -60,6 +63,7 @@ class KeepRule:
 
     Attributes:
         own: the patterns that are of no preset, and the path in each.
+        presets: the paths of each preset that was asked for.
 
     Raises:
         InputError: a prefix or a limit that is not known, or another type.
@@ -67,10 +71,13 @@ class KeepRule:
 
     def __init__(self, keep: Keep, presets: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self.predicate = keep if callable(keep) else None
-        self.patterns = () if callable(keep) else _patterns(keep, presets or {})
-        common = {pattern for preset in (presets or {}).values() for pattern in preset}
+        asked = () if callable(keep) else _asked(keep)
+        self.patterns = _patterns(asked, presets or {})
+        known = presets or {}
+        self.presets = {n: tuple(map(_path, known[n])) for n in asked if n in known}
+        common = {pattern for preset in known.values() for pattern in preset}
         self.own = [(p, _path(p)) for p in self.patterns if p not in common]
-        self._by_role: dict[str, list[tuple[str, float]]] = {role: [] for role in ROLES}
+        self._by_role: dict[str, list[tuple[str, float]]] = {role: [] for role in (*ROLES, MAP)}
         for pattern in self.patterns:
             whole, limit = _without_limit(pattern)
             role, _, path = whole.rpartition(":")
@@ -97,6 +104,10 @@ class KeepRule:
         if self.predicate is not None:
             return math.inf if self.predicate(path, kind, role) else 0.0
         return within if role == "locals" else max(within, self._limit(role, path))
+
+    def draws(self, path: str, role: str) -> bool:
+        """Whether a call's result is kept as a picture of all its cells."""
+        return role == "result" and self._limit(MAP, path) > 0
 
     def opens(self, path: str) -> float:
         """Below how many bytes tensors in and beneath a call of this path are kept; 0 for none."""
@@ -139,26 +150,30 @@ def below(tensor: torch.Tensor, limit: float) -> bool:
     return limit > 0 and (limit == math.inf or tensor.numel() * tensor.element_size() < limit)
 
 
-def _patterns(
-    keep: bool | str | Iterable[str] | None, presets: Mapping[str, tuple[str, ...]]
-) -> tuple[str, ...]:
+def _asked(keep: bool | str | Iterable[str] | None) -> tuple[str, ...]:
+    """Return the patterns and presets that were asked for."""
     if keep is None or keep is False:
         return ()
     if keep is True:
         return ("*", "args:*", "within:*")
     if isinstance(keep, str):
-        keep = [part.strip() for part in keep.split(",") if part.strip()]
-    elif not isinstance(keep, Iterable):
+        return tuple(part.strip() for part in keep.split(",") if part.strip())
+    if not isinstance(keep, Iterable):
         raise InputError(
-            f"keep= takes patterns, a preset, True or a function; found {type(keep).__name__}"
+            f"{option(keep=None)} takes patterns, a preset, True or a function; "
+            f"found {type(keep).__name__}"
         )
+    return tuple(keep)
+
+
+def _patterns(asked: Iterable[str], presets: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     found: list[str] = []
-    for pattern in keep:
+    for pattern in asked:
         if not isinstance(pattern, str):
             raise InputError(f"a keep pattern is a string; found {type(pattern).__name__}")
         prefix, colon, _ = pattern.rpartition(":")
-        if colon and prefix not in ROLES:
-            known = [f"{r}:" for r in ROLES[:2]]
+        if colon and prefix not in (*ROLES, MAP):
+            known = [f"{r}:" for r in (*ROLES[:2], MAP)]
             raise InputError(
                 f"keep pattern {pattern!r} has the unknown prefix {prefix + ':'!r}"
                 f"{near(prefix + ':', known)} (known: {', '.join(known)})"

@@ -144,8 +144,11 @@ def _is_composite(kernel: Any) -> bool:
     """Whether an operation is written in terms of others.
 
     With gradients or without, autograd takes such a one apart before a dispatch mode sees it; under
-    `torch.inference_mode` it arrives whole.
+    `torch.inference_mode` it arrives whole. Some are none of the dispatcher's (`prim::device`, by
+    which a fake tensor is asked where it lies).
     """
+    if not torch._C._dispatch_has_kernel(kernel.name()):
+        return False
     has = functools.partial(torch._C._dispatch_has_kernel_for_dispatch_key, kernel.name())
     return has("CompositeImplicitAutograd") and not (has("CPU") or has("CUDA"))
 
@@ -184,6 +187,8 @@ def _shapes(values: Sequence[Any]) -> tuple[tuple[Any, ...]]:
     def plain(value: Any) -> Any:
         if isinstance(value, Tensor):
             return _Shape(tuple(value.shape), value.stride(), value.dtype)
+        if isinstance(value, torch.ScriptObject):  # a profiler's, which cannot be compared
+            return type(value)
         return tuple(map(plain, value)) if isinstance(value, (list, tuple)) else value
 
     return (tuple(map(plain, values)),)

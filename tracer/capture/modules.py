@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import nn
 
 from tracer.capture.sources import Sources
 from tracer.errors import InputError
-from tracer.record import Module, Source
+from tracer.record import Module, Source, Value
 
 # Which line created a module, for modules whose construction was recorded in this process.
 built_at: weakref.WeakKeyDictionary[nn.Module, tuple[str, int]] = weakref.WeakKeyDictionary()
@@ -80,8 +80,24 @@ def tensor_names(models: Iterable[nn.Module]) -> dict[int, str]:
     return found
 
 
-def describe(models: Iterable[nn.Module], sources: Sources) -> dict[str, Module]:
-    """Describe every module that the models have now, by path: a pass may make or replace some."""
+def own_tensors(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield a module's own parameters and buffers, by their names in it."""
+    for held in (module._parameters, module._buffers):
+        yield from ((name, tensor) for name, tensor in held.items() if tensor is not None)
+
+
+def describe(
+    models: Iterable[nn.Module],
+    sources: Sources,
+    tensor: Callable[[torch.Tensor], Value | None] = lambda tensor: None,
+) -> dict[str, Module]:
+    """Describe every module that the models have now, by path: a pass may make or replace some.
+
+    Args:
+        models: what is recorded.
+        sources: which code is traced.
+        tensor: what is known of a parameter or buffer.
+    """
     models = tuple(models)
     paths = paths_of(models)
     seen: set[int] = set()
@@ -93,7 +109,7 @@ def describe(models: Iterable[nn.Module], sources: Sources) -> dict[str, Module]
             path = paths.get(id(module))
             if path is not None:
                 beneath = parameters[id(module)].values()
-                found[path] = _describe(path, module, beneath, paths, sources, seen)
+                found[path] = _describe(path, module, beneath, paths, sources, seen, tensor)
     return found
 
 
@@ -125,7 +141,9 @@ def _describe(
     paths: Mapping[int, str],
     sources: Sources,
     seen: set[int],
+    tensor: Callable[[torch.Tensor], Value | None],
 ) -> Module:
+    known = ((name, tensor(each)) for name, each in own_tensors(module))
     own = [p for p in _own_parameters(module) if id(p) not in seen]
     seen.update(id(p) for p in own)
     children = [(n, paths.get(id(c), n)) for n, c in module._modules.items() if c is not None]
@@ -144,6 +162,7 @@ def _describe(
         settings=_settings(module),
         built_at=_built_at(module, sources),
         training=module.training,
+        tensors=tuple((name, value) for name, value in known if value is not None),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable
 
-from tracer.errors import InputError
+from tracer.errors import InputError, option
 
 
 class OnlyRule:
@@ -21,7 +21,9 @@ class OnlyRule:
         self.patterns = tuple(only or ())
         for pattern in self.patterns:
             if not isinstance(pattern, str):
-                raise InputError(f"an only= pattern is a string; found {type(pattern).__name__}")
+                raise InputError(
+                    f"{option(only=None)} takes patterns as strings; found {type(pattern).__name__}"
+                )
         self._cache: dict[str, bool] = {}
 
     def matches(self, path: str) -> bool:

@@ -17,14 +17,16 @@ import torch
 from torch.overrides import TorchFunctionMode, _get_current_function_mode
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
 
+from tracer.capture.at_work import frames_compiled, taken_down
 from tracer.capture.hooks import name_arguments
-from tracer.capture.macs import Counter, counter
+from tracer.capture.macs import Count, Counter, counter
 from tracer.capture.watched import Watched
 
 # Questions about a tensor, not computations on it.
 _QUESTIONS = frozenset(
     {
         "__get__",
+        "__set__",
         "__len__",
         "__repr__",
         "__format__",
@@ -63,16 +65,31 @@ _QUESTIONS = frozenset(
     }
 )
 
+_SETTERS = frozenset({"data", "real", "imag"})  # that give a tensor other values
+
 
 @contextmanager
 def watch(tree: Watched) -> Iterator[None]:
     """Switch on the two modes that belong to the recorder's grains."""
-    with _on(_Kernels(tree), _get_current_dispatch_mode):
+    with _compiling_noted(tree), _on(_Kernels(tree), _get_current_dispatch_mode):
         if "op" not in tree.grains:
             yield
             return
         with _on(_Ops(tree), _get_current_function_mode):
             yield
+
+
+@contextmanager
+def _compiling_noted(tree: Watched) -> Iterator[None]:
+    before = frames_compiled()
+    try:
+        yield
+    finally:
+        if frames_compiled() > before:
+            tree.note(
+                "torch.compile compiled code within the run: of what it holds only the kernels "
+                "are known, not modules, functions and lines"
+            )
 
 
 @contextmanager
@@ -108,8 +125,8 @@ class _Ops(TorchFunctionMode):
     ) -> Any:
         """Run `func`, and record it if it makes or writes a tensor."""
         kwargs = kwargs or {}
-        name = getattr(func, "__name__", "") or str(func)
-        if self.over or name in _QUESTIONS or not self.tree.stack():
+        name = _name(func)
+        if self.over or taken_down() or name in _QUESTIONS or not self.tree.stack():
             return func(*args, **kwargs)
         paused = self.tree.at_work.pause_frames()  # an op is a leaf
         try:
@@ -135,8 +152,26 @@ class _Ops(TorchFunctionMode):
                 tree.end(opened, None, error)
             raise
         with tree.at_work:
-            tree.end(opened, result)
+            tree.end(opened, args[0] if name.endswith(_SET) else result)
         return result
+
+
+_SET = ".__set__"
+
+
+def _name(func: Callable[..., Any]) -> str:
+    """What an op is called: of ``x.data = other`` ``data.__set__``; `_QUESTIONS` are no ops."""
+    name = getattr(func, "__name__", "") or str(func)
+    if name != "__set__":
+        return name
+    attribute = func.__self__.__name__  # type: ignore[attr-defined]
+    return attribute + _SET if attribute in _SETTERS else name
+
+
+_TAKEN_DOWN = (
+    "torch took down a program within the run (export, compile or fx): what it called meanwhile "
+    "computed nothing, and was not recorded"
+)
 
 
 class _Kernels(TorchDispatchMode):
@@ -149,6 +184,11 @@ class _Kernels(TorchDispatchMode):
 
     # `cond`, `while_loop` and their kin come here too, and are run as they are
     supports_higher_order_operators = True
+
+    @classmethod
+    def is_infra_mode(cls) -> bool:
+        """Nothing is another by this mode: `flex_attention` and its kin run beneath it."""
+        return True
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -166,37 +206,69 @@ class _Kernels(TorchDispatchMode):
         kwargs = kwargs or {}
         if self.over or not isinstance(func, torch._ops.OpOverload):
             return func(*args, **kwargs)
+        if taken_down():
+            self.tree.note(_TAKEN_DOWN)
+            return func(*args, **kwargs)
         result = func(*args, **kwargs)
         writes, counted = _reported(func)
         if writes:
             self.tree.wrote(_written(writes, args, kwargs))
         if counted is not None and self.tree.stack():
-            self.tree.counted(*counted(args, kwargs, result))
+            self.tree.counted(*_count(func, counted, args, kwargs, result))
         return result
 
 
 @functools.lru_cache(maxsize=4096)
-def _reported(kernel: Any) -> tuple[tuple[tuple[int, str], ...], Counter | None]:
+def _reported(kernel: Any) -> tuple[tuple[_Place, ...], Counter | None]:
     """What a kernel writes into, and what counts its multiply-adds; nothing, of most."""
     return _writes(kernel), counter(kernel)
 
 
-def _writes(kernel: Any) -> tuple[tuple[int, str], ...]:
+def _count(
+    kernel: Any, counter: Counter, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
+) -> Count:
+    """What a kernel's call counts; what cannot be counted is named, and the pass goes on."""
+    try:
+        return counter(args, kwargs, result)
+    except Exception:
+        return 0, (str(kernel._schema.name),)
+
+
+_Place = tuple[int, str]  # of an argument: its index and its name
+
+# What they write if `training` is true: neither their schemas nor version counters say so.
+_RUNNING = ((3, "running_mean"), (4, "running_var"))
+_TRAINING = (5, "training")
+_NORMS = {
+    f"aten::{name}" for name in ("native_batch_norm", "cudnn_batch_norm", "miopen_batch_norm")
+}
+
+
+def _writes(kernel: Any) -> tuple[_Place, ...]:
     """Index and name of each argument that a kernel writes into."""
+    if kernel._schema.name in _NORMS:
+        return _RUNNING
     arguments = enumerate(kernel._schema.arguments)
     return tuple((i, a.name) for i, a in arguments if a.alias_info and a.alias_info.is_write)
 
 
 def _written(
-    writes: Iterable[tuple[int, str]], args: tuple[Any, ...], kwargs: dict[str, Any]
+    writes: Iterable[_Place], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Iterator[torch.Tensor]:
     """The tensors that a kernel wrote into."""
-    for i, name in writes:
-        value = args[i] if i < len(args) else kwargs.get(name)
+    if writes is _RUNNING and not _argument(_TRAINING, args, kwargs):
+        return
+    for place in writes:
+        value = _argument(place, args, kwargs)
         if isinstance(value, torch.Tensor):
             yield value
         elif isinstance(value, (list, tuple)):
             yield from (v for v in value if isinstance(v, torch.Tensor))
+
+
+def _argument(place: _Place, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    i, name = place
+    return args[i] if i < len(args) else kwargs.get(name)
 
 
 def _namespace(func: Callable[..., Any]) -> str:

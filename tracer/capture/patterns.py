@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
 
+from tracer.capture.domains import is_preset
 from tracer.errors import InputError, near
 
 
@@ -23,7 +24,7 @@ def require_possible(option: str, patterns: Iterable[tuple[str, str]], modules: 
     """
     parts = {path.partition(".")[0] for path in modules}
     for given, path in patterns:
-        if "." in path and path.partition(".")[0] in parts and not _fits(path, modules):
+        if "." in path and path.partition(".")[0] in parts and not fits(path, modules):
             raise InputError(f"{option} {given!r} fits no module of the model{near(path, modules)}")
 
 
@@ -39,10 +40,15 @@ def unmatched(
         known: what else could have been meant.
     """
     for given, path in patterns:
-        if not _fits(path, paths):
+        if fits(path, paths):
+            continue
+        if is_preset(given):
+            yield f"{option} {given!r} is a preset of another kind of model: it keeps nothing here"
+        else:
             hint = near(path, sorted({*paths, *known}))
             yield f"{option} {given!r} fits no call that was recorded{hint}"
 
 
-def _fits(pattern: str, paths: Collection[str]) -> bool:
+def fits(pattern: str, paths: Collection[str]) -> bool:
+    """Return whether a pattern of paths fits one of some paths."""
     return any(fnmatchcase(path, pattern) for path in paths)

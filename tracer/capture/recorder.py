@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -14,14 +15,15 @@ from torch import nn
 from tracer.capture import frames, gradients, hooks, modules, ops, process
 from tracer.capture.assembly import Assembly
 from tracer.capture.calls import CallTree, Progress
+from tracer.capture.interventions import Change, interventions, require_happened
 from tracer.capture.keep import Keep, KeepRule, Store
 from tracer.capture.only import OnlyRule
-from tracer.capture.patterns import require_possible, unmatched
+from tracer.capture.patterns import fits, require_possible, unmatched
 from tracer.capture.sources import Sources
 from tracer.capture.subject import Subject
-from tracer.capture.summaries import Reading
+from tracer.capture.summaries import Reading, unseen
 from tracer.capture.tensors import TensorStates
-from tracer.errors import InputError, near
+from tracer.errors import InputError, near, option
 from tracer.record import Settings, Source
 from tracer.recording import Recording
 
@@ -52,10 +54,14 @@ class Recorder:
         packages: further packages whose functions and lines are recorded, beside torchvision
             and those that the model's classes come from.
         previews: take small pictures and histograms.
+        fingerprints: take 64 bits of every tensor, by which two recordings can be compared bit for
+            bit; see `tracer.capture.fingerprints`.
         budget: bytes of kept data that stay in memory; what is over waits on disk.
         classes: what the detector's classes are called, by label, the background first; if not
             given, what a model's own attribute ``classes`` says.
         progress: called as ``progress(calls so far, path)`` when a module begins.
+        change: what is changed on purpose while the block runs, and put back after it; see
+            `tracer.capture.interventions`.
         builder: what will be called to build a model, of a construction; see `build`.
         on_step: called as ``on_step(recorder, tick, frame)`` at each call start, line and call
             end of the recording thread; it may block, and may raise to end the run (`RunLeft`
@@ -69,7 +75,8 @@ class Recorder:
     Raises:
         InputError: a grain, pattern or package that is not known, a pattern that fits nothing in
             the part of the model that it names, a model that cannot be hooked
-            (scripted, compiled, replicated over devices), or other class names than it has classes.
+            (scripted, compiled, replicated over devices), or other class names than it has classes;
+            a change that the model has no place for, or that never took place.
     """
 
     def __init__(
@@ -80,10 +87,12 @@ class Recorder:
         only: str | Iterable[str] | None = None,
         packages: Iterable[str] = (),
         previews: bool = True,
+        fingerprints: bool = False,
         budget: int = BUDGET,
         classes: Sequence[str] | None = None,
         progress: Progress | None = None,
         on_step: OnStep | None = None,
+        change: Mapping[str, Change] | None = None,
         builder: Callable[..., Any] | None = None,
     ) -> None:
         for model in models:
@@ -96,13 +105,17 @@ class Recorder:
         )
         self.subject = Subject(models, builder, classes, self.sources)
         self.store = Store(budget)
-        self.states = TensorStates(modules.tensor_names(models), previews, self.store)
+        self.states = TensorStates(modules.tensor_names(models), previews, self.store, fingerprints)
         keeping = KeepRule(keep, self.subject.domain.presets)
         chosen, grains = OnlyRule(only), _grains(grain)
-        self._wanted = {"keep=": keeping.own, "only=": [(p, p) for p in chosen.patterns]}
+        self._presets = keeping.presets
+        self._wanted = {
+            option(keep=None): keeping.own,
+            option(only=None): [(p, p) for p in chosen.patterns],
+        }
         if builder is None:
-            for option, wanted in self._wanted.items():
-                require_possible(option, wanted, set(self.subject.paths.values()))
+            for name, wanted in self._wanted.items():
+                require_possible(name, wanted, set(self.subject.paths.values()))
         self.tree = CallTree(
             self.subject,
             grains=grains,
@@ -113,6 +126,7 @@ class Recorder:
             progress=progress,
             on_step=None if on_step is None else lambda *step: on_step(self, *step),
         )
+        self._changes = [each for model in models for each in interventions(model, change or {})]
         self._gradients: dict[str, Reading] = {}
         self._assembly = Assembly(
             self.subject,
@@ -122,6 +136,8 @@ class Recorder:
                 chosen.patterns,
                 tuple(self.sources.packages),
                 previews,
+                tuple(each.told for each in self._changes),
+                fingerprints,
             ),
             self.tree,
             self.states,
@@ -154,11 +170,15 @@ class Recorder:
             self._exit = stack
             stack.callback(process.claim(self.subject.models))
             stack.enter_context(process.old_objects_at_rest())
+            for each in self._changes:  # before the hooks, which then see what came of them
+                each.install(stack, self.tree.at_work)
             for model in self.subject.models:
                 hooks.install(self.tree, model, stack)
                 gradients.install(self._gradients, model, stack)
             stack.enter_context(ops.watch(self.tree))
             self.tree.start()
+            with self.tree.at_work:
+                self.tree.look_at_weights()
             stack.enter_context(frames.watch(self.tree))
             self._exit = stack.pop_all()
 
@@ -189,19 +209,37 @@ class Recorder:
             if error is not None:
                 self.tree.fail(error)
             self._note_unmatched()
-            self._trace = self._assembly.trace(seconds)
+            self._trace = self._diagnosed(self._assembly.trace(seconds), error)
             self.states.close()
             self.tree.forget_failure()
         _last = self._trace
+        if error is None:
+            require_happened(self._changes)
+
+    def _diagnosed(self, trace: Recording, error: BaseException | None) -> Recording:
+        """Add what the domain finds; the likely cause of a failure is told by its exception too."""
+        models = self.subject.recorded()
+        if not models:
+            return trace
+        with suppress(Exception), unseen():
+            found, cause = self.subject.domain.diagnose(models[0], trace)
+            failure = trace.error and replace(trace.error, cause=cause)
+            trace = replace(trace, findings=tuple(found), error=failure)
+            if cause is not None and error is not None and hasattr(error, "add_note"):
+                error.add_note(f"tracer: {cause.text}")
+        return trace
 
     def _note_unmatched(self) -> None:
         """Say which patterns fitted nothing; of a run that ended early that is not known."""
         if self.tree.failure is not None:
             return
         paths = {opened.path for opened in self.tree.opens}
-        for option, wanted in self._wanted.items():
-            for sentence in unmatched(option, wanted, paths, self.subject.paths.values()):
+        for name, wanted in self._wanted.items():
+            for sentence in unmatched(name, wanted, paths, self.subject.paths.values()):
                 self.tree.note(sentence)
+        for preset, patterns in self._presets.items():
+            if not any(fits(path, paths) for path in patterns):
+                self.tree.note(f"{option(keep=preset)} keeps nothing of this run: no call fits it")
 
     def build(
         self, builder: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]
@@ -259,10 +297,11 @@ class Recorder:
 
 
 def _grains(grain: str | Iterable[str]) -> tuple[str, ...]:
-    names = tuple(grain) if not isinstance(grain, str) else None
-    if names is None:
+    if isinstance(grain, str) or not isinstance(grain, Iterable):
         _require_known(grain)
         names = GRAINS[: GRAINS.index(grain) + 1]
+    else:
+        names = tuple(grain)
     for name in names:
         _require_known(name)
     if "line" in names and "function" not in names:

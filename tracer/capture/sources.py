@@ -83,6 +83,10 @@ class Sources:
             self._reached(filename, line)
         return place
 
+    def name(self, filename: str) -> str:
+        """What a source file is called in the record, or would be; it is not part of it yet."""
+        return self._keys.get(filename) or self._new_key(filename)
+
     def _reached(self, filename: str, line: int) -> None:
         """Note that the record names a line."""
         self._last[filename] = max(line, self._last.get(filename, 0))

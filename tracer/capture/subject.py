@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from tracer.capture import modules
 from tracer.capture.domains import domain_of
 from tracer.capture.sources import Sources
 from tracer.capture.stages import Named, assign_stages, possible_stages
+from tracer.capture.weights import Weights
 from tracer.errors import InputError
 from tracer.record import Module, Stage
 
@@ -26,6 +27,7 @@ class Subject:
         builder: that is called; None in a pass.
         domain: what is known of them.
         paths: dotted path by `id` of every module.
+        weights: what their parameters and buffers held when the run began.
         sources: what of their code is recorded.
     """
 
@@ -43,6 +45,7 @@ class Subject:
         self._classes = _checked(classes, count)
         self.sources = sources
         self.paths = modules.paths_of(models)
+        self.weights = Weights()
         self._built: nn.Module | None = None
         self._modules: dict[str, Module] | None = None
 
@@ -70,7 +73,7 @@ class Subject:
     def modules(self) -> dict[str, Module]:
         """The modules by path; those of a pass are described once, as they do not change in it."""
         if self._modules is None or self.builder is not None:
-            self._modules = modules.describe(self.recorded(), self.sources)
+            self._modules = modules.describe(self.recorded(), self.sources, self.weights.value)
         return self._modules
 
     def stages(self, calls: Sequence[Named]) -> tuple[tuple[Stage, ...], list[str]]:
@@ -98,7 +101,16 @@ class Subject:
         }
         if self.builder is None:
             found["mode"] = "train" if any(m.training for m in self.models) else "eval"
+        if autocast := _autocast(devices or {"cpu"}):
+            found["autocast"] = autocast
         return found
+
+
+def _autocast(devices: Iterable[str]) -> str:
+    """Return to which dtype autocast lowers on the devices of a model; nothing where it is off."""
+    kinds = sorted({device.partition(":")[0] for device in devices} - {"meta"})
+    dtypes = (torch.get_autocast_dtype(kind) for kind in kinds if torch.is_autocast_enabled(kind))
+    return ", ".join(dict.fromkeys(str(dtype).removeprefix("torch.") for dtype in dtypes))
 
 
 def _torchvision_version() -> str:

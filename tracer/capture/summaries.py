@@ -15,21 +15,24 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
 
 import numpy as np
 import torch
 
+from tracer.capture.fingerprints import Hasher, digest, update
 from tracer.capture.value_trees import has_memory
 from tracer.record import Preview, TensorSummary
 
-CHUNK = 1 << 20  # elements; 4 MB of float32
+CHUNK = 1 << 18  # elements; 1 MB of float32, which a core's cache holds
 SAMPLE = 1 << 11  # elements that the histogram of a larger tensor is taken from
 FEW = 32  # elements: no more than these have no histogram
 BINS = 32
 BLOCK = 1 << 16  # elements; 512 kB of float64
 PREVIEW_SIDE = 48  # pixels
+MAP_SIDE = 340  # of a picture that is to show every cell: P2 and C2 of 800 × 1344 pixels
 PREVIEW_CHANNELS = 3
 
 _INTEGERS = frozenset({torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64})
@@ -40,6 +43,7 @@ _DTYPE_NAMES = {
     if isinstance(value, torch.dtype)
 }
 _FLOATS = frozenset({torch.float32, torch.float64}) | _NARROW
+_REAL = _FLOATS | _INTEGERS
 
 # min, max, mean, std, nan, inf, zeros
 _Numbers = tuple[float | None, float | None, float | None, float | None, int, int, int]
@@ -96,6 +100,7 @@ class Reading:
         histogram: whether one is wanted.
         planes: float32 [1 + K, h, w] on the device: the channel mean, then the K channels listed
             in `channels` (int64 [K]).
+        fingerprint: where one is wanted, see `tracer.capture.fingerprints`.
     """
 
     summary: TensorSummary
@@ -108,6 +113,7 @@ class Reading:
     channels: torch.Tensor | None = None
     image: int = -1
     stride: int = 1
+    fingerprint: str = ""
 
 
 def settle(readings: Iterable[Reading]) -> None:
@@ -298,6 +304,7 @@ def read(
     pictures: bool = True,
     at_once: bool | None = None,
     preview: bool = True,
+    fingerprints: bool = False,
 ) -> Reading:
     """Take what `settle` needs of a tensor for its statistics, and the picture of a map.
 
@@ -307,44 +314,100 @@ def read(
         pictures: also take the histogram and the preview.
         at_once: compute on the CPU now (default for CPU tensors), else on the tensor's device.
         preview: False takes the histogram alone.
+        fingerprints: also take the fingerprint, of any tensor that has memory.
     """
     reading = Reading(shape_only(tensor), histogram=pictures)
-    if not _readable(tensor):
-        return reading
-    if tensor.numel() == 0:
-        reading.summary = replace(reading.summary, nan=0, inf=0)
+    readable = _readable(tensor)
+    if not readable or tensor.numel() == 0:
+        if readable:
+            reading.summary = replace(reading.summary, nan=0, inf=0)
+        reading.fingerprint = fingerprint(tensor) if fingerprints else ""
         return reading
     if at_once is None:
         at_once = tensor.device.type == "cpu"
     try:
         with unseen():
-            _take(reading, tensor.detach(), at_once, preview)
+            _take(reading, tensor.detach(), at_once, preview, fingerprints)
     except (RuntimeError, MemoryError):  # no kernel reads it
         return Reading(reading.summary)
     return reading
 
 
-def _take(reading: Reading, plain: torch.Tensor, at_once: bool, preview: bool) -> None:
+def extremes(tensor: torch.Tensor) -> Reading:
+    """Read no more of a tensor on the CPU than its extremes: what a weight is worth.
+
+    All 41 million weights of a detector cost a hundredth of its pass then. One that holds NaN or
+    infinite values is read in full, and so is one on an accelerator.
+    """
+    if tensor.device.type == "cpu" and tensor.numel() and _readable(tensor):
+        with suppress(RuntimeError), unseen():  # that no kernel reads it, `read` says
+            low, high = (each.item() for each in torch.aminmax(tensor.detach()))
+            if math.isfinite(low) and math.isfinite(high):
+                known = TensorSummary(
+                    tuple(tensor.shape),
+                    _DTYPE_NAMES[tensor.dtype],
+                    "cpu",
+                    low,
+                    high,
+                    nan=0,
+                    inf=0,
+                )
+                return Reading(known)
+    return read(tensor, pictures=False)
+
+
+def fingerprint(tensor: torch.Tensor) -> str:
+    """Return the fingerprint of any tensor; ``""`` if it has no memory that kernels read."""
+    if not _strided(tensor):
+        return ""
+    try:
+        with unseen():
+            return digest(tensor.detach())
+    except (RuntimeError, MemoryError):
+        return ""
+
+
+def refine(reading: Reading, tensor: torch.Tensor) -> None:
+    """Take the picture of a map anew, with all its cells."""
+    with unseen():
+        if reading.stride > 1 and _readable(tensor):
+            _take_planes(reading, tensor.detach(), MAP_SIDE)
+
+
+def _take(
+    reading: Reading, plain: torch.Tensor, at_once: bool, preview: bool, fingerprints: bool
+) -> None:
     flat = _flat(plain)
     small = flat.numel() <= SAMPLE
     sample = _sample(flat) if small or reading.histogram else flat[:0]
     reading.sample = _on_host(sample) if at_once else sample
+    hasher = Hasher() if fingerprints and at_once and not small and _in_a_row(plain) else None
     if not small:
-        reading.numbers = _numbers(flat) if at_once else _numbers_there(flat)
+        reading.numbers = _numbers(flat, hasher) if at_once else _numbers_there(flat)
+    if fingerprints:
+        reading.fingerprint = digest(plain) if hasher is None else hasher.hexdigest()
     if reading.histogram and preview:
         _take_planes(reading, plain)
 
 
 def _readable(tensor: torch.Tensor) -> bool:
     """Whether values can be reduced by the plain kernels."""
+    return not tensor.is_quantized and tensor.dtype in _REAL and _strided(tensor)
+
+
+def _strided(tensor: torch.Tensor) -> bool:
+    """Whether its bytes lie in memory as its shape and strides say."""
     return (
         tensor.layout is torch.strided
         and tensor.device.type != "meta"
-        and not tensor.is_quantized
-        and tensor.dtype in _FLOATS | _INTEGERS
         and (type(tensor).__torch_dispatch__ is torch._C._disabled_torch_dispatch_impl)
         and has_memory(tensor)
     )
+
+
+def _in_a_row(plain: torch.Tensor) -> bool:
+    """Whether floats lie in memory, on the host, in their order."""
+    return plain.dtype in _FLOATS and plain.is_contiguous() and not plain.is_neg()
 
 
 def _flat(tensor: torch.Tensor) -> torch.Tensor:
@@ -377,9 +440,11 @@ def _on_host(values: torch.Tensor) -> np.ndarray:
     return (values.float() if values.dtype in _NARROW else values).cpu().resolve_neg().numpy()
 
 
-def _numbers(flat: torch.Tensor) -> _Numbers:
-    """All of a large CPU tensor's numbers, at once."""
-    return _integer_statistics(flat) if flat.dtype in _INTEGERS else _float_statistics(flat)
+def _numbers(flat: torch.Tensor, hasher: Hasher | None) -> _Numbers:
+    """All of a large CPU tensor's numbers, at once; the hasher gets its bytes, if there is one."""
+    if flat.dtype in _INTEGERS:
+        return _integer_statistics(flat)
+    return _float_statistics(flat, hasher)
 
 
 def _integer_statistics(flat: torch.Tensor) -> _Numbers:
@@ -387,9 +452,9 @@ def _integer_statistics(flat: torch.Tensor) -> _Numbers:
     return int(low), int(high), *_exact_moments(flat), 0, 0, _zeros(flat)
 
 
-def _float_statistics(flat: torch.Tensor) -> _Numbers:
+def _float_statistics(flat: torch.Tensor, hasher: Hasher | None) -> _Numbers:
     """The numbers of a tensor of floats, in one pass where its values allow that."""
-    low, high, total, squares, zeros = _sums(flat)
+    low, high, total, squares, zeros = _sums(flat, hasher)
     if not (math.isfinite(low) and math.isfinite(high) and math.isfinite(squares)):
         return _with_gaps(flat)
     n = flat.numel()
@@ -404,10 +469,12 @@ def _float_statistics(flat: torch.Tensor) -> _Numbers:
     return low, high, mean, math.sqrt(max(variance, 0.0)), 0, 0, zeros
 
 
-def _sums(flat: torch.Tensor) -> tuple[float, float, float, float, int]:
+def _sums(flat: torch.Tensor, hasher: Hasher | None) -> tuple[float, float, float, float, int]:
     """(min, max, sum, sum of squares, zeros); NaN or Inf among the values shows in them."""
     low, high, total, squares, zeros = math.inf, -math.inf, 0.0, 0.0, 0
     for chunk in flat.split(CHUNK) if flat.numel() > CHUNK else (flat,):
+        if hasher is not None:
+            update(hasher, chunk)
         chunk = chunk.float() if chunk.dtype in _NARROW else chunk
         least, most = chunk.amin().item(), chunk.amax().item()
         low, high = _min(low, least), _max(high, most)
@@ -485,7 +552,7 @@ def _numbers_there(flat: torch.Tensor) -> torch.Tensor:
     return torch.stack([p.double() for p in parts])
 
 
-def _take_planes(reading: Reading, tensor: torch.Tensor) -> None:
+def _take_planes(reading: Reading, tensor: torch.Tensor, side: int = PREVIEW_SIDE) -> None:
     """Take the channel mean and the strongest channels of a map, small.
 
     Which channels are strongest is judged on every third row and column of what is shown.
@@ -497,7 +564,7 @@ def _take_planes(reading: Reading, tensor: torch.Tensor) -> None:
         return
     reading.image = 0 if tensor.dim() == 4 else -1
     maps = tensor[0] if tensor.dim() == 4 else tensor
-    reading.stride = step = -(-max(maps.shape[-2:]) // PREVIEW_SIDE)
+    reading.stride = step = -(-max(maps.shape[-2:]) // side)
     small = maps[:, ::step, ::step] if step > 1 else maps
     if maps.shape[0] <= PREVIEW_CHANNELS:
         channels = torch.arange(maps.shape[0], device=maps.device)

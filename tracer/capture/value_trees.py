@@ -50,6 +50,8 @@ class Describer:
         self.odd: dict[str, str] = {}  # class that could not be looked at → what that raised
         self._modules: dict[int, Value] = {}
         self._room = NODES  # how many more nodes the value that is looked at may have
+        # what has been described of that value, by `id` and depth: itself, its tree, its nodes
+        self._parts: dict[tuple[int, int], tuple[Any, Value, int]] = {}
         self._leaves: dict[tuple[str, int, tuple[int, int] | None], Value] = {}
 
     @process.undisturbed
@@ -70,6 +72,9 @@ class Describer:
             name = name_of(type(value))
             self.odd.setdefault(name, name_of(type(error)))
             return Value("opaque", name, text=f"looking at it raises {name_of(type(error))}")
+        finally:
+            if depth == 0:
+                self._parts.clear()
 
     def _describe(self, value: Any, see: See, depth: int) -> Value:
         self._room -= 1
@@ -86,6 +91,21 @@ class Describer:
             self._room = NODES
         if self._room <= 0:
             return Value("opaque", name_of(kind), text="left out: the value has too many parts")
+        return self._part(value, see, depth)
+
+    def _part(self, value: Any, see: See, depth: int) -> Value:
+        """Describe what has parts; what stands in several places once, as far as there is room."""
+        _, known, nodes = self._parts.get((id(value), depth), (None, None, 0))
+        if known is not None and nodes <= self._room:
+            self._room -= nodes
+            return known
+        room = self._room
+        found = self._of_kind(value, see, depth)
+        self._parts[id(value), depth] = value, found, room - self._room
+        return found
+
+    def _of_kind(self, value: Any, see: See, depth: int) -> Value:
+        kind = type(value)
         if issubclass(kind, (list, tuple)):
             return self._sequence(value, see, depth)
         if issubclass(kind, nn.Module):
@@ -103,7 +123,11 @@ class Describer:
     def arguments(self, items: Any, see: See) -> Value:
         """Describe a call's arguments, an iterable of (name, value)."""
         self._room = NODES
-        return Value("arguments", "", tuple((name, self.describe(v, see, 1)) for name, v in items))
+        try:
+            described = tuple((name, self.describe(v, see, 1)) for name, v in items)
+        finally:
+            self._parts.clear()
+        return Value("arguments", "", described)
 
     def module(self, module: nn.Module) -> Value:
         """Describe a module: class, path, parameters, plain attributes, children by class."""

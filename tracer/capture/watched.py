@@ -12,7 +12,7 @@ from torch import nn
 from tracer.capture.at_work import AtWork
 from tracer.capture.open_call import Open
 from tracer.capture.sources import Sources
-from tracer.record import Source
+from tracer.record import Finding, Source
 
 
 class Watched(Protocol):
@@ -73,3 +73,6 @@ class Watched(Protocol):
 
     def note(self, sentence: str) -> None:
         """Say once what the recording could not see."""
+
+    def find(self, finding: Finding) -> None:
+        """Say once of each kind what is odd about the inputs."""

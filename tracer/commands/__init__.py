@@ -11,8 +11,9 @@ import importlib
 from typing import Protocol, cast
 
 NAMES = (
-    *("run", "show", "step", "page", "slides", "figures", "explain"),
-    *("demo", "notebooks", "train-demo", "eval-demo"),
+    *("run", "show", "step", "dap", "page", "slides", "figures"),
+    *("explain", "why", "tour", "guess", "doctor", "diff", "survey"),
+    *("lecture", "demo", "demo-data", "notebooks", "train-demo", "eval-demo"),
 )
 
 

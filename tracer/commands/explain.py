@@ -18,9 +18,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from tracer.commands.common import add_lang
 from tracer.foreign import in_prose, write_lines
 from tracer.languages import languages
+
+if TYPE_CHECKING:
+    from tracer.record import Trace
 
 HELP = "explain a recording: stages, functions, lines and common questions, in English or Chinese"
 
@@ -40,25 +46,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WORD",
         help="the question with this key or these words; without any: list them all",
     )
-    parser.add_argument(
-        "--lang", default="en", choices=(*languages(), "both"), help="language (%(default)s)"
-    )
+    add_lang(parser, "both")
 
 
 def run(args: argparse.Namespace) -> int:
     """Explain, and print."""
     import tracer
     from tracer.rcnn.narration import explain
-    from tracer.views.reports.names import failure
 
     trace = None if args.recording is None else tracer.load(args.recording)
     question = None if args.question is None else " ".join(args.question)
     text = explain(trace, args.stage, args.path, args.function, args.lang, question=question)
-    if trace is not None and trace.error is not None:
+    if trace is not None:
         langs = languages() if args.lang == "both" else (args.lang,)
-        text = "\n\n".join([*(in_prose(failure(trace, lang)) for lang in langs), text])
+        said = [in_prose(line) for lang in langs for line in _about(trace, lang)]
+        text = "\n\n".join([*said, text])
     _show(text)
     return 0
+
+
+def _about(trace: Trace, lang: str) -> Iterator[str]:
+    """Yield what is to be known of the run before its commentary is read."""
+    from tracer.rcnn.findings import changed, told
+    from tracer.views.reports.names import failure
+
+    yield from changed(trace, lang)
+    if trace.error is not None:
+        yield failure(trace, lang)
+        yield from told(trace, lang)
 
 
 def _show(text: str) -> None:

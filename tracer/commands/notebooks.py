@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from tracer.commands.common import add_lang
 from tracer.errors import InputError, MissingError
 from tracer.files import output_folder, put
 from tracer.foreign import write_lines
@@ -27,7 +28,6 @@ HELP = "copy the notebooks out, and open them"
 FOLDER = "tracer-notebooks"
 NOTE = ".tracer-notebooks.json"
 """In the folder: by file name, the SHA-256 of what was copied, by which a change is seen."""
-LANGUAGES = ("en", "zh", "all")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", metavar="DIR", nargs="?", default=FOLDER, help="where to (%(default)s)"
     )
-    parser.add_argument("--lang", choices=LANGUAGES, default="en", help="(%(default)s)")
+    add_lang(parser, "all")
     parser.add_argument("--force", action="store_true", help="overwrite changed copies too")
     parser.add_argument("--start", action="store_true", help="open the first one in JupyterLab")
 

@@ -2,15 +2,18 @@
 
   tracer page pass.safetensors -o pass.html
   tracer page pass.safetensors -o pass.html --lang zh --budget 2
+  tracer page pass.safetensors --at fpn
   tracer page pass.safetensors --at 'call=backbone.fpn&text=inner_top_down'
 
 The page holds both languages. What does not fit into the budget is left out, the least important
-first, and the page says what. --at is the step that it opens at, written as in a link to it.
+first, and the page says what. --at is the call or the stage that it opens at, or a step, written as
+in a link to it.
 """
 
 from __future__ import annotations
 
 import argparse
+from urllib.parse import quote
 
 from tracer.commands.common import add_overwrite, beside, report
 from tracer.errors import InputError
@@ -27,9 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="HTML", help="the file to write (PASS with .html at its end)"
     )
     add_overwrite(parser)
-    parser.add_argument("--lang", default="en", help=f"that it opens in: {', '.join(languages())}")
     parser.add_argument(
-        "--at", default="", metavar="ADDRESS", help="the step that it opens at (the first)"
+        "--lang", choices=languages(), help="that it opens in (its reader's browser's)"
+    )
+    parser.add_argument(
+        "--at", default="", metavar="PLACE", help="where it opens: fpn, rpn.head#1, or an address"
+    )
+    parser.add_argument(
+        "--tour", default="", metavar="TOUR", help="to offer first: a name or file (tracer tour)"
     )
     parser.add_argument(
         "--budget", type=float, default=6.0, metavar="MB", help="the page's size at most (6)"
@@ -45,7 +53,13 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--budget is a number of megabytes above 0; found {args.budget:g}")
     path = output(args.output or beside(args.file, ".html"), "html", [args.file], args.overwrite)
     trace = load(args.file)
-    made = page(trace, lang=args.lang, budget=int(args.budget * 1e6), at=args.at)
+    budget, at = int(args.budget * 1e6), _address(args.at)
+    made = page(trace, lang=args.lang, budget=budget, at=at, tour=args.tour)
     Page(made).save(path, overwrite=args.overwrite)
     report(path, "the recording as one page")
     return 0
+
+
+def _address(place: str) -> str:
+    """Return the address of a place: of a call or a stage by its name, or as it is written."""
+    return f"call={quote(place)}" if place and "=" not in place else place

@@ -8,9 +8,18 @@ The file is what every other command reads:
 It holds every source line, and the tensors that page, slides and figures draw from. Less is
 recorded faster, into a smaller file: --grain op leaves the lines out, --keep none the tensors.
 
+With --targets an eval pass carries them along, unused, for `tracer why` to compare with:
+
+  tracer run street.jpg --targets instances.json -o street.safetensors
+
 Training, with COCO-style targets and the gradients of a backward pass:
 
   tracer run street.jpg --train --targets instances.json --backward -o training.safetensors
+
+Something changed on purpose, to see what follows; the model itself stays as it is:
+
+  tracer run street.jpg -o other.safetensors --change rpn.nms_thresh=0.5
+  tracer run street.jpg -o other.safetensors --change 'backbone.fpn[pool]=zero'
 
 The construction instead of a pass:
 
@@ -21,17 +30,20 @@ from __future__ import annotations
 
 import argparse
 import ast
+import json
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracer.commands.common import add_overwrite, progress, recorded, say, summary
+from tracer.commands.common import Progress, add_overwrite, progress, recorded, say, summary
 from tracer.errors import InputError
 from tracer.files import output
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from tracer.record import Trace
+    from tracer.recording import Recording
 
 HELP = "record a pass over pictures (or the building of a model) into a file"
 
@@ -47,23 +59,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="file to write (%(default)s)",
     )
     add_overwrite(parser)
-    _add_model(parser)
+    add_model(parser)
     _add_mode(parser)
     _add_recording(parser)
 
 
-def _add_model(parser: argparse.ArgumentParser) -> None:
+def add_model(
+    parser: argparse.ArgumentParser,
+    default: str | None = "fasterrcnn_resnet50_fpn",
+    weights: str | None = None,
+) -> None:
+    """Declare the options by which a model is named and built, with the defaults of these two."""
     group = parser.add_argument_group("the model")
     group.add_argument(
         "--model",
-        default="fasterrcnn_resnet50_fpn",
+        default=default,
         metavar="NAME",
-        help="one of torchvision's detectors, or fasterrcnn_<resnet>_fpn (%(default)s)",
+        help="one of torchvision's detectors, or fasterrcnn_<resnet>_fpn (fasterrcnn_resnet50_fpn)",
     )
     group.add_argument(
         "--weights",
         metavar="W",
-        help="COCO_V1 (downloaded by torchvision), a checkpoint file, demo, or none: random",
+        default=weights,
+        help="COCO_V1 (downloaded by torchvision), a checkpoint file, demo, or none: random "
+        f"({weights or 'none'})",
     )
     group.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of random weights and samples (0)"
@@ -85,7 +104,9 @@ def _add_mode(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what is run")
     group.add_argument("--build", action="store_true", help="record how the model is built instead")
     group.add_argument("--train", action="store_true", help="training mode: losses from targets")
-    group.add_argument("--targets", metavar="FILE", help="COCO-style JSON, for --train")
+    group.add_argument(
+        "--targets", metavar="FILE", help="COCO-style JSON: for --train, or for tracer why"
+    )
     group.add_argument("--backward", action="store_true", help="with --train: the gradients too")
 
 
@@ -112,27 +133,51 @@ def _add_recording(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="packages beside torchvision",
     )
+    group.add_argument(
+        "--change",
+        action="append",
+        default=[],
+        metavar="PLACE=VALUE",
+        help="a setting of the model by its path, or a module's result ('backbone.fpn[pool]', "
+        "'rpn.head.conv#2'): zero, constant:X, noise:SEED, channel:N, without:N, or patch:FILE, "
+        "what another recording kept there; may be repeated",
+    )
+    group.add_argument(
+        "--fingerprints",
+        action="store_true",
+        help="64 bits of every tensor and parameter: tracer diff then compares bit for bit",
+    )
     group.add_argument("--no-previews", action="store_true", help="leave the small pictures out")
 
 
 def run(args: argparse.Namespace) -> int:
     """Record, save, and say where."""
-    _check(args)
+    check(args)
     inputs = [*args.images, *(each for each in (args.targets, args.weights) if each)]
     path = output(args.output, "recording", inputs, args.overwrite)
-    record = partial(_construction if args.build else _pass, args)
+    record = partial(construction if args.build else one_pass, args)
     summary(recorded(record, path, args.overwrite), path)
     return 0
 
 
-def _check(args: argparse.Namespace) -> None:
+def usual(args: argparse.Namespace, build: bool = False) -> argparse.Namespace:
+    """Return the options of a command that records in the usual way, as `tracer run` has them."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    words = ["--build"] if build else ["--", *args.images]
+    return parser.parse_args(words, argparse.Namespace(**vars(args)))
+
+
+def check(args: argparse.Namespace) -> None:
     """Refuse combinations that mean nothing."""
     if args.build and (args.images or args.train):
         raise InputError("--build records the construction: it takes no pictures and no --train")
     if not args.build and not args.images:
         raise InputError("name the pictures to run the model on (or --build)")
-    if args.train != (args.targets is not None):
-        raise InputError("--train and --targets FILE go together: losses need targets")
+    if args.train and args.targets is None:
+        raise InputError("--train needs --targets FILE: losses need targets")
+    if args.build and args.change:
+        raise InputError("--change changes a pass; a construction takes --set")
     if args.backward and not args.train:
         raise InputError("--backward needs --train: only losses have gradients")
 
@@ -145,14 +190,32 @@ def model_options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _assignment(text: str) -> tuple[str, Any]:
-    """Split ``name=value``; the value is a Python literal, or else a string."""
+    """Split ``name=value``."""
     name, equals, value = text.partition("=")
     if not (equals and name.isidentifier()):
         raise InputError(f"--set takes OPTION=VALUE, as in --set num_classes=5; found {text!r}")
+    return name, _literal(value)
+
+
+def _literal(value: str) -> Any:
+    """Return a Python literal's value, or else the text."""
     try:
-        return name, ast.literal_eval(value)
+        return ast.literal_eval(value)
     except (ValueError, SyntaxError):
-        return name, value
+        return value
+
+
+def _change(text: str) -> tuple[str, Any]:
+    """Split ``place=value``; a patch is the recording in that file."""
+    import tracer
+
+    place, equals, value = text.partition("=")
+    if not (equals and place):
+        raise InputError(
+            f"--change takes PLACE=VALUE, as in --change rpn.nms_thresh=0.5; found {text!r}"
+        )
+    kind, _, file = value.partition(":")
+    return place, tracer.load(file) if kind == "patch" else _literal(value)
 
 
 def _recording_options(args: argparse.Namespace) -> dict[str, Any]:
@@ -162,6 +225,7 @@ def _recording_options(args: argparse.Namespace) -> dict[str, Any]:
         "only": args.only,
         "packages": args.packages,
         "previews": not args.no_previews,
+        "fingerprints": args.fingerprints,
     }
 
 
@@ -173,21 +237,34 @@ def _kept(args: argparse.Namespace) -> bool | list[str]:
     return "all" in asked or ([] if asked == ["none"] else asked)
 
 
-def _weights(args: argparse.Namespace) -> str | None:
+def named_weights(args: argparse.Namespace) -> str | None:
+    """Return the weights that a command line names; None for random ones."""
     return None if args.weights in (None, "none", "random") else args.weights
 
 
-def _construction(args: argparse.Namespace) -> Trace:
+def construction(args: argparse.Namespace, told: Progress | None = None) -> Recording:
+    """Record how the model is built.
+
+    Args:
+        args: the options of `tracer run`.
+        told: is told of each call, instead of a display on stderr.
+    """
     import tracer
     from tracer.rcnn import models
 
-    builder, keywords = models.recipe(args.model, _weights(args), **model_options(args))
-    with progress(f"building {args.model}") as step:
+    builder, keywords = models.recipe(args.model, named_weights(args), **model_options(args))
+    with progress(f"building {args.model}", told) as step:
         record = partial(tracer.trace, builder, progress=step, **_recording_options(args))
         return models.make(record, keywords, seed=args.seed)
 
 
-def _pass(args: argparse.Namespace) -> Trace:
+def one_pass(args: argparse.Namespace, told: Progress | None = None) -> Recording:
+    """Record a pass over the pictures.
+
+    Args:
+        args: the options of `tracer run`.
+        told: see `construction`.
+    """
     import torch
 
     from tracer.rcnn import models
@@ -195,19 +272,19 @@ def _pass(args: argparse.Namespace) -> Trace:
     from tracer.rcnn.pictures import load_pictures
     from tracer.rcnn.targets import load_targets
 
-    device = _device(args.device)
+    device = device_of(args.device)
     pictures = load_pictures(args.images)
-    model = models.build(args.model, _weights(args), seed=args.seed, **model_options(args))
+    model = models.build(args.model, named_weights(args), seed=args.seed, **model_options(args))
     model.train(args.train).to(device)
     targets = None
     if args.targets:
         sizes = [(p.shape[1], p.shape[2]) for p in pictures]
         targets = load_targets(args.targets, args.images, sizes, classes_of(model))
         targets = [{name: t.to(device) for name, t in each.items()} for each in targets]
-    if _weights(args) is None:
+    if named_weights(args) is None:
         say(f"random weights (seed {args.seed}): take --weights COCO_V1 for trained ones")
     torch.manual_seed(args.seed)
-    return _record(args, model, [p.to(device) for p in pictures], targets)
+    return _record(args, model, [p.to(device) for p in pictures], targets, told)
 
 
 def _record(
@@ -215,24 +292,32 @@ def _record(
     model: nn.Module,
     images: list[Tensor],
     targets: list[dict[str, Tensor]] | None,
-) -> Trace:
+    told: Progress | None,
+) -> Recording:
     import torch
 
     import tracer
 
-    options = _recording_options(args)
+    options = {**_recording_options(args), "change": dict(map(_change, args.change))}
     with (
-        progress("recording") as step,
+        progress("recording", told) as step,
         torch.set_grad_enabled(args.train),
         tracer.Recorder(model, progress=step, **options) as recorder,
     ):
         losses = model(images, targets)
         if args.backward:
             sum(losses.values()).backward()
-    return recorder.trace
+    return replace(recorder.trace, environment=_environment(recorder.trace, args.images))
 
 
-def _device(name: str) -> Any:
+def _environment(trace: Recording, pictures: list[str]) -> dict[str, str]:
+    """What the recording says of itself, with the pictures' names: targets are found by them."""
+    names = [Path(picture).name for picture in pictures]
+    told = names if len(set(names)) == len(names) else pictures
+    return {**trace.environment, "pictures": json.dumps(told, ensure_ascii=False)}
+
+
+def device_of(name: str) -> Any:
     """Return a torch device that this machine has."""
     import torch
 

@@ -3,6 +3,7 @@
   tracer slides pass.safetensors -o deck.html
   tracer slides pass.safetensors -o fpn.pptx --stages fpn --lang zh
   tracer slides pass.safetensors -o lecture.pdf --outline lecture.toml --theme dark
+  tracer slides pass.safetensors --against other.safetensors -o parting.html
   tracer slides --list
 
 The file's ending says what is written: .html (one file, offline, S opens the speaker's window),
@@ -17,12 +18,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracer.commands.common import add_overwrite, beside
+from tracer.commands.common import add_lang, add_overwrite, beside
 from tracer.errors import InputError
 from tracer.languages import languages
 
 if TYPE_CHECKING:
     from tracer.record import Trace
+    from tracer.views.slides import Deck
 
 HELP = "write teaching slides from a recording: HTML, PowerPoint or PDF"
 
@@ -36,9 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="FILE", help=".html, .pptx or .pdf (PASS-slides.html)"
     )
     add_overwrite(parser)
-    parser.add_argument(
-        "--lang", default="en", help=f"{', '.join(languages())} or both (%(default)s)"
-    )
+    add_lang(parser, "both")
     parser.add_argument("--outline", metavar="TOML", help="choose, order and add slides")
     parser.add_argument(
         "--stages",
@@ -46,6 +46,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A,B,…",
         help="a lecture on these alone, e.g. fpn; may be repeated",
     )
+    parser.add_argument(
+        "--against",
+        metavar="B",
+        help="slides of where PASS and this recording part, instead of the walkthrough",
+    )
+    parser.add_argument("--tour", metavar="TOUR", help="follow a guided tour: its name, or a file")
     parser.add_argument("--theme", default="light", help="light or dark (%(default)s)")
     parser.add_argument("--image", type=int, default=0, metavar="N", help="of the batch (0)")
     parser.add_argument(
@@ -77,20 +83,52 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("name a recording, or --list the slides that there are")
     path = Path(args.output or beside(args.file, "-slides.html"))
     write = writer(path)
-    inputs = [each for each in (args.file, args.outline, args.page) if each]
+    inputs = [each for each in (args.file, args.against, args.outline, args.page) if each]
     output(path, path.suffix[1:].lower(), inputs, args.overwrite)
+    if args.against is not None:
+        write(_compared(args), path, overwrite=args.overwrite)
+        report(path, "where two recordings part")
+        return 0
     trace = load(args.file)
     with counting("drawing", None) as step:
         made = deck(
             trace, lang=args.lang, theme=args.theme, stages=stages, outline=args.outline,
             strict=args.strict, page=_page(args, trace, path), image=args.image,
-            steps=args.steps, progress=step,
+            steps=args.steps, tour=args.tour or "", progress=step,
         )  # fmt: skip
     for reason in made.left_out:
         say(f"left out: {reason}")
     write(made, path, overwrite=args.overwrite)
-    report(path, f"{len(made.slides)} slides")
+    report(path, _extent(made, path))
     return 0
+
+
+def _compared(args: argparse.Namespace) -> Deck:
+    """Make the deck of two recordings.
+
+    Raises:
+        InputError: an option of the walkthrough is given beside it.
+    """
+    from tracer.recording import compare, load
+    from tracer.views.slides.parting import parting_deck
+
+    for name in ("outline", "stages", "tour", "page"):
+        if getattr(args, name):
+            raise InputError(f"--{name} is for slides of one recording, not with --against")
+    compared = compare(load(args.file), load(args.against))
+    return parting_deck(compared, lang=args.lang, theme=args.theme, image=args.image)
+
+
+def _extent(made: Deck, path: Path) -> str:
+    """Say how many slides there are, and on how many pages, where each step has its own."""
+    from tracer.views.slides.pages import pages
+
+    slides = f"{len(made.slides)} slides"
+    if path.suffix.lower() == ".html":
+        return slides
+    count = len(pages(made))
+    more = ", one for each step (--no-steps: a handout)" if count > len(made.slides) else ""
+    return f"{slides}, {count} pages{more}"
 
 
 def _page(args: argparse.Namespace, trace: Trace, deck: Path) -> Path | None:

@@ -22,10 +22,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracer.commands.common import add_overwrite
+from tracer.commands.common import add_lang, add_overwrite
 from tracer.errors import InputError
 from tracer.foreign import write_lines
-from tracer.languages import languages
 
 if TYPE_CHECKING:
     from tracer.recording import Recording
@@ -46,10 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--commands", metavar="FILE", help="carry out a script and print what it says (- is stdin)"
     )
-    parser.add_argument("--at", type=int, metavar="STEP", help="where to begin")
     parser.add_argument(
-        "--lang", choices=languages(), default="en", help="of help and commentary (%(default)s)"
+        "--at",
+        metavar="PLACE",
+        help="where to begin: a step (2758), a call (rpn.head#1) or a stage",
     )
+    add_lang(parser)
     _add_recording(parser)
 
 
@@ -72,10 +73,12 @@ def run(args: argparse.Namespace) -> int:
     script = _read_script(args.commands) if args.commands else None
     trace = _trace(args)
     from tracer.stepper import Stepper
+    from tracer.views.screen.lessons import Lessons
 
     stepper = Stepper(trace, lang=args.lang)
+    stepper.lessons = Lessons(trace)
     if args.at is not None:
-        stepper.goto(args.at)
+        stepper.do(f"goto {args.at}")
     if script is not None:
         _print(_transcript(stepper, script, args.commands))
     elif args.plain or not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -139,19 +142,12 @@ def _trace(args: argparse.Namespace) -> Recording:
 
 def _recorded(args: argparse.Namespace) -> Recording:
     """Record pictures or a construction line by line, also one that fails."""
-    import tracer
+    from tracer.commands.common import even_failed
     from tracer.files import output
 
     if args.output:
         output(args.output, "recording", args.target, args.overwrite)
-    before = tracer.last_trace()
-    try:
-        return _construction(args) if args.build else _pass(args)
-    except Exception:
-        failed = tracer.last_trace()
-        if failed is None or failed is before or failed.error is None:
-            raise
-        return failed
+    return even_failed(partial(_construction if args.build else _pass, args))
 
 
 def _construction(args: argparse.Namespace) -> Recording:

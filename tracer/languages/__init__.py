@@ -14,6 +14,8 @@ is a paragraph, whose other line ends are there for whoever edits it.
 from __future__ import annotations
 
 import functools
+import locale
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,6 +31,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+TOMLDecodeError = tomllib.TOMLDecodeError
 FOLDERS: list[Any] = [resources.files(__name__)]
 """Where languages are looked for."""
 
@@ -88,6 +91,28 @@ def languages() -> tuple[str, ...]:
     return tuple(sorted(codes, key=lambda code: (code != "en", code)))
 
 
+def preferred(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the language of the user's locale; English where it is none of ours.
+
+    Args:
+        environment: where ``LC_ALL``, ``LC_MESSAGES`` and ``LANG`` are looked up, as POSIX has it;
+            where none of them is set, Windows is asked.
+    """
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")
+    told = next((environment[name] for name in names if environment.get(name)), "") or _windows()
+    lang = re.split("[-_.@]", told)[0].lower()
+    return lang if lang in languages() else "en"
+
+
+def _windows() -> str:
+    """Return the name of the language that Windows speaks to its user, ``"zh_CN"``."""
+    if sys.platform != "win32":
+        return ""
+    import ctypes
+
+    return locale.windows_locale.get(ctypes.windll.kernel32.GetUserDefaultUILanguage(), "")
+
+
 def checked(lang: str) -> str:
     """Return the language.
 
@@ -101,8 +126,14 @@ def checked(lang: str) -> str:
 
 
 def listed(parts: Iterable[str], lang: str, *, clauses: bool = False) -> str:
-    """Put words, or longer parts of a sentence, one after the other with the language's sign."""
-    return about("clauses" if clauses else "list", lang).join(parts)
+    """Put words, or longer parts of a sentence, one after the other with the language's sign.
+
+    Numbers whose thousands are parted by commas are not parted by commas from each other.
+    """
+    every = list(parts)
+    commas = any("," in part and part.replace(",", "").isdecimal() for part in every)
+    kind = "clauses" if clauses else "numbers" if commas else "list"
+    return about(kind, lang).join(every)
 
 
 def joined(paragraph: str) -> str:
@@ -154,7 +185,16 @@ def own(room: str, lang: str) -> dict[str, Any]:
 
 def read_toml(file: Any) -> dict[str, Any]:
     """Return what a TOML file of the package holds."""
-    tables: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
+    return parse_toml(file.read_text("utf-8"))
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return what a text holds.
+
+    Raises:
+        TOMLDecodeError: it is no TOML.
+    """
+    tables: dict[str, Any] = tomllib.loads(text)
     return tables
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from math import log2
 
 from tracer.errors import MissingError
-from tracer.rcnn.anatomy import fitting
-from tracer.record import Call, TensorSummary, Trace, Value
+from tracer.rcnn.anatomy.features import numbered
+from tracer.rcnn.anatomy.reading import Pass, batch_of, find_pass, fitting, passes
+from tracer.record import Call, Trace, Value
 
 Shape = tuple[int, ...]
 Size = tuple[int, int]
@@ -34,12 +35,15 @@ class Map:
         place: the module that made it, or its key in the backbone's result.
         shape: [N, C, H, W].
         stride: pixels of the padded batch per cell; None if the sizes do not tell.
+        kind: ``"stage"`` of a backbone's body, ``"level"`` of a pyramid, or ``"map"`` of a backbone
+            without one.
     """
 
     name: str
     place: str
     shape: Shape
     stride: int | None
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +96,6 @@ class Board:
     missing: tuple[str, ...] = ()
 
 
-def passes(trace: Trace) -> tuple[Call, ...]:
-    """Return the call of the transform of every pass of a torchvision detector."""
-    return tuple(call for call in trace.calls if _batched(call) is not None)
-
-
 def read_board(trace: Trace, nth: int = 0) -> Board | None:
     """Return the board of a recorded pass, or None if it is not of a torchvision detector.
 
@@ -112,17 +111,18 @@ def read_board(trace: Trace, nth: int = 0) -> Board | None:
         return None
     if not 0 <= nth < len(found):
         raise MissingError(f"there is no pass {nth}: the recording has 0 to {len(found) - 1}")
+    run = find_pass(trace, nth)
     with fitting("the pass"):
-        return _read(_Run(trace, found[nth]))
+        return _read(run)
 
 
-def _read(run: _Run) -> Board:
+def _read(run: Pass) -> Board:
     features = _features(run)
     steps = tuple(_steps(run, [level.name for level in features]))
     return Board(
         images=tuple(_original(run)),
         resized=tuple(_resized(run)),
-        batch=run.batch,
+        batch=_batch(run),
         stages=tuple(_stages(run)),
         features=features,
         steps=steps,
@@ -132,76 +132,31 @@ def _read(run: _Run) -> Board:
     )
 
 
-class _Run:
-    """The calls of one pass, found by the names of the detector's parts.
-
-    Attributes:
-        trace: the recording.
-        transform: the call of the detector's transform.
-        model: the call that it is part of; the transform itself if that was run alone.
-        batch: [N, C, H, W] of the padded batch.
-    """
-
-    def __init__(self, trace: Trace, transform: Call) -> None:
-        self.trace = trace
-        self.transform = transform
-        self.model = trace.calls[transform.parent] if transform.parent is not None else transform
-        self.batch = self.shapes(_batched(transform))[0]
-        self.calls = [c for c in trace.calls[self.model.id :] if c.end <= self.model.end]
-        self._prefix = transform.path.removesuffix("transform")
-
-    def module(self, path: str) -> Call | None:
-        """Return the first call of a part of the detector, ``"rpn.head"``."""
-        path = self._prefix + path
-        return next((c for c in self.calls if c.kind == "module" and c.path == path), None)
-
-    def functions(self, name: str, within: Call | None) -> list[Call]:
-        """Return the calls, within a call, of the functions and methods of this name."""
-        if within is None:
-            return []
-        calls = (c for c in self.calls if within.start < c.start and c.end < within.end)
-        return [c for c in calls if c.kind == "function" and c.path.rpartition(".")[2] == name]
-
-    def function(self, name: str, within: Call | None) -> Call | None:
-        """Return the first of them."""
-        return next(iter(self.functions(name, within)), None)
-
-    def shapes(self, value: Value | None) -> list[Shape]:
-        """Return the shapes of the tensors in a value."""
-        return [self.summary(state).shape for state in value.tensors()] if value else []
-
-    def summary(self, state: int) -> TensorSummary:
-        """Return the summary of a tensor state."""
-        return self.trace.tensors[state].summary
-
-    def lengths(self, value: Value | None) -> tuple[int, ...]:
-        """Return the length of each tensor in a value: boxes per image, or per level."""
-        return tuple(shape[0] for shape in self.shapes(value) if shape)
-
-    def stride(self, shape: Shape) -> int | None:
-        """Return the stride of a feature map in pixels of the padded batch."""
-        return _map_stride(shape, self.batch)
+def _batch(run: Pass) -> Shape:
+    """[N, C, H, W] of the padded batch."""
+    return run.shapes(batch_of(run.transform))[0]
 
 
-def _batched(call: Call) -> Value | None:
-    """Return the padded batch if this is the call of a detector's transform, else None."""
-    if call.kind != "module" or call.path.rpartition(".")[2] != "transform" or not call.result:
-        return None
-    images = call.result.get(0)
-    tensors = images.get("tensors") if images is not None else None
-    return tensors if tensors is not None and tensors.tensor is not None else None
+def _stride(run: Pass, shape: Shape) -> int | None:
+    """The stride of a feature map in pixels of the padded batch."""
+    return _map_stride(shape, _batch(run))
+
+
+def _method(run: Pass, name: str, within: Call | None) -> Call | None:
+    """The first call, within a call, of a function or method of this name."""
+    return next(iter(run.methods(name, within)), None)
 
 
 # --- images and maps ------------------------------------------------------------------------------
 
 
-def _original(run: _Run) -> Iterator[Size]:
+def _original(run: Pass) -> Iterator[Size]:
     for shape in run.shapes(run.transform.args.get("images")):
         if len(shape) == 3:
             yield shape[1], shape[2]
 
 
-def _resized(run: _Run) -> Iterator[Size]:
+def _resized(run: Pass) -> Iterator[Size]:
     """Read `image_sizes` of the transform's ImageList."""
     assert run.transform.result is not None
     sizes = run.transform.result[0].get("image_sizes")
@@ -211,43 +166,44 @@ def _resized(run: _Run) -> Iterator[Size]:
             yield whole[0] or 0, whole[1] or 0
 
 
-def _stages(run: _Run) -> Iterator[Map]:
+def _stages(run: Pass) -> Iterator[Map]:
     """C1 is what the stem's ReLU returns, C2…C5 are what layer1…layer4 do."""
     if run.module("backbone.body.layer1") is not None:
         for i, part in enumerate(("relu", "layer1", "layer2", "layer3", "layer4")):
             call = run.module(f"backbone.body.{part}")
             for shape in run.shapes(call.result if call is not None else None):
-                yield Map(f"C{i + 1}", part, shape, run.stride(shape))
+                yield Map(f"C{i + 1}", part, shape, _stride(run, shape), "stage")
         return
-    yield from _maps(run, run.module("backbone.body"), "C")
+    yield from _maps(run, run.module("backbone.body"), "C", "stage")
 
 
-def _features(run: _Run) -> tuple[Map, ...]:
-    """What the backbone returns: P2…P6 of a pyramid."""
-    letter = "P" if run.module("backbone.fpn") is not None else ""
-    return tuple(_maps(run, run.module("backbone"), letter))
+def _features(run: Pass) -> tuple[Map, ...]:
+    """What the backbone returns: P2…P6 of a pyramid, and of whatever an RPN looks at."""
+    kind = "level" if run.module("backbone.fpn") is not None else "map"
+    letter = "P" if kind == "level" or run.module("rpn") is not None else ""
+    return tuple(_maps(run, run.module("backbone"), letter, kind))
 
 
-def _maps(run: _Run, call: Call | None, letter: str) -> Iterator[Map]:
+def _maps(run: Pass, call: Call | None, letter: str, kind: str) -> Iterator[Map]:
     """Yield the maps that a call returned, called by a letter and their level, or by their keys."""
     found = _named(run, call)
     keys = [key for key, _ in found]
-    strides = [run.stride(shape) for _, shape in found]
+    strides = [_stride(run, shape) for _, shape in found]
     names = _names(strides if letter else [], keys, letter)
     for name, (key, shape), stride in zip(names, found, strides, strict=True):
-        yield Map(name, key, shape, stride)
+        yield Map(name, key, shape, stride, kind)
 
 
-def _named(run: _Run, call: Call | None) -> list[tuple[str, Shape]]:
+def _named(run: Pass, call: Call | None) -> list[tuple[str, Shape]]:
     """Return (key, shape) of the maps in a call's result; a single one is ``"0"``."""
     if call is None or call.result is None:
         return []
-    leaves = [(path or "0", leaf.tensor) for path, leaf in call.result.leaves()]
-    return [(path, run.summary(state).shape) for path, state in leaves if state is not None]
+    leaves = ((path, leaf) for path, leaf in call.result.leaves() if leaf.tensor is not None)
+    return [(path or "0", run.shape(leaf)) for path, leaf in leaves]
 
 
 def _names(strides: list[int | None], keys: list[str], letter: str) -> list[str]:
-    """``[4, 8, 16, 32, 64]`` → P2…P6; equal ones are told apart by their keys, ``P5 (1)``.
+    """``[4, 8, 16, 32, 64]`` → P2…P6; equal ones are told apart by a letter, ``P5a``, ``P5b``.
 
     Maps of a cell or two have no stride that their size would tell: they are counted on.
     """
@@ -256,16 +212,13 @@ def _names(strides: list[int | None], keys: list[str], letter: str) -> list[str]
     found = [int(log2(strides[0]))]
     for stride in strides[1:]:
         found.append(int(log2(stride)) if stride else found[-1] + 1)
-    return [
-        f"{letter}{level}" + (f" ({key})" if found.count(level) > 1 else "")
-        for level, key in zip(found, keys, strict=True)
-    ]
+    return numbered(letter, found)
 
 
 # --- from anchors to detections -------------------------------------------------------------------
 
 
-def _steps(run: _Run, levels: list[str]) -> Iterator[Step]:
+def _steps(run: Pass, levels: list[str]) -> Iterator[Step]:
     """Yield the steps that are known, in the order in which they run."""
     generator = run.module("rpn.anchor_generator") or run.module("anchor_generator")
     if generator is not None:
@@ -280,9 +233,9 @@ def _steps(run: _Run, levels: list[str]) -> Iterator[Step]:
     yield from _detecting(run)
 
 
-def _anchors_per_level(run: _Run, generator: Call) -> tuple[int, ...]:
+def _anchors_per_level(run: Pass, generator: Call) -> tuple[int, ...]:
     """Per level from `grid_anchors`, or from the sizes of the objectness maps [N, A, H, W]."""
-    grid = run.function("grid_anchors", generator)
+    grid = _method(run, "grid_anchors", generator)
     if grid is not None:
         return run.lengths(grid.result)
     head = run.module("rpn.head")
@@ -290,23 +243,23 @@ def _anchors_per_level(run: _Run, generator: Call) -> tuple[int, ...]:
     return tuple(a * h * w for _, a, h, w in run.shapes(objectness))
 
 
-def _proposing(run: _Run, rpn: Call, levels: list[str]) -> Iterator[Step]:
-    choosing = run.function("_get_top_n_idx", rpn)
+def _proposing(run: Pass, rpn: Call, levels: list[str]) -> Iterator[Step]:
+    choosing = _method(run, "_get_top_n_idx", rpn)
     if choosing is not None:
-        ks = [_whole(call.result) or 0 for call in run.functions("_topk_min", choosing)]
-        images = (run.shapes(choosing.result)[0][1],) * run.batch[0]
-        limit = _whole(_result(run.function("pre_nms_top_n", rpn)))
+        ks = [_whole(call.result) or 0 for call in run.methods("_topk_min", choosing)]
+        images = (run.shapes(choosing.result)[0][1],) * _batch(run)[0]
+        limit = _whole(_result(_method(run, "pre_nms_top_n", rpn)))
         yield Step("top_k", images, tuple(zip(levels, ks, strict=False)), limit)
-    yield from _suppressing(run, run.function("filter_proposals", rpn), "clipped", "rpn_nms")
+    yield from _suppressing(run, _method(run, "filter_proposals", rpn), "clipped", "rpn_nms")
     if rpn.result is not None:
-        limit = _whole(_result(run.function("post_nms_top_n", rpn)))
+        limit = _whole(_result(_method(run, "post_nms_top_n", rpn)))
         yield Step("proposals", run.lengths(rpn.result.get(0)), limit=limit)
-    yield from _sampled(run, run.function("compute_loss", rpn))
+    yield from _sampled(run, _method(run, "compute_loss", rpn))
 
 
-def _suppressing(run: _Run, around: Call | None, before: str, after: str) -> Iterator[Step]:
+def _suppressing(run: Pass, around: Call | None, before: str, after: str) -> Iterator[Step]:
     """Yield how many boxes went into the NMS of each image, and how many came out."""
-    calls = run.functions("batched_nms", around)
+    calls = run.methods("batched_nms", around)
     if calls:
         scores = _attribute(around, "score_thresh")
         into = tuple(n for call in calls for n in run.lengths(call.args.get("boxes")))
@@ -315,9 +268,9 @@ def _suppressing(run: _Run, around: Call | None, before: str, after: str) -> Ite
         yield Step(after, out, limit=_number(calls[0].args.get("iou_threshold")))
 
 
-def _sampled(run: _Run, around: Call | None) -> Iterator[Step]:
+def _sampled(run: Pass, around: Call | None) -> Iterator[Step]:
     """Yield the anchors that the RPN's losses look at: the sampler's two lists of 0/1 masks."""
-    sampler = run.function("__call__", around)
+    sampler = _method(run, "__call__", around)
     if sampler is None or sampler.result is None or len(sampler.result.items) != 2:
         return
     positive, negative = (_ones(run, masks) for _, masks in sampler.result.items)
@@ -327,37 +280,36 @@ def _sampled(run: _Run, around: Call | None) -> Iterator[Step]:
         yield Step("positive_anchors", positive)
 
 
-def _ones(run: _Run, masks: Value) -> tuple[int, ...]:
-    found = [run.summary(state) for state in masks.tensors()]
+def _ones(run: Pass, masks: Value) -> tuple[int, ...]:
+    found = run.summaries(masks)
     if any(summary.mean is None for summary in found):
         return ()
     return tuple(round((summary.mean or 0) * summary.numel) for summary in found)
 
 
-def _sampling(run: _Run, heads: Call) -> Iterator[Step]:
+def _sampling(run: Pass, heads: Call) -> Iterator[Step]:
     """Yield the proposals chosen for training; label 0 is the background."""
-    chosen = run.function("select_training_samples", heads)
+    chosen = _method(run, "select_training_samples", heads)
     if chosen is None or chosen.result is None:
         return
     yield Step("samples", run.lengths(chosen.result.get(0)))
-    labels = chosen.result.get(2)
-    found = [run.summary(state) for state in (labels.tensors() if labels is not None else ())]
+    found = run.summaries(chosen.result.get(2))
     if all(s.zeros is not None for s in found):
         yield Step("positives", tuple(round((1 - (s.zeros or 0)) * s.numel) for s in found))
 
 
-def _pooling(run: _Run, levels: list[str]) -> Iterator[Step]:
+def _pooling(run: Pass, levels: list[str]) -> Iterator[Step]:
     """Yield the pooled boxes; `roi_align` runs once per level, on the boxes that belong to it."""
     pooler = run.module("roi_heads.box_roi_pool")
     if pooler is not None:
-        aligned = run.functions("roi_align", pooler)
+        aligned = run.methods("roi_align", pooler)
         per_level = [n for call in aligned for n in run.lengths(call.args.get("boxes"))]
         names = _pooled_levels(run, aligned, levels)
         images = run.lengths(pooler.args.get("boxes"))
         yield Step("rois", images, tuple(zip(names, per_level, strict=False)))
 
 
-def _pooled_levels(run: _Run, aligned: list[Call], levels: list[str]) -> list[str]:
+def _pooled_levels(run: Pass, aligned: list[Call], levels: list[str]) -> list[str]:
     """Name the map that each `roi_align` read: the pyramid's level with that very tensor."""
     backbone = run.module("backbone")
     states = list(backbone.result.tensors()) if backbone and backbone.result else []
@@ -366,8 +318,8 @@ def _pooled_levels(run: _Run, aligned: list[Call], levels: list[str]) -> list[st
     return [names.get(state, str(i)) for i, state in enumerate(inputs)]
 
 
-def _detecting(run: _Run) -> Iterator[Step]:
-    around = run.function("postprocess_detections", run.model)
+def _detecting(run: Pass) -> Iterator[Step]:
+    around = _method(run, "postprocess_detections", run.model)
     yield from _suppressing(run, around, "candidates", "nms")
     result = run.model.result
     if result is not None and result.kind == "sequence" and run.model is not run.transform:
@@ -377,7 +329,7 @@ def _detecting(run: _Run) -> Iterator[Step]:
             yield Step("detections", images, limit=_attribute(around, "detections_per_img"))
 
 
-def _heads(run: _Run) -> Iterator[tuple[str, tuple[Shape, ...]]]:
+def _heads(run: Pass) -> Iterator[tuple[str, tuple[Shape, ...]]]:
     names = (
         *("box_roi_pool", "box_head", "box_predictor", "mask_roi_pool", "mask_head"),
         *("mask_predictor", "keypoint_roi_pool", "keypoint_head", "keypoint_predictor"),
@@ -388,16 +340,16 @@ def _heads(run: _Run) -> Iterator[tuple[str, tuple[Shape, ...]]]:
             yield name, tuple(run.shapes(call.result))
 
 
-def _losses(run: _Run) -> Iterator[tuple[str, float]]:
+def _losses(run: Pass) -> Iterator[tuple[str, float]]:
     result = run.model.result
     if result is not None and result.kind == "mapping":
         for name, leaf in result.leaves():
-            summary = run.summary(leaf.tensor) if leaf.tensor is not None else None
+            summary = run.trace.tensors[leaf.tensor].summary if leaf.tensor is not None else None
             if summary is not None and summary.numel == 1:
                 yield name, float("nan") if summary.mean is None else summary.mean
 
 
-def _missing(run: _Run, known: set[str]) -> tuple[str, ...]:
+def _missing(run: Pass, known: set[str]) -> tuple[str, ...]:
     if "function" in run.trace.settings.grains or run.module("roi_heads") is None:
         return ()
     training = any(True for _ in _losses(run))
@@ -442,8 +394,8 @@ def strides(trace: Trace) -> dict[int, tuple[int, ...]]:
     for call in trace.calls:
         if call.parent is None:
             batch, since = _first_batch(trace, call), call.start
-        elif _batched(call) is not None:
-            batch, since = _tensor_shape(trace, _batched(call)), call.end
+        elif batch_of(call) is not None:
+            batch, since = _tensor_shape(trace, batch_of(call)), call.end
         if batch is not None and call.start >= since and _works_on_maps(trace, call):
             shapes = (trace.tensors[i].summary.shape for i in _results(call))
             known = (_map_stride(shape, batch) for shape in shapes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import pickle
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -51,18 +52,49 @@ def read(path: str | Path) -> State:
     Raises:
         WeightsError: no such file, not a checkpoint (says what it is), or no weights in it.
     """
+    state, found = examine(path)
+    if state is None:
+        raise WeightsError(found[0].text)
+    return state
+
+
+def examine(path: str | Path) -> tuple[State | None, tuple[Finding, ...]]:
+    """Read a checkpoint's weights as `read` does, and tell what is to be known of the file.
+
+    Returns:
+        The weights, None if there are none, which the first finding then tells; and findings: why
+        ``model.load_state_dict(torch.load(path))`` would not take what is in the file as it is.
+    """
     path = Path(path)
+    where = {"where": repr(str(path))}
     if not path.is_file():
-        raise WeightsError(f"there is no checkpoint file {str(path)!r}")
+        return None, (Finding("weights-missing", where),)
     try:
         if what := file_kinds.foreign(path):
-            raise WeightsError(f"{str(path)!r} cannot be read as a checkpoint: it is {what}")
+            return None, (_foreign(where, *what),)
         content = _read_safetensors(path) if file_kinds.is_safetensors(path) else _read_torch(path)
-    except (MemoryError, WeightsError):
+    except MemoryError:
         raise
     except Exception as error:  # both readers raise many kinds on a file that is damaged
-        raise WeightsError(_unreadable(path, error)) from error
-    return _unwrapped(_weights(content, path))
+        reason = "@file.more" if _is_refused(error) else type(error).__name__
+        return None, (Finding("weights-unread", {**where, "reason": reason}),)
+    weights, habits = _weights(content)
+    if not weights:
+        return None, (_weightless(where, content),)
+    state = _unwrapped(weights)
+    return state, (*(Finding(kind, where, "warning") for kind in habits), *_renamed(weights, state))
+
+
+def _foreign(where: Mapping[str, str], kind: str, facts: Mapping[str, Any]) -> Finding:
+    told = {"what": f"@file.{kind}.what", "mend": f"@file.{kind}.do"}
+    return Finding("weights-foreign", {**where, **told, **facts})
+
+
+def _renamed(weights: State, state: State) -> Iterator[Finding]:
+    """Names that a wrapper of the model changed."""
+    if weights.keys() != state.keys():
+        there, here = next(pair for pair in zip(weights, state, strict=True) if pair[0] != pair[1])
+        yield Finding("weights-prefix", {"there": there, "here": here}, "warning")
 
 
 def _read_safetensors(path: Path) -> Any:
@@ -110,40 +142,36 @@ def _stand_in(name: str) -> type[_Unmade]:
     return type(own, (_Unmade,), {"__module__": module, "__qualname__": own})
 
 
-def _unreadable(path: Path, error: Exception) -> str:
-    reason = "it holds more than weights" if _is_refused(error) else type(error).__name__
-    return (
-        f"{str(path)!r} cannot be read as a checkpoint ({reason}): write one with "
-        "torch.save(model.state_dict(), path) or safetensors.torch.save_file"
-    )
-
-
 def _is_refused(error: Exception) -> bool:
     """Whether the file is a real pickle that names code, which is not loaded."""
     return isinstance(error, pickle.UnpicklingError) and "nsupported" in str(error)
 
 
-def _weights(content: Any, path: Path) -> State:
-    """Find the weights in what a file held."""
+def _weights(content: Any) -> tuple[State, list[str]]:
+    """Find the weights in what a file held, and how they lay in it: kinds of findings."""
+    habits = []
     for _ in range(3):  # a trainer's dictionary in another's
         if isinstance(content, _Unmade):
+            habits.append("weights-pickled")
             content = dict(_of_module(content, ""))
         inner = _inner(content)
         if inner is None:
             break
+        habits.append("weights-wrapped")
         content = inner
     table = content if isinstance(content, Mapping) else {}
     found = {k: v for k, v in table.items() if isinstance(k, str) and isinstance(v, Tensor)}
-    if found:
-        return found
+    return found, list(dict.fromkeys(habits))
+
+
+def _weightless(where: Mapping[str, str], content: Any) -> Finding:
+    while (inner := _inner(content)) is not None:
+        content = inner
+    table = content if isinstance(content, Mapping) else {}
     if {"state", "param_groups"} <= table.keys():
-        raise WeightsError(f"{str(path)!r} is an optimizer's dictionary: take the model's")
+        return Finding("weights-optimizer", where)
     has = ", ".join(repr(key) for key in list(table)[:6])
-    raise WeightsError(
-        f"{str(path)!r} holds no weights: expected tensors by name, bare or under "
-        f"{', '.join(repr(name) for name in WRAPPERS[:3])} or the like"
-        + (f"; it has {has}" if has else "")
-    )
+    return Finding("weights-none", {**where, "has": has or "–"})
 
 
 def _inner(content: Any) -> Any:
@@ -182,7 +210,7 @@ def spoiled(state: State) -> tuple[Finding, ...]:
     names = [name for name, value in state.items() if not _is_finite(value)]
     if not names:
         return ()
-    return (Finding("weights-nan", {"count": len(names), "first": names[0]}, "warning"),)
+    return (Finding("weights-nan", {"count": len(names), "first": names[0]}),)
 
 
 def _is_finite(value: Tensor) -> bool:
@@ -236,6 +264,25 @@ def load(model: nn.Module, state: State, origin: str) -> None:
     Raises:
         WeightsError: they do not fit; says why, by cause.
     """
+    found = _loaded(model, state)
+    if found:
+        raise WeightsError(
+            f"{origin} does not fit the model: {'; '.join(each.sentence() for each in found)}"
+        )
+
+
+def misfits(model: nn.Module, state: State) -> tuple[Finding, ...]:
+    """Return why weights do not fit a model, by cause; the model is left as it is.
+
+    Args:
+        model: the model; a copy of it without numbers is loaded.
+        state: the weights, named as the model's or beneath a prefix.
+    """
+    return _loaded(copy.deepcopy(model).to("meta"), state)
+
+
+def _loaded(model: nn.Module, state: State) -> tuple[Finding, ...]:
+    """Load what fits, and return why the rest does not."""
     if not any(name.endswith("num_batches_tracked") for name in state):
         freeze_norms(model)
     own = model.state_dict()
@@ -244,8 +291,4 @@ def load(model: nn.Module, state: State, origin: str) -> None:
     # Modules translate old names while they load, so only now is it clear what is left over.
     fitting = {name: value for name, value in state.items() if name not in odd}
     missing, unexpected = model.load_state_dict(fitting, strict=False)
-    found = fit.causes(state, own, [n for n in missing if n not in odd], unexpected)
-    if found:
-        raise WeightsError(
-            f"{origin} does not fit the model: {'; '.join(each.sentence() for each in found)}"
-        )
+    return fit.causes(state, own, [n for n in missing if n not in odd], unexpected)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,13 @@ from PIL import Image, ImageDraw
 
 from tracer.errors import InputError, near
 from tracer.rcnn.fields import kind, listed, member, name, number, shown, whole
+from tracer.rcnn.pictures import is_turned
 
 Id = int | str
+
+
+class SizeError(InputError):
+    """A picture has another size than its annotations say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +59,54 @@ class Annotations:
         """
         image, where = self._image(picture)
         _check_size(image, where, picture, size)
-        found = [
-            (place, each)
-            for place, each in self.by_image.get(image["id"], ())
-            if not whole(each.get("iscrowd") or 0, f"iscrowd of {place}")
-        ]
-        entry: dict[str, Any] = {
-            "boxes": [_corners(each, place) for place, each in found],
-            "labels": [self._label(each, place) for place, each in found],
-            "places": [place for place, _ in found],
-            "given": "sizes",
-        }
+        found = [(place, each) for place, each, crowd in self._annotated(image) if not crowd]
+        entry = self._boxes(found)
         if found and all(each.get("segmentation") for _, each in found):
             entry["masks"] = [_mask(each["segmentation"], size, place) for place, each in found]
         if found and all(each.get("keypoints") for _, each in found):
             entry["keypoints"] = _keypoints(found)
         return entry
+
+    def regions(self, at: int, picture: str | Path, size: tuple[int, int]) -> dict[str, Any]:
+        """Return all boxes of one image, crowds too, without masks and keypoints.
+
+        Args:
+            at: the image's place in `images`.
+            picture: the path of its picture.
+            size: as in `of`.
+
+        Returns:
+            As `of`; also ``crowd`` [N], whether it is a region of many, and ``area`` [N], that of
+            the object in square pixels, its box's where none is stated.
+
+        Raises:
+            InputError: as there.
+        """
+        image = self.images[at]
+        _check_size(image, f"images[{at}]", picture, size)
+        found = [(place, each) for place, each, _ in self._annotated(image)]
+        entry = self._boxes(found)
+        entry["crowd"] = [crowd for _, _, crowd in self._annotated(image)]
+        entry["area"] = [
+            (x2 - x1) * (y2 - y1)
+            if each.get("area") is None
+            else number(each["area"], f"area of {place}")
+            for (place, each), (x1, y1, x2, y2) in zip(found, entry["boxes"], strict=True)
+        ]
+        return entry
+
+    def _annotated(self, image: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+        """What is annotated in an image: what to call it, itself, whether it is a crowd."""
+        for place, each in self.by_image.get(image["id"], ()):
+            yield place, each, bool(whole(each.get("iscrowd") or 0, f"iscrowd of {place}"))
+
+    def _boxes(self, found: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
+        return {
+            "boxes": [_corners(each, place) for place, each in found],
+            "labels": [self._label(each, place) for place, each in found],
+            "places": [place for place, _ in found],
+            "given": "sizes",
+        }
 
     def _image(self, picture: str | Path) -> tuple[Mapping[str, Any], str]:
         parts = _parts(str(picture))
@@ -188,21 +225,21 @@ def _check_size(
     )
     if (height, width) == size:
         return
-    about = f"{_parts(str(picture))[-1]!r} is {width}×{height} there"
+    about = f"{_parts(str(picture))[-1]!r} is {height}×{width} there"
     if (width, height) == size and _is_turned(picture):
-        raise InputError(
-            f"{about}, as its file stores it, and {size[1]}×{size[0]} as its EXIF orientation "
+        raise SizeError(
+            f"{about}, as its file stores it, and {size[0]}×{size[1]} as its EXIF orientation "
             "turns it: save the picture upright without that entry, and turn its annotations too"
         )
     swapped = ": height and width are swapped" if (width, height) == size else ""
-    raise InputError(f"{about}, and the picture is {size[1]}×{size[0]}{swapped}")
+    raise SizeError(f"{about}, and the picture is {size[0]}×{size[1]}{swapped}")
 
 
 def _is_turned(picture: str | Path) -> bool:
     """Whether the file's EXIF entry swaps its sides."""
     try:
         with Image.open(picture) as opened:
-            return opened.getexif().get(0x0112) in (5, 6, 7, 8)
+            return is_turned(opened)
     except OSError:
         return False
 

@@ -8,13 +8,13 @@ from typing import Any
 from tracer.domain import Domain
 from tracer.rcnn.classes import classes_of
 from tracer.rcnn.stages import detector_at, patterns
-from tracer.record import Module
+from tracer.record import Finding, Module, Trace
 
 # What the anatomy of the detectors is read from. The limits leave out, of an image of 800 pixels,
 # the finest level of the pyramid and its lateral, which alone are larger than all else together; of
 # smaller images and of coarser backbones every map stays. One image of up to 800 × 1333 pixels
-# takes at most 60 MB, with its original and the record itself: to that end C5's lateral and the map
-# before a ReLU stay up to 800 × 1248 only.
+# takes at most 61 MB, with its original and the record itself: to that end C5's lateral stays up to
+# 800 × 1248 only. What is looked at cell by cell has a picture of all its cells.
 PRESETS: dict[str, tuple[str, ...]] = {
     "anatomy": (
         # the picture as it was given and as a batch, and boxes between its two sizes
@@ -24,8 +24,12 @@ PRESETS: dict[str, tuple[str, ...]] = {
         "*.transform",
         "resize_boxes",
         "args:resize_boxes",
-        # a map before a ReLU, laterals, and what the heads and RoIAlign take
-        "*body.layer4.1.bn1<2MB",
+        # the stages' and the finest levels' cells
+        "map:*body.relu",
+        "map:*body.layer[1-4]",
+        "map:*fpn.inner_blocks.[01]*",
+        "map:*fpn.layer_blocks.[01]*",
+        # laterals, and what the heads and RoIAlign take
         "*fpn.inner_blocks.[0-2]*<2MB",
         "*fpn.inner_blocks.3*<1MB",
         "args:head<24MB",
@@ -40,6 +44,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
         "args:clip_boxes_to_image",
         "remove_small_boxes",
         "batched_nms",
+        "args:batched_nms",  # of a one-stage detector all that is left of its head's scores
         # levels, the two layers of the head, scores and detections
         "LevelMapper.__call__",
         "*.box_head.fc6<24MB",
@@ -94,11 +99,15 @@ class Detectors(Domain):
 
     def remarks(
         self, model: Any, inputs: tuple[Any, ...], keywords: Mapping[str, Any]
-    ) -> Sequence[str]:
-        """Say once for each kind what torchvision would run with in silence, as boxes outside."""
+    ) -> Sequence[Finding]:
+        """Say once for each kind what torchvision would refuse, or run with in silence."""
+        from tracer.rcnn.findings import in_order
         from tracer.rcnn.inputs import findings
 
-        first: dict[str, str] = {}
-        for each in findings(model, inputs, keywords):
-            first.setdefault(each.kind, f"{each.sentence()}.")
-        return list(first.values())
+        return in_order(findings(model, inputs, keywords))
+
+    def diagnose(self, model: Any, trace: Trace) -> tuple[Sequence[Finding], Finding | None]:
+        """Hold the model's parts against each other and against what ran, and look at the end."""
+        from tracer.rcnn.diagnosis import diagnose
+
+        return diagnose(model, trace)

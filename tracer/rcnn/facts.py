@@ -2,7 +2,8 @@
 
 A placeholder is the name of a fact (`FACTS`: ``{anchors_per_image}``) or reads the call that is
 being explained: ``{args.boxes}``, ``{result.0}``, ``{local.keep}``, with ``.min``, ``.max`` or
-``.zeros`` at the end for a tensor's summary. A tensor reads as its shape. What the trace does not
+``.zeros`` at the end for a tensor's summary; or a number of one object's story: ``{object.class}``
+(`tracer.rcnn.stories.numbers`). A tensor reads as its shape. What the trace does not
 hold is None, never an error: a sentence of which a number is missing is left out.
 """
 
@@ -15,15 +16,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tracer.foreign import in_prose
+from tracer.foreign import clean, in_prose
 from tracer.languages import about, listed
-from tracer.numbers import dims
+from tracer.numbers import count, dims, number
 from tracer.rcnn.classes import class_name, names_in
+from tracer.rcnn.removed import removed_of
+from tracer.rcnn.stories.numbers import number_of
 from tracer.record import Call, TensorSummary, Trace, Value
 
 PLACEHOLDER = re.compile(r"\{([a-z][\w.]*)\}")
 _SPACE_IN_CHINESE = re.compile("(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
-ROOTS = ("args", "result", "local")
+ROOTS = ("args", "result", "local", "object")
 _STATISTICS = ("min", "max", "zeros")
 _FPN_KEYS = ("0", "1", "2", "3", "pool")
 
@@ -83,10 +86,9 @@ class Here:
         Raises:
             LookupError: the value is no tensor, or they were not kept.
         """
-        found = None if value.tensor is None else self.trace.data(value.tensor)
-        if found is None:
-            raise LookupError("not kept")
-        return found
+        if value.tensor is None:
+            raise LookupError("not a tensor")
+        return self.trace.data(value.tensor)
 
     def shape(self, value: Value) -> tuple[int, ...]:
         """Return the shape of a tensor."""
@@ -100,7 +102,7 @@ class Here:
 
     def listing(self, parts: Iterable[object]) -> str:
         """Join what belongs together, as the language does."""
-        return listed(map(str, parts), self.lang)
+        return listed(map(_plain, parts), self.lang)
 
     def large(self, count: int) -> str:
         """Write a large number with a unit word: ``"11.8 billion"``, ``"118 亿"``."""
@@ -119,7 +121,7 @@ def read(name: str, here: Here) -> str | None:
             told = _read_value(name.split("."), here)
             return None if told is None else in_prose(told)
         found = FACTS[name](here)
-    except (LookupError, ValueError, TypeError, ZeroDivisionError):
+    except (LookupError, StopIteration, ValueError, TypeError, ZeroDivisionError):
         return None
     return None if found is None else in_prose(_plain(found))
 
@@ -136,13 +138,7 @@ def fill(template: str, here: Here, more: Mapping[str, str | None] | None = None
 
 
 def _plain(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value)
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return str(value)
+    return number(value) if isinstance(value, (bool, int, float)) else str(value)
 
 
 def _part(value: Value, keys: Iterable[str | int]) -> Value:
@@ -156,6 +152,8 @@ def _part(value: Value, keys: Iterable[str | int]) -> Value:
 
 def _read_value(parts: list[str], here: Here) -> str | None:
     root, keys = parts[0], parts[1:]
+    if root == "object":
+        return number_of(here.trace, keys, here.lang)
     statistic = keys.pop() if keys and keys[-1] in _STATISTICS else ""
     value = _part(_start(root, keys, here), keys)
     if statistic:
@@ -183,7 +181,8 @@ def _statistic(summary: TensorSummary, name: str) -> str | None:
 
 def _show(value: Value, here: Here) -> str | None:
     if value.tensor is not None:
-        return dims(here.shape(value), "1")
+        shape = here.shape(value)
+        return count(shape[0]) if len(shape) == 1 else dims(shape, "1")
     if value.kind == "scalar":
         scalar = value.scalar
         return _plain(scalar) if isinstance(scalar, float) else str(scalar)
@@ -223,6 +222,28 @@ def _padding_share(here: Here) -> str:
     return f"{1 - used / (images * height * width):.0%}"
 
 
+def _divisible(here: Here) -> int:
+    """Of what number the batch's sides are multiples."""
+    by = here.functions("GeneralizedRCNNTransform.batch_images")[0].args["size_divisible"].scalar
+    if not isinstance(by, int):
+        raise LookupError("size_divisible")
+    return by
+
+
+def _rounded(axis: int) -> Callable[[Here], str]:
+    """A side of the batch as it is worked out: ``"⌈561 / 32⌉ × 32 = 18 × 32 = 576"``."""
+
+    def read_side(here: Here) -> str:
+        by, side = _divisible(here), _batch(here)[2 + axis]
+        largest = max(size[axis] for size in _resized(here))
+        times, rest = divmod(side, by)
+        if rest or times != -(-largest // by):
+            raise LookupError("another rule")
+        return f"⌈{largest} / {by}⌉ × {by} = {times} × {by} = {side}"
+
+    return read_side
+
+
 def _pyramid(here: Here) -> dict[str, tuple[int, ...]]:
     """The shapes of the backbone's maps by the paper's name (P2…P6), or by their key."""
     value = here.result("backbone")
@@ -247,6 +268,67 @@ def _strides(here: Here) -> list[str]:
     return [dims((height // s[-2], width // s[-1])) for s in _pyramid(here).values()]
 
 
+# --- facts: a stage of a ResNet ---
+
+
+def _stage_call(here: Here) -> Call:
+    stages = {stage.name: stage for stage in here.trace.stages}
+    return here.trace.calls[stages[here.stage].calls[0]]
+
+
+def _within(here: Here, call: Call) -> list[Call]:
+    """The modules that a call ran, without those within them."""
+    return [c for c in here.trace.calls if c.parent == call.id and c.kind == "module"]
+
+
+def _given_to(here: Here, call: Call) -> tuple[int, ...]:
+    return here.shape(next(value for _, value in call.args.items if value.tensor is not None))
+
+
+def _made_by(here: Here, call: Call) -> tuple[int, ...]:
+    if call.result is None:
+        raise LookupError(call.path)
+    return here.shape(call.result)
+
+
+def _way(here: Here, call: Call) -> str:
+    return f"{dims(_given_to(here, call))} → {dims(_made_by(here, call))}"
+
+
+def _blocks(here: Here) -> str:
+    kinds = Counter(block.type for block in _within(here, _stage_call(here)))
+    if not kinds:
+        raise LookupError("blocks")
+    return here.listing(f"{n} × {name}" for name, n in kinds.items())
+
+
+def _stage_stride(which: Callable[[Here, Call], tuple[int, ...]]) -> Callable[[Here], int]:
+    return lambda here: _batch(here)[-2] // which(here, _stage_call(here))[-2]
+
+
+def _first_block(here: Here) -> Call:
+    return _within(here, _stage_call(here))[0]
+
+
+def _projection(here: Here) -> str:
+    """The shortcut's convolution of a stage's first block; none in the others."""
+    first, *others = _within(here, _stage_call(here))
+    ways = [
+        [c for c in _within(here, it) if c.path.endswith(".downsample")] for it in (first, *others)
+    ]
+    if not ways[0] or any(ways[1:]):
+        raise LookupError("downsample")
+    return _way(here, ways[0][0])
+
+
+def _halving(here: Here) -> str:
+    """The convolution of a stage's first block, beside the shortcut's, that halves the map."""
+    for call in _within(here, _first_block(here)):
+        if call.type == "Conv2d" and _given_to(here, call)[-2:] != _made_by(here, call)[-2:]:
+            return f"{call.path.rpartition('.')[2]} {_way(here, call)}"
+    raise LookupError("stride")
+
+
 # --- facts: proposals -----------------------------------------------------------------------------
 
 
@@ -259,7 +341,7 @@ def _top_per_level(here: Here) -> str:
     limit = here.functions("RegionProposalNetwork.pre_nms_top_n")[0].result
     if limit is None or not isinstance(limit.scalar, int):
         raise LookupError("limit")
-    return here.listing(min(limit.scalar, count) for count in _anchors_per_level(here))
+    return here.listing(min(limit.scalar, n) for n in _anchors_per_level(here))
 
 
 def _rois_per_level(here: Here) -> str:
@@ -269,7 +351,61 @@ def _rois_per_level(here: Here) -> str:
     inside = [c for c in here.functions("roi_align") if pooler.start < c.start < pooler.end]
     counts = [here.shape(call.args["boxes"])[0] for call in inside]
     names = [name for name in _pyramid(here) if name not in ("P6", '"pool"')]
-    return here.listing(f"{name} {n}" for name, n in zip(names, counts, strict=True))
+    return here.listing(f"{name} {count(n)}" for name, n in zip(names, counts, strict=True))
+
+
+def _coder(here: Here) -> str:
+    """What the deltas of a decoding are divided by: for dx, dy, dw, dh."""
+    found = [c.args.items[1][1].scalar for c in _ops(here, "div")[:4]]
+    if len(found) < 4:
+        raise LookupError("weights")
+    return f"({', '.join(_plain(float(str(weight))) for weight in found)})"
+
+
+def _clamp(here: Here) -> float:
+    """What a decoding clamps dw and dh to."""
+    return float(str(_ops(here, "clamp")[0].args["max"].scalar))
+
+
+def _ops(here: Here, name: str) -> list[Call]:
+    """The operations of a name within the call that is being explained."""
+    if here.call is None:
+        raise LookupError("no call")
+    inside = here.trace.calls[here.call.id :]
+    return [c for c in inside if c.kind == "op" and c.path == name and c.end < here.call.end]
+
+
+def _nms(within: str) -> Callable[[Here], list[tuple[int, int]]]:
+    """Of each picture how many boxes NMS was given within a function, and how many it left."""
+
+    def read_counts(here: Here) -> list[tuple[int, int]]:
+        outer = here.functions(within)[0]
+        calls = [c for c in here.functions("batched_nms") if outer.start < c.start < outer.end]
+        if not calls:
+            raise LookupError("nms")
+        return [(here.shape(c.args["boxes"])[0], _made_by(here, c)[0]) for c in calls]
+
+    return read_counts
+
+
+def _removed_at_levels(here: Here) -> str:
+    names = list(_pyramid(here))
+    counts = removed_of(here.trace, "proposals")
+    return here.listing(f"{names[level]} {count(n)}" for level, n in counts)
+
+
+def _removed_of_classes(here: Here, limit: int = 8) -> str:
+    """The classes of which most were removed, with their numbers."""
+    counts = sorted(removed_of(here.trace, "detections"), key=lambda it: -it[1])
+    told = [
+        f"{class_name(here.trace.classes, label, here.lang)} {count(n)}"
+        for label, n in counts[:limit]
+    ]
+    return here.listing([*told, *(["…"] if len(counts) > limit else [])])
+
+
+_RPN_NMS = _nms("RegionProposalNetwork.filter_proposals")
+_HEADS_NMS = _nms("RoIHeads.postprocess_detections")
 
 
 # --- facts: training ------------------------------------------------------------------------------
@@ -319,6 +455,28 @@ def _loss(name: str) -> Callable[[Here], float]:
 
 def _loss_sum(here: Here) -> float:
     return sum(_loss(name)(here) for name, _ in here.result("").items if name.startswith("loss"))
+
+
+# --- facts: how a run failed ----------------------------------------------------------------------
+
+
+def _error(here: Here) -> str:
+    if here.trace.error is None:
+        raise LookupError("no error")
+    return clean(f"{here.trace.error.type}: {here.trace.error.message}", 300)
+
+
+def _cause(here: Here) -> str:
+    error = here.trace.error
+    if error is None or error.cause is None:
+        raise LookupError("no cause")
+    return clean(error.cause.text, 400)
+
+
+def _place(here: Here) -> str:
+    if here.call is None:
+        raise LookupError("no call")
+    return clean(here.call.label, 120)
 
 
 # --- facts: the answer, and what it cost ----------------------------------------------------------
@@ -413,12 +571,28 @@ def _counted(counts: Callable[[Here], int]) -> Callable[[Here], str | None]:
 
 
 FACTS: dict[str, Callable[[Here], object]] = {
+    "error": _error,
+    "cause": _cause,
+    "place": _place,
     "images": lambda here: _batch(here)[0],
     "original_sizes": lambda here: here.listing(map(dims, _given(here))),
     "resized_sizes": lambda here: here.listing(map(dims, _resized(here))),
     "batch_shape": lambda here: dims(_batch(here)),
     "scale_factors": _scale_factors,
     "padding_share": _padding_share,
+    "size_divisible": _divisible,
+    "rounded_height": _rounded(0),
+    "rounded_width": _rounded(1),
+    "blocks": _blocks,
+    "first_block": lambda here: _first_block(here).path,
+    "stage_given": lambda here: dims(_given_to(here, _stage_call(here))),
+    "stage_made": lambda here: dims(_made_by(here, _stage_call(here))),
+    "channels_given": lambda here: _given_to(here, _stage_call(here))[1],
+    "channels_made": lambda here: _made_by(here, _stage_call(here))[1],
+    "stride_given": _stage_stride(_given_to),
+    "stride_made": _stage_stride(_made_by),
+    "projection": _projection,
+    "halving": _halving,
     "stem": lambda here: dims(here.shape(here.result("backbone.body.maxpool"))),
     "c2": _body("0"),
     "c3": _body("1"),
@@ -433,9 +607,17 @@ FACTS: dict[str, Callable[[Here], object]] = {
     "strides": lambda here: here.listing(_strides(here)),
     "p6_stride": lambda here: dict(zip(_pyramid(here), _strides(here), strict=True))["P6"],
     "anchors_per_image": lambda here: sum(_anchors_per_level(here)),
-    "anchors_per_level": lambda here: " + ".join(map(str, _anchors_per_level(here))),
+    "anchors_per_level": lambda here: " + ".join(map(count, _anchors_per_level(here))),
     "top_per_level": _top_per_level,
     "proposals": lambda here: here.listing(here.lengths(here.result("rpn", 0))),
+    "coder_weights": _coder,
+    "coder_limit": _clamp,
+    "rpn_nms_given": lambda here: here.listing(given for given, _ in _RPN_NMS(here)),
+    "rpn_nms_removed": lambda here: here.listing(given - left for given, left in _RPN_NMS(here)),
+    "rpn_nms_levels": _removed_at_levels,
+    "nms_given": lambda here: here.listing(given for given, _ in _HEADS_NMS(here)),
+    "nms_removed": lambda here: here.listing(given - left for given, left in _HEADS_NMS(here)),
+    "nms_classes": _removed_of_classes,
     "rois": lambda here: here.shape(here.result("roi_heads.box_roi_pool"))[0],
     "rois_per_level": _rois_per_level,
     "pooled": lambda here: dims(here.shape(here.result("roi_heads.box_roi_pool"))),

@@ -1,4 +1,4 @@
-"""Fields of foreign JSON, checked as they are read: an error names the field and its value."""
+"""Fields of foreign JSON or TOML, checked as they are read: an error names field and value."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _KINDS = {
 
 def shown(value: Any) -> str:
     """Return a value as the file has it, cut short; text is said to be text."""
-    text = clean(json.dumps(value, ensure_ascii=False), 40)
+    text = clean(json.dumps(value, ensure_ascii=False, default=str), 40)
     return f"{text} (text)" if isinstance(value, str) else text
 
 
 def kind(value: Any) -> str:
-    """Return what kind of JSON value this is."""
-    return _KINDS[type(value)]
+    """Return what kind of value this is."""
+    return _KINDS.get(type(value), "a date")
 
 
 def member(table: Any, key: str, where: str) -> Any:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from tracer.rcnn.findings import Finding
 
 _FAR = 1.0  # pixels that a box may reach beyond the picture: annotations are rounded
+_SHRUNK, _BLOWN = 1 / 6, 16.0  # how much a picture may be resized by before a word is said
+_LEAST = 32  # pixels of the shorter side: one cell of C5
 
 
 def of_picture(low: float, high: float, where: str) -> Iterator[Finding]:
@@ -26,6 +29,54 @@ def of_picture(low: float, high: float, where: str) -> Iterator[Finding]:
         yield Finding("picture-255", facts, "warning")
     elif low < -0.5:
         yield Finding("picture-normalised", facts, "warning")
+    elif low >= 0 and 0 < high <= 1.5 / 255:  # as if divided by 255 twice
+        yield Finding("picture-dark", facts, "warning")
+
+
+def scale(transform: Any, height: int, width: int) -> float:
+    """Return by how much `_resize_image_and_masks` enlarges a picture, in eval mode.
+
+    Args:
+        transform: a detector's, for its ``min_size``, ``max_size`` and ``fixed_size``.
+        height: of the picture, in pixels.
+        width: likewise.
+    """
+    if transform.fixed_size is not None:  # width, height
+        return float(min(transform.fixed_size[0] / width, transform.fixed_size[1] / height))
+    least, most = min(height, width), max(height, width)
+    return float(min(transform.min_size[-1] / least, transform.max_size / most))
+
+
+def new_size(transform: Any, height: int, width: int) -> tuple[int, int]:
+    """Return the height and width that a picture is resized to; the arguments are `scale`'s."""
+    if transform.fixed_size is not None:
+        return transform.fixed_size[1], transform.fixed_size[0]
+    factor = scale(transform, height, width)
+    return int(height * factor), int(width * factor)
+
+
+def batch_size(transform: Any, *sizes: tuple[int, int]) -> tuple[int, int]:
+    """Return the height and width of a batch of pictures, from theirs after they are resized."""
+    step = transform.size_divisible
+    height, width = (-(-max(sides) // step) * step for sides in zip(*sizes, strict=True))
+    return height, width
+
+
+def of_size(height: int, width: int, scale: float, where: str) -> Iterator[Finding]:
+    """Find a picture that loses or gains nearly all of its pixels when it is resized.
+
+    Args:
+        height: in pixels, as given.
+        width: likewise.
+        scale: what both are multiplied by.
+        where: what to call it.
+    """
+    new = {"new_height": int(height * scale), "new_width": int(width * scale)}
+    facts = {"where": where, "height": height, "width": width, **new}
+    if scale <= _SHRUNK or min(new.values()) < _LEAST:
+        yield Finding("picture-shrunk", {**facts, "times": 1 / scale}, "warning")
+    elif scale >= _BLOWN:
+        yield Finding("picture-blown", {**facts, "times": scale}, "warning")
 
 
 def of_boxes(
@@ -51,11 +102,14 @@ def of_boxes(
     outside = _outside(low, high, extent)
     swapped = np.asarray((high < low).any(1))
     other = low + high if given == "corners" else high - low  # the second corner in the other way
+    turned = np.asarray(~_outside(low[:, ::-1], high[:, ::-1], extent).any())
     if (boxes >= 0).all() and (boxes <= 1).all() and min(size) > 2:
         yield _box("boxes-fractions", np.ones(len(boxes), bool), boxes, size, places)
     elif _is_misread(swapped | outside, low, other, extent):
         kind = "boxes-xywh" if given == "corners" else "boxes-corners"
         yield _box(kind, swapped | outside, boxes, size, places)
+    elif outside.any() and not flat.any() and turned and 2 * outside.sum() >= len(boxes):
+        yield _box("boxes-yx", outside, boxes, size, places)
     else:
         yield from (
             _box(kind, odd, boxes, size, places)
@@ -90,7 +144,7 @@ def _box(
         "width": size[1],
         "height": size[0],
     }
-    refused = kind in ("boxes-flat", "boxes-swapped")
+    refused = bool((boxes[:, 2:] <= boxes[:, :2]).any())  # by torchvision: without area
     return Finding(kind, facts, "error" if refused else "warning")
 
 
@@ -122,4 +176,4 @@ def of_labels(
                 "least": int(background),
                 "last": (classes or 0) - 1,
             }
-            yield Finding(kind, facts, "warning" if kind == "labels-background" else "error")
+            yield Finding(kind, facts, "error" if kind == "labels-large" else "warning")

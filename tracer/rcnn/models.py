@@ -131,7 +131,7 @@ def recipe(
     if name not in names():
         raise MissingError(f"there is no model {name!r}{near(name, names()) or _listed(names())}")
     weights = _legacy(weights, options)
-    if weights == "demo" or _is_path(name, weights):
+    if is_from_file(name, weights):
         raise WeightsError(
             f"a construction is recorded without weights from a file: leave {str(weights)!r} out"
         )
@@ -243,6 +243,18 @@ def seeded(seed: int | None) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Set eval mode within, and put every module's own mode back."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
 def backbone_of(name: str) -> str:
     """Return the name of the classification model that a detector is built on."""
     found: str = max((net for net in zoo.list_models() if f"_{net}" in f"{name}_"), key=len)
@@ -327,6 +339,29 @@ def _unpublished(name: str, weights: str) -> str:
     )
 
 
+def is_from_file(name: str, weights: str | WeightsEnum | None) -> bool:
+    """Whether these weights fill a model once it is built, instead of by its builder."""
+    return weights == "demo" or _is_path(name, weights)
+
+
+def classes_in_file(name: str, weights: str, **options: Any) -> dict[str, int]:
+    """Return ``num_classes`` of weights from a file or ``"demo"``; nothing where they do not tell.
+
+    Arguments and errors are those of `build`.
+    """
+    if weights == "demo":
+        from tracer.rcnn.demo import CLASSES
+
+        return {"num_classes": len(CLASSES)}
+    return _classes_of(checkpoint.read(Path(weights)), name, options)
+
+
+def _classes_of(state: checkpoint.State, name: str, options: dict[str, Any]) -> dict[str, int]:
+    outline = {**options, "num_classes": 1, "weights_backbone": None}
+    count = checkpoint.class_count(state, lambda: build(name, **outline))
+    return {} if count is None else {"num_classes": count}
+
+
 def _is_path(name: str, weights: Any) -> bool:
     """Whether `weights` means a file: not a known name, but like a path or there."""
     if weights is None or isinstance(weights, WeightsEnum):
@@ -346,8 +381,7 @@ def _from_file(name: str, path: Path, options: dict[str, Any]) -> nn.Module:
     options.pop("weights_backbone", None)
     trainable = _trainable(options)
     if "num_classes" not in options:
-        count = checkpoint.class_count(state, lambda: build(name, num_classes=1, **options))
-        options.update({} if count is None else {"num_classes": count})
+        options |= _classes_of(state, name, options)
     model = build(name, **options)
     checkpoint.load(model, state, f"{str(path)!r}")
     _freeze(model, trainable)

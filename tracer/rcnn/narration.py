@@ -23,9 +23,11 @@ from tracer.rcnn.facts import Here, fill
 from tracer.rcnn.stages import detector_at
 from tracer.rcnn.texts import Entry, in_language, phrase
 from tracer.record import Call, Line, Trace, Value
-from tracer.record.query import by_path
+from tracer.record.query import by_path, lines_of
 from tracer.record.statements import first_line
 
+CONTAINERS = ("Sequential",)
+"""Classes whose own text says nothing of what they hold: one that is a stage is told as that."""
 _MARKUP = re.compile(r"<(?=[A-Za-z/!?])|\\|(?<=\])\(")
 
 
@@ -193,7 +195,14 @@ def _about(call: Call, trace: Trace | None, line_text: str | None) -> Entry | No
     if line_text is not None:
         return function
     module = texts.path_entry(call.path) if call.kind == "module" else None
-    return module or function or (_stage_entry(call.stage, trace) if call.stage else None)
+    stage = _stage_entry(call.stage, trace) if call.stage else None
+    if stage and call.type in CONTAINERS and _is_stage(call, trace):
+        return module or stage or function
+    return module or function or stage
+
+
+def _is_stage(call: Call, trace: Trace) -> bool:
+    return any(s.name == call.stage and call.id in s.calls for s in trace.stages)
 
 
 @functools.lru_cache(maxsize=512)
@@ -253,7 +262,7 @@ def _place(trace: Trace, entry: Entry, call: Call | None, lang: str) -> Here:
     call = call or _first_call(entry, trace)
     if call is None:
         return Here(trace, lang=lang)
-    return Here(trace, call, call.stage, lang, _locals(_lines(trace, call)))
+    return Here(trace, call, call.stage, lang, _locals(lines_of(trace, call)))
 
 
 def _first_call(entry: Entry, trace: Trace) -> Call | None:
@@ -274,17 +283,13 @@ def _note(table: Mapping[str, Any], lang: str, here: Here | None) -> Note:
     if here is None or here.call is None:
         return Note(table["at"], text)
     number = _line_number(here.trace, here.call, table["at"])
-    lines = _lines(here.trace, here.call)
+    lines = lines_of(here.trace, here.call)
     until = _until(lines, number)
     told = _filled(table, lang, replace(here, local=_locals(until)))
     return Note(table["at"], text, told, number, ran=bool(until) or not lines)
 
 
-def _lines(trace: Trace, call: Call) -> list[Line]:
-    return [line for line in trace.lines if line.call == call.id]
-
-
-def _until(lines: list[Line], number: int | None) -> list[Line]:
+def _until(lines: Sequence[Line], number: int | None) -> Sequence[Line]:
     """The lines up to the first time that one of them ran; none if it did not."""
     first = next((i for i, line in enumerate(lines) if line.line == number), None)
     return [] if first is None else lines[: first + 1]

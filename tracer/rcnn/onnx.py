@@ -14,8 +14,7 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from torch import Tensor, nn
 
 from tracer.errors import InputError, TracerError
 from tracer.files import output, put
+from tracer.rcnn.models import evaluating
 
 Detections = list[dict[str, Tensor]]
 
@@ -129,15 +129,15 @@ def export(
         InputError: `images` is not a list of images.
         OnnxError: a package is missing, the exporter failed, or the detections differ.
     """
-    _need("onnx")
+    need("onnx")
     if check:
-        _need("onnxruntime")
+        need("onnxruntime")
     if isinstance(images, Tensor) or not images:
         raise InputError("images is a list of tensors [3, H, W], one per image, and not empty")
     path = output(path, "onnx", overwrite=overwrite)
     with tempfile.TemporaryDirectory() as folder:
         exported = Path(folder, "model.onnx")
-        with _evaluating(model), torch.no_grad():
+        with evaluating(model), torch.no_grad():
             expected = model(list(images))
             _write(model, list(images), exported, opset, _output_names(expected))
         size = exported.stat().st_size
@@ -154,18 +154,32 @@ def detect(path: str | Path, images: Sequence[Tensor]) -> Detections:
     Returns:
         As the model does, one dict per image: ``boxes`` [N, 4], ``labels`` [N], ``scores`` [N].
     """
-    _need("onnxruntime")
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(os.fspath(path), providers=["CPUExecutionProvider"])
-    feeds = {f"image_{i}": image.detach().cpu().numpy() for i, image in enumerate(images)}
-    wanted = {each.name for each in session.get_inputs()}  # an unused input is left out of the file
-    outputs = session.run(None, {name: feed for name, feed in feeds.items() if name in wanted})
     detections: Detections = [{} for _ in images]
-    for out, value in zip(session.get_outputs(), outputs, strict=True):
-        key, _, image = out.name.rpartition("_")
+    for name, value in outputs_of(os.fspath(path), images).items():
+        key, _, image = name.rpartition("_")
         detections[int(image)][key] = torch.from_numpy(value)
     return detections
+
+
+def outputs_of(
+    graph: str | bytes, images: Sequence[Tensor], names: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Run an exported graph in onnxruntime on the CPU, and return its outputs by name.
+
+    Args:
+        graph: the file's path, or what it holds.
+        images: list of [3, H, W] in 0–1.
+        names: only these outputs.
+    """
+    need("onnxruntime")
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    feeds = {f"image_{i}": image.detach().cpu().numpy() for i, image in enumerate(images)}
+    wanted = {each.name for each in session.get_inputs()}  # an unused input is left out of the file
+    asked = [each.name for each in session.get_outputs()] if names is None else list(names)
+    values = session.run(asked, {name: feed for name, feed in feeds.items() if name in wanted})
+    return dict(zip(asked, values, strict=True))
 
 
 def read_graph(path: str | Path, model: nn.Module) -> tuple[GraphNode, ...]:
@@ -179,17 +193,34 @@ def read_graph(path: str | Path, model: nn.Module) -> tuple[GraphNode, ...]:
     Raises:
         OnnxError: a package is missing, or the file was not exported from this model.
     """
-    _need("onnx")
-    import onnx
-
     paths = {name for name, _ in model.named_modules()}
     nodes: list[GraphNode] = []
-    for node in onnx.load(os.fspath(path), load_external_data=False).graph.node:
+    for node in loaded(path).graph.node:
         scoped = node.name.startswith("/")
         before = (nodes[-1].path, nodes[-1].nth) if nodes else ("", 0)
         place = _module(node.name, paths) if scoped else before
         nodes.append(GraphNode(node.name, node.op_type, *place))
     return tuple(nodes)
+
+
+def loaded(path: str | Path) -> Any:
+    """Read an ONNX file's graph, without weights that lie beside it.
+
+    Raises:
+        OnnxError: there is no such file, or it is none of ONNX's; the package is missing.
+    """
+    need("onnx")
+    import onnx
+
+    try:
+        found = onnx.load(os.fspath(path), load_external_data=False)
+    except OSError as error:
+        raise OnnxError(f"cannot read {os.fspath(path)!r}: {error.strerror}") from error
+    except Exception as error:  # protobuf's own, of several modules
+        raise OnnxError(f"{os.fspath(path)!r} is no ONNX file") from error
+    if not found.graph.node:
+        raise OnnxError(f"{os.fspath(path)!r} is no ONNX file, or its graph is empty")
+    return found
 
 
 def _module(name: str, paths: Set[str]) -> tuple[str, int]:
@@ -210,21 +241,10 @@ def _module(name: str, paths: Set[str]) -> tuple[str, int]:
     return again[1], int(again[2])
 
 
-def _need(package: str) -> None:
+def need(package: str) -> None:
+    """Raise OnnxError unless a package is there."""
     if importlib.util.find_spec(package) is None:
         raise OnnxError(f"ONNX export needs {package}: pip install 'rcnn-tracer[onnx]'")
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Set eval mode within, and put every module's own mode back."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def _output_names(detections: Sequence[Mapping[str, Any]]) -> list[str]:

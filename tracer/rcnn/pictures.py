@@ -37,10 +37,27 @@ def load_picture(path: str | Path) -> Tensor:
     Raises:
         InputError: missing, unreadable, not a picture, too large, or with values of unknown range.
     """
+    return _tensor(_open(Path(path)), str(path))
+
+
+def picture_tensor(picture: Image.Image, name: str) -> Tensor:
+    """Return one of Pillow's pictures as `load_picture` gives it.
+
+    Raises:
+        InputError: its values are of unknown range; says so by its name.
+    """
+    return _tensor(ImageOps.exif_transpose(picture), name)
+
+
+def _tensor(upright: Image.Image, name: str) -> Tensor:
     import torch
 
-    pixels = _rgb(_open(Path(path)), str(path))
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+    return torch.from_numpy(np.ascontiguousarray(_rgb(upright, name).transpose(2, 0, 1)))
+
+
+def is_turned(picture: Image.Image) -> bool:
+    """Whether a viewer swaps a picture's sides, as its EXIF entry says."""
+    return picture.getexif().get(0x0112) in (5, 6, 7, 8)
 
 
 def _open(path: Path) -> Image.Image:

@@ -25,6 +25,7 @@ def load_targets(
     names: Sequence[str | Path],
     sizes: Sequence[tuple[int, int]],
     classes: int | None = None,
+    check: bool = True,
 ) -> Targets:
     """Load the training targets of some pictures.
 
@@ -35,6 +36,8 @@ def load_targets(
         names: the pictures' paths.
         sizes: the pictures' (height, width) in pixels.
         classes: how many classes the model tells apart, background included, if known.
+        check: whether boxes and labels are refused that torchvision would refuse, or run with in
+            silence.
 
     Returns:
         One dict per picture: ``boxes`` float32 [N, 4] as x1, y1, x2, y2 in pixels of the picture
@@ -45,22 +48,62 @@ def load_targets(
         InputError: the file cannot be read, or does not match the pictures; names the annotation
             and the field.
     """
-    content = _read_json(Path(path))
+    return [_tensors(entry) for entry in read_targets(path, names, sizes, classes, check)]
+
+
+def read_targets(
+    path: str | Path,
+    names: Sequence[str | Path] | None,
+    sizes: Sequence[tuple[int, int]],
+    classes: int | None = None,
+    check: bool = True,
+) -> list[dict[str, Any]]:
+    """Read targets as `load_targets` does, and return plain lists and arrays.
+
+    Args:
+        path: as there.
+        names: the pictures' paths; None where they are not known: then the file must be of as many
+            pictures, in their order.
+        sizes: as there.
+        classes: as there.
+        check: as there.
+
+    Raises:
+        InputError: as there; or the pictures' names are needed.
+    """
+    content = read_json(Path(path))
     try:
         if isinstance(content, list):
+            names = [f"image {i}" for i in range(len(sizes))] if names is None else names
             entries = _from_list(content, names)
         else:
             annotations = coco.read(content)
+            names = _in_order(annotations, len(sizes)) if names is None else names
             entries = [annotations.of(*item) for item in zip(names, sizes, strict=True)]
-        for entry, name, size in zip(entries, names, sizes, strict=True):
+        for entry, name, size in zip(entries if check else (), names, sizes, strict=check):
             _check(entry, Path(name).name, size, classes)
-        return [_tensors(entry) for entry in entries]
+        return entries
     except InputError as error:
         raise InputError(f"targets {str(path)!r}: {error}") from None
 
 
-def _read_json(path: Path) -> Any:
-    """Read JSON in UTF-8, 16 or 32, with a byte-order mark or without."""
+def _in_order(annotations: coco.Annotations, count: int) -> list[str]:
+    """The file's own names, if it is of as many pictures."""
+    found = [str(image["file_name"]) for image in annotations.images]
+    if len(found) != count:
+        raise InputError(
+            f"it has {len(found)} images, and the recording does not say what its {count} are "
+            "called: give a file of these alone, or record with tracer run, which writes them down"
+        )
+    return found
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON in UTF-8, 16 or 32, with a byte-order mark or without.
+
+    Raises:
+        InputError: it cannot be read, or is no JSON.
+    """
     try:
         content = path.read_bytes()
     except FileNotFoundError:

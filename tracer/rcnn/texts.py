@@ -121,11 +121,17 @@ def path_entry(path: str) -> Entry | None:
 
     A star stands for one or two parts of the path, not for everything beneath.
     """
-    for (where, pattern), entry in entries().items():
+    patterns = tuple(pattern for where, pattern in entries() if where == "path")
+    return entries().get(("path", _matching(path, patterns)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _matching(path: str, patterns: tuple[str, ...]) -> str:
+    for pattern in patterns:
         deeper = len(path.split(".")) - len(pattern.split("."))
-        if where == "path" and deeper in (0, 1) and fnmatchcase(path, pattern):
-            return entry
-    return None
+        if deeper in (0, 1) and fnmatchcase(path, pattern):
+            return pattern
+    return ""
 
 
 def in_language(texts: Mapping[str, str], lang: str) -> str:

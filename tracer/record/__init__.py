@@ -3,6 +3,7 @@
 from tracer.record.model import (
     Call,
     Failure,
+    Finding,
     Line,
     Module,
     ParameterRecord,
@@ -21,6 +22,7 @@ from tracer.record.model import (
 __all__ = [
     "Call",
     "Failure",
+    "Finding",
     "Line",
     "Module",
     "ParameterRecord",

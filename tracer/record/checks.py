@@ -7,6 +7,7 @@ its file); `contradictions` finds what a reader could show but what cannot have 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice, pairwise
@@ -27,6 +28,7 @@ VALUE_KINDS = (
     "arguments",
     "opaque",
 )
+SEVERITIES = ("error", "warning")
 MAX_DEPTH = 100
 """How deep a value may be nested."""
 MAX_MODULE_DEPTH = 300
@@ -47,6 +49,8 @@ ARRAY_DTYPES: Mapping[str, np.dtype] = {
     )
 } | {"complex32": np.dtype("complex64")}
 """The array dtype that holds the full values of a tensor dtype; float32 holds all others."""
+
+_FINGERPRINT = re.compile(r"([0-9a-f]{16})?")
 
 Spec = tuple[np.dtype, tuple[int, ...]]
 Check = Callable[[Trace], Iterator[str]]
@@ -196,6 +200,13 @@ def _stages(trace: Trace) -> Iterator[str]:
         yield f"the error lies in call {failed}, which does not exist"
 
 
+def _findings(trace: Trace) -> Iterator[str]:
+    cause = (trace.error.cause,) if trace.error and trace.error.cause else ()
+    for finding in (*trace.findings, *cause):
+        if finding.severity not in SEVERITIES:
+            yield f"a finding of severity {_quoted(finding.severity)}, which does not exist"
+
+
 # --- tensor states and values ---------------------------------------------------------------------
 
 
@@ -210,9 +221,13 @@ def _tensors(trace: Trace) -> Iterator[str]:
         if state.base is not None and not 0 <= state.base < len(trace.tensors):
             yield f"tensor state {state.id} is a view of state {state.base}, which does not exist"
         yield from (f"tensor state {state.id}: {p}" for p in _summary(state.summary))
+        if not _FINGERPRINT.fullmatch(state.fingerprint):
+            yield f"tensor state {state.id} has the fingerprint {_quoted(state.fingerprint)}"
         if state.preview:
             yield from (f"tensor state {state.id}: {p}" for p in _preview(state))
     for parameter in trace.parameters:
+        if not _FINGERPRINT.fullmatch(parameter.fingerprint):
+            yield f"parameter {_quoted(parameter.name)} has another fingerprint than 16 digits"
         for problem in _shape(parameter.shape):
             yield f"parameter {_quoted(parameter.name)}: {problem}"
         for problem in _summary(parameter.gradient) if parameter.gradient else ():
@@ -294,6 +309,9 @@ def values(trace: Trace) -> Iterator[tuple[str, Value]]:
     for line in trace.lines:
         for _, value in line.changed:
             yield f"the line at tick {line.tick}", value
+    for path, module in trace.modules.items():
+        for _, value in module.tensors:
+            yield f"module {_quoted(path)}", value
 
 
 def _measure(root: Value, sizes: dict[int, tuple[int, int]], trace: Trace) -> tuple[int, int]:
@@ -496,7 +514,7 @@ def _quoted(text: str, limit: int = 60) -> str:
 
 
 _DAMAGE: tuple[Check, ...] = (
-    *(_numbering, _clock, _nesting, _sources, _stages),
+    *(_numbering, _clock, _nesting, _sources, _stages, _findings),
     *(_tensors, _views, _values, _modules, _module_tree, _blobs),
 )
 _CONTRADICTIONS: tuple[Check, ...] = (

@@ -19,6 +19,7 @@ import re
 import types
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 SCALARS = (type(None), bool, int, float, str)
@@ -66,6 +67,12 @@ def encode(root: Any, shared: tuple[type, ...], omit: frozenset[str]) -> dict[st
         "tables": {cls.__name__: rows for cls, rows in writer.tables.items()},
         "root": row,
     }
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    """The types of a class's fields; to read them out of its annotations takes a while."""
+    return get_type_hints(cls)
 
 
 def _declared(cls: type) -> type:
@@ -201,7 +208,7 @@ class _Writer(_Converters):
         return convert
 
     def row(self, cls: type, omit: frozenset[str] = frozenset()) -> Convert:
-        hints = get_type_hints(cls)
+        hints = _hints(cls)
         fields = [f for f in dataclasses.fields(cls) if f.name not in omit]
         self.columns[cls] = tuple(f.name for f in fields)
         columns = [(f.name, self.of(hints[f.name]), f.default) for f in fields]
@@ -249,8 +256,13 @@ class _Writer(_Converters):
 
     def scalar(self, allowed: tuple[type, ...]) -> Convert:
         check = _checker(allowed)
+        plain = frozenset(allowed) - {int, float}
+        whole = int in allowed or float in allowed
 
         def convert(value: Any) -> Any:
+            kind = type(value)
+            if kind in plain or (kind is int and whole and -EXACT <= value <= EXACT):
+                return value
             check(value)
             if isinstance(value, float) and not math.isfinite(value):
                 return {"float": repr(float(value))}
@@ -302,7 +314,7 @@ class _Reader(_Converters):
         return lambda data: cls(**fields(data))
 
     def fields(self, cls: type, omit: frozenset[str] = frozenset()) -> Convert:
-        hints = get_type_hints(cls)
+        hints = _hints(cls)
         known = {f.name: f for f in dataclasses.fields(cls) if f.name not in omit}
         names = self.columns.get(cls.__name__)
         if type(names) is not list or not all(type(n) is str and n in known for n in names):

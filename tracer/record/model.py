@@ -20,11 +20,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from tracer.errors import MissingError, NotRecorded
 from tracer.foreign import clean
 
 Scalar = None | bool | int | float | str
@@ -39,8 +41,9 @@ class TensorSummary:
         dtype: torch's name without the prefix, e.g. ``"float32"``.
         device: e.g. ``"cpu"`` or ``"cuda:0"``.
         min, max, mean, std: over the finite values; `std` is torch's (unbiased). None where there
-            are none: an empty tensor, a parameter seen as an argument, complex or meta tensors.
-            Integers for integer and bool tensors' `min` and `max`.
+            are none: an empty tensor, complex or meta tensors. Integers for integer and bool
+            tensors' `min` and `max`. Of a parameter or buffer of the model `mean`, `std` and
+            `zeros` are not taken, but where it holds NaN or infinite values.
         zeros: fraction of exact zeros, 0–1, counted over all values.
         nan, inf: how many values are NaN, and how many are plus or minus infinity.
         sampled: True where `histogram` is that of a sample: 2,048 values, one at random from each
@@ -61,6 +64,12 @@ class TensorSummary:
     inf: int | None = None
     sampled: bool = False
     histogram: tuple[int, ...] = ()
+
+    def __repr__(self) -> str:
+        """``<TensorSummary 1×3×256×320 float32, -1.865 … 2.407>``."""
+        shape = "×".join(map(str, self.shape)) or "scalar"
+        extent = "" if self.min is None else f", {self.min:.4g} … {self.max:.4g}"
+        return f"<TensorSummary {shape} {self.dtype}{extent}>"
 
     @property
     def numel(self) -> int:
@@ -107,6 +116,9 @@ class TensorState:
         name: dotted name if this is a parameter or buffer of the traced model, else ``""``.
         preview: how to read the small picture, if one was taken.
         kept: whether the full values are in the trace (`Trace.data`).
+        fingerprint: of its bytes in row-major order, 16 hexadecimal digits, ``""`` where none was
+            taken; tensors of one dtype and shape with the same are equal bit for bit. Of the
+            model's parameters see `ParameterRecord`.
     """
 
     id: int
@@ -118,6 +130,12 @@ class TensorState:
     name: str = ""
     preview: Preview | None = None
     kept: bool = False
+    fingerprint: str = ""
+
+    def __repr__(self) -> str:
+        """``<TensorState 214: 1×256×64×80 float32, 0 … 9.48, kept>``."""
+        summary = repr(self.summary).removeprefix("<TensorSummary ").removesuffix(">")
+        return f"<TensorState {self.id}: {summary}{', kept' if self.kept else ''}>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +165,18 @@ class Value:
     params: tuple[int, int] | None = None
     elided: int = 0
 
+    def __repr__(self) -> str:
+        """``<Value OrderedDict of 5: 0, 1, 2, 3, pool>``, ``<Value tensor 214>``."""
+        if self.tensor is not None:
+            return f"<Value tensor {self.tensor}>"
+        if self.kind == "scalar":
+            return f"<Value {clean(repr(self.scalar), 60)}>"
+        what = clean(self.type or self.kind, 40)
+        if not self.items:
+            return f"<Value {what} {clean(self.text, 60)}".rstrip() + ">"
+        names = clean(", ".join(name for name, _ in self.items[:12]), 60)
+        return f"<Value {what} of {len(self.items) + self.elided}: {names}>"
+
     def __post_init__(self) -> None:
         """Make every NaN the same object, see `__eq__`."""
         if self.scalar != self.scalar:
@@ -156,10 +186,7 @@ class Value:
         """Equal in every field, NaN being equal to NaN: tuples look for the same object first."""
         if not isinstance(other, Value):
             return NotImplemented
-        return self._fields() == other._fields()
-
-    def _fields(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in self.__dataclass_fields__)
+        return bool(_parts(self) == _parts(other))
 
     def __getitem__(self, key: str | int) -> Value:
         """Return the child named `key` (an int stands for an index).
@@ -202,6 +229,9 @@ class Value:
                 yield value.tensor
 
 
+_parts = attrgetter(*Value.__dataclass_fields__)
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A place in the source.
@@ -231,6 +261,10 @@ class SourceFile:
     text: str
     package: str = ""
     licence: str = ""
+
+    def __repr__(self) -> str:
+        """``<SourceFile torchvision/ops/poolers.py: 330 lines>``."""
+        return f"<SourceFile {clean(self.file)}: {self.text.count(chr(10))} lines>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +318,13 @@ class Call:
         """``rpn.head.conv#3``: the path with the call number (``(root)`` for the root module)."""
         return f"{self.path or '(root)'}#{self.nth}"
 
+    def __repr__(self) -> str:
+        """``<Call 907: module backbone.fpn#0, FeaturePyramidNetwork, ticks 2509 to 2735>``."""
+        name, kind = clean(self.label, 80), clean(self.type, 60)
+        failed = f", {clean(self.error, 60)}" if self.error else ""
+        where = f"ticks {self.start} to {self.end}"
+        return f"<Call {self.id}: {self.kind} {name}, {kind}, {where}{failed}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -306,6 +347,13 @@ class Line:
     deleted: tuple[str, ...] = ()
     raised: str = ""
 
+    def __repr__(self) -> str:
+        """``<Line 89 of call 0, tick 4: val>``: with the names that it changed."""
+        names = clean(", ".join(name for name, _ in self.changed), 60)
+        return (
+            f"<Line {self.line} of call {self.call}, tick {self.tick}{': ' * bool(names)}{names}>"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Module:
@@ -323,6 +371,9 @@ class Module:
         settings: plain attributes that say how it computes: ``(("kernel_size", "3×3"), …)``.
         built_at: the line that created it, if its construction was recorded in this process.
         training: its train/eval mode.
+        tensors: its own parameters and buffers by name, the state that each was in when the run
+            began (of a construction, or of one that was made in the run: when it was first seen);
+            a label for one without values, such as a parameter that is not initialised yet.
     """
 
     path: str
@@ -337,6 +388,12 @@ class Module:
     settings: tuple[tuple[str, str], ...] = ()
     built_at: Source | None = None
     training: bool = False
+    tensors: tuple[tuple[str, Value], ...] = ()
+
+    def __repr__(self) -> str:
+        """``<Module backbone: BackboneWithFPN, 26,799,296 parameters>``."""
+        path, type = clean(self.path or "(root)", 80), clean(self.type, 60)
+        return f"<Module {path}: {type}, {self.params:,} parameters>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +405,7 @@ class ParameterRecord:
         shape, dtype: of the parameter.
         trainable: whether it needs a gradient; False is called frozen.
         gradient: what a backward pass inside the recording left in ``.grad``, else None.
+        fingerprint: of its bytes when the run ended, as of a `TensorState`.
     """
 
     name: str
@@ -355,6 +413,7 @@ class ParameterRecord:
     dtype: str
     trainable: bool
     gradient: TensorSummary | None = None
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,6 +433,28 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about a run, its model or its inputs that is wrong, or probably is.
+
+    Attributes:
+        kind: which; `tracer.rcnn.findings` has its words in each language.
+        facts: the names and numbers that stand in them.
+        severity: ``"error"`` where it does not run or the result is certainly wrong, ``"warning"``
+            where it probably is.
+        text: it all as one English sentence, without a full stop.
+    """
+
+    kind: str
+    facts: Mapping[str, Scalar] = field(default_factory=dict)
+    severity: str = "error"
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        """Freeze the facts."""
+        object.__setattr__(self, "facts", MappingProxyType(dict(self.facts)))
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """How a run ended that raised.
 
@@ -382,6 +463,7 @@ class Failure:
         call: id of the innermost recorded call that it ended.
         source: the line that raised, in the innermost recorded source file, if known.
         traceback: Python's own text.
+        cause: what it probably comes from, with the numbers found; one of `Trace.findings`.
     """
 
     type: str
@@ -389,6 +471,7 @@ class Failure:
     call: int | None
     source: Source | None = None
     traceback: str = ""
+    cause: Finding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,6 +484,8 @@ class Settings:
         only: the patterns that narrowed what was recorded.
         packages: the packages whose functions and lines were recorded.
         previews: whether small pictures were taken.
+        changes: what of the model was changed on purpose for this run, a line each.
+        fingerprints: whether tensors have fingerprints.
     """
 
     grains: tuple[str, ...] = ("module", "function", "op")
@@ -408,6 +493,8 @@ class Settings:
     only: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     previews: bool = True
+    changes: tuple[str, ...] = ()
+    fingerprints: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -416,7 +503,8 @@ class Trace:
 
     Attributes:
         kind: ``"pass"`` (a model ran) or ``"construction"`` (a builder ran).
-        subject: the model's class or the builder's name.
+        subject: the model's class or the builder's name; in brackets after it what of the model
+            was changed on purpose for this run.
         settings: how it was recorded.
         environment: versions and the like: python, torch, torchvision, device, threads, mode
             (``"train"`` or ``"eval"``), title.
@@ -428,6 +516,7 @@ class Trace:
         stages: in order of their first call.
         sources: by `SourceFile.file`.
         notes: what the recording could not see or had to leave out, a sentence each.
+        findings: what is wrong, or probably is, with the run, its model or its inputs.
         error: how it ended, if by an exception.
         seconds: wall time of the run, recording included.
         classes: what the detector's classes are called, by label (label 0 is the background);
@@ -448,6 +537,7 @@ class Trace:
     stages: tuple[Stage, ...] = ()
     sources: Mapping[str, SourceFile] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
     error: Failure | None = None
     seconds: float = 0.0
     classes: tuple[str, ...] = ()
@@ -469,9 +559,19 @@ class Trace:
     def __repr__(self) -> str:
         """One line: kind, subject and how much there is of it."""
         return (
-            f"<Trace {self.kind} of {clean(self.subject)}: {len(self.calls)} calls, "
-            f"{len(self.lines)} lines, {len(self.tensors)} tensor states>"
+            f"<{type(self).__name__}: {self.kind} of {clean(self.subject)}, {len(self.calls):,} "
+            f"calls, {len(self.lines):,} lines, {len(self.tensors):,} tensor states>"
         )
+
+    def called(self, name: str = "") -> str:
+        """Return a name for the recording, which says what was changed on purpose in its run.
+
+        Args:
+            name: that a view has for it; its own title or subject, if not given.
+        """
+        name = name or self.environment.get("title") or self.subject
+        changes = "; ".join(self.settings.changes)
+        return f"{name} [{changes}]" if changes and f"[{changes}]" not in name else name
 
     def _fields(self) -> tuple[Any, ...]:
         names = (n for n in self.__dataclass_fields__ if n != "blobs")
@@ -487,13 +587,31 @@ class Trace:
         """
         return self.blobs.get(f"preview/{state}")
 
-    def data(self, state: int) -> np.ndarray | None:
-        """Return the full values of a tensor state, or None if they were not kept.
+    def data(self, state: int) -> np.ndarray:
+        """Return the full values of a tensor state.
 
         Args:
             state: its number.
+
+        Raises:
+            MissingError: they were not kept; says what keeps them.
         """
-        return self.blobs.get(f"data/{state}")
+        found = self.blobs.get(f"data/{state}")
+        if found is None:
+            raise not_kept(self, state)
+        return found
+
+
+def not_kept(trace: Any, state: int) -> MissingError:
+    """Return the error that says how the values of a tensor state would have been kept."""
+    known = trace.tensors
+    if not isinstance(state, int) or not 0 <= state < len(known):
+        return MissingError(f"there is no tensor state {state!r}: they have numbers, from 0")
+    producer, name = known[state].producer, known[state].name
+    path = trace.calls[producer].path if producer is not None else ""
+    what = f"the parameter {name}" if name else f"tensor state {state}"
+    keep = f"within:{path}" if path else True
+    return NotRecorded(f"the values of {what} were not kept", keep=keep)
 
 
 def _same_arrays(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> bool:

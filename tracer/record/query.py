@@ -16,12 +16,32 @@ from collections import Counter
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import wraps
 from itertools import groupby
 from operator import attrgetter
+from typing import TypeVar
+from weakref import finalize
 
 from tracer.errors import MissingError, near
 from tracer.record.checks import problems as problems
 from tracer.record.model import Call, Line, Trace, Value
+
+Told = TypeVar("Told")
+
+
+def once(read: Callable[[Trace], Told]) -> Callable[[Trace], Told]:
+    """Let what is read of a recording be read once, and known as long as the recording lives."""
+    known: dict[int, Told] = {}
+
+    @wraps(read)
+    def remembered(trace: Trace) -> Told:
+        if id(trace) not in known:
+            known[id(trace)] = read(trace)
+            finalize(trace, known.pop, id(trace), None)
+        return known[id(trace)]
+
+    return remembered
+
 
 # --- selecting ------------------------------------------------------------------------------------
 
@@ -179,7 +199,7 @@ def fold_repeats(trace: Trace, nodes: Iterable[Node]) -> tuple[Node, ...]:
         parts = tuple((key_of[child.call.id], child.count) for child in inner)
         key = (_likeness(structures, node.call), parts, node.count)
         key_of[node.call.id] = keys.setdefault(key, len(keys))
-        return replace(node, children=inner)
+        return Node(node.call, inner, node.repeats) if inner else node
 
     return _fold_neighbours(_rebuild(nodes, fold), key_of)
 
@@ -283,6 +303,16 @@ def locals_at(trace: Trace, call: Call, tick: int) -> dict[str, Value]:
 # --- data flow ------------------------------------------------------------------------------------
 
 
+def weights(trace: Trace) -> dict[str, int]:
+    """Return the first state of each parameter and buffer by its dotted name; empty if unknown."""
+    return {
+        f"{path}.{name}".lstrip("."): value.tensor
+        for path, module in trace.modules.items()
+        for name, value in module.tensors
+        if value.tensor is not None
+    }
+
+
 def producer(trace: Trace, state: int) -> Call | None:
     """Return the innermost recorded call that made a tensor state; None if none did."""
     call = trace.tensors[state].producer
@@ -318,11 +348,7 @@ def history(trace: Trace, state: int) -> tuple[int, ...]:
 
 
 def find_call(trace: Trace, text: str) -> Call:
-    """Return the call that a path (its first call), a label or a number names.
-
-    Args:
-        trace: where to look.
-        text: ``"rpn.head.conv"``, ``"rpn.head.conv#3"``, ``"(root)"`` or a call's id, ``"17"``.
+    """Return the call that a text names, see `Recording.find`; also a stage's first, ``"fpn"``.
 
     Raises:
         MissingError: there is no such call; says how often the path was called, or what is near.
@@ -336,7 +362,10 @@ def find_call(trace: Trace, text: str) -> Call:
         last = max(call.nth for call in same_path)
         raise MissingError(f"{path!r} has calls #0 to #{last}, there is no {text!r}")
     if found is None:
-        hint = near(path, {c.path or "(root)" for c in trace.calls})
+        found = next((trace.calls[s.calls[0]] for s in trace.stages if s.name == text), None)
+    if found is None:
+        known = {c.path or "(root)" for c in trace.calls} | {s.name for s in trace.stages}
+        hint = near(path, known)
         raise MissingError(f"the trace has no call {text!r}{hint}")
     return found
 

@@ -70,23 +70,11 @@ def save(
     shard_bytes: int = SHARD_BYTES,
     overwrite: bool = False,
 ) -> Path:
-    """Write a trace to a file.
+    """Write a trace to a file, and return its path; see `Recording.save`.
 
     The file appears under its name when it is complete, or not at all: it is written beside it
-    under another name and put into its place in the end.
-
-    Args:
-        trace: what to write; of arrays that lie on disk, one at a time is in memory.
-        path: the file; one that is there is replaced.
-        shard_bytes: how many bytes of arrays go into one file; beyond that, kept data is put into
-            several.
-        overwrite: also replace a file that is no recording.
-
-    Returns:
-        The path.
-
-    Raises:
-        TraceFileError: it could not be written; a file that was there before is as it was.
+    under another name and put into its place in the end. Of arrays that lie on disk, one at a time
+    is in memory; beyond `shard_bytes` of arrays, kept data is put into several files.
     """
     found = damage(trace)
     if found:
@@ -275,15 +263,9 @@ def _is_index(path: Path) -> bool:
 
 
 def load(path: str | os.PathLike[str]) -> Trace:
-    """Read a trace from a file; its arrays stay there until they are asked for.
-
-    Args:
-        path: what `save` wrote; files that belong to it are found beside it.
+    """Read a trace from a file, as `tracer.load` does.
 
     A sound file whose record says something in two ways is read, with a note that tells what.
-
-    Raises:
-        TraceFileError: it is missing, unreadable, damaged, foreign or of a newer version.
     """
     shown = _shown(path)
     main = _opened(path, shown)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tracer.stepper import flow, looking, moving, stopping  # noqa: F401 (they register commands)
+from tracer.stepper import (  # noqa: F401 (they register commands)
+    flow,
+    looking,
+    moving,
+    stopping,
+    teaching,
+)
 from tracer.stepper.breakpoints import Breakpoint, Location
 from tracer.stepper.evaluate import EvaluationError
 from tracer.stepper.language import COMMANDS, Reply, Stepper

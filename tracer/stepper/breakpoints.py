@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import translate
 from functools import lru_cache
 
-from tracer.errors import InputError, MissingError, TracerError, near
+from tracer.errors import InputError, MissingError, TracerError, near, option
 from tracer.record import Call, Trace
 from tracer.record.statements import first_line
 from tracer.stepper.evaluate import Expression, parse, truth
@@ -22,10 +22,13 @@ class Location:
     """Where a breakpoint is.
 
     Attributes:
-        kind: ``"call"`` (a module, function or op by name), ``"line"``, ``"stage"`` or ``"any"``.
-        name: a pattern of call names, a source file, or a stage's name.
+        kind: ``"call"`` (a module, function or op by name), ``"line"``, ``"stage"`` or ``"any"``;
+            ``"write"`` (a tensor was written in place), ``"bound"`` (a local was bound anew) or
+            ``"raise"`` (an exception was raised).
+        name: a pattern of call names, a source file, a stage's name, or a local's.
         line: 1-based line number for kind ``"line"``.
-        nth: only this call of its name, or this round of a loop, from 0; None for all.
+        nth: only this call of its name, or this round of a loop, from 0; None for all. For
+            ``"write"`` the tensor's first state, for ``"bound"`` the id of the call.
         statement: the first line of the statement that the line is in, by which its runs are known.
     """
 
@@ -37,6 +40,12 @@ class Location:
 
     def __str__(self) -> str:
         text = f"{self.name}:{self.line}" if self.kind == "line" else self.name
+        if self.kind in ("write", "bound", "raise"):
+            return {
+                "write": f"writes over tensor state {self.nth}",
+                "bound": f"{self.name} in call {self.nth}",
+                "raise": "exceptions",
+            }[self.kind]
         text = f"stage {text}" if self.kind == "stage" else text
         return text + ("" if self.nth is None else f"#{self.nth}")
 
@@ -47,6 +56,13 @@ class Location:
             return call.kind != "op"
         if self.kind == "line":
             return self._holds_line(position, timeline)
+        if self.kind == "write":
+            return position.kind == "end" and call.id in timeline.writers(self.nth or 0)
+        if self.kind == "bound":
+            new = call.id == self.nth and position.kind != "start"
+            return new and self.name in timeline.changed(position)
+        if self.kind == "raise":
+            return timeline.raised(position) != ""
         if line is not None or self.nth not in (None, call.nth):
             return False
         if self.kind == "stage":
@@ -156,6 +172,7 @@ class Breakpoint:
         ticks: every position of the trace where it holds, in order.
         ignored: those of them that an ignore count passes over.
         ahead: how many more an ignore count passes over in a run that is still under way.
+        every: at which of the times that it holds it stops, over ``hits``; None for all.
     """
 
     number: int
@@ -166,6 +183,7 @@ class Breakpoint:
     ticks: list[int] = field(default_factory=list)
     ignored: frozenset[int] = frozenset()
     ahead: int = 0
+    every: Expression | None = None
 
     def __str__(self) -> str:
         if self.location.kind == "any" and self.condition:
@@ -175,6 +193,14 @@ class Breakpoint:
     def stops(self) -> Iterator[int]:
         """Yield where it stops."""
         return (t for t in self.ticks if self.enabled and t not in self.ignored)
+
+    def counts(self, hits: int) -> bool:
+        """Whether it stops where it holds for this many times."""
+        return self.every is None or truth(self.every.evaluate({"hits": hits}))
+
+    def counted(self, ticks: Iterable[int]) -> list[int]:
+        """Return those of the places where it holds at which it stops."""
+        return [tick for hits, tick in enumerate(ticks, 1) if self.counts(hits)]
 
     def hits(self, tick: int) -> int:
         """Return how often it held up to and including `tick`."""
@@ -198,7 +224,7 @@ def locate(location: Location, timeline: Timeline) -> list[Position]:
             raise MissingError(no_lines("a breakpoint on a line"))
         location = _resolved(location, timeline.trace)
     found = [p for p in timeline.positions if location.holds(p, timeline)]
-    if not found:
+    if not found and location.kind != "raise":
         raise MissingError(_nothing_there(location, timeline))
     return found
 
@@ -214,20 +240,22 @@ def _resolved(location: Location, trace: Trace) -> Location:
 def no_lines(what: str) -> str:
     """Return the sentence for a trace without the line grain."""
     return (
-        f"{what} needs the executed lines, and this recording has none; record them with "
-        "tracer.trace(..., grain='line'), or tracer run --grain line"
+        f"{what} needs the executed lines, and this recording has none: record them with "
+        f"{option(grain='line')}"
     )
 
 
 def _nothing_there(location: Location, timeline: Timeline) -> str:
     trace = timeline.trace
-    if location.nth is not None:
+    if location.nth is not None and location.kind not in ("write", "bound"):
         whole = replace(location, nth=None)
         count = sum(1 for p in timeline.positions if whole.holds(p, timeline) and p.kind != "end")
         if count:
             return f"{location} was never reached: {whole} ran {count} times, counted from #0"
     if location.kind == "line":
         return _line_never_ran(location, timeline)
+    if location.kind in ("write", "bound"):
+        return f"{location}: nothing does in this recording"
     if location.kind == "stage":
         known = [stage.name for stage in trace.stages]
         return f"no stage {location.name!r} in this recording; it has {', '.join(known) or 'none'}"

@@ -169,6 +169,10 @@ class Cursor:
         call = self._unless_at("start")
         return self._run(lambda p: p.kind == "start" and p.call.id == call.id, backwards=True)
 
+    def to(self, tick: int) -> Breakpoint | None:
+        """Go to a step further on."""
+        return self._run(lambda p: p.tick == tick)
+
     def until(self, number: int | None = None) -> Breakpoint | None:
         """Go to a line of the selected call beyond this one (or from `number` on), or to its end.
 
@@ -322,7 +326,7 @@ class Cursor:
         """
         here = self.place
         location = read_location(place, here.file if here else "")
-        return self._add(location, condition, temporary)
+        return self.add_at(location, condition, temporary)
 
     def add_watch(self, condition: str) -> Breakpoint:
         """Stop wherever a condition becomes true within a call.
@@ -331,10 +335,24 @@ class Cursor:
             MissingError: the condition names what is nowhere recorded.
             EvaluationError: it does not parse.
         """
-        return self._add(Location("any"), condition, False)
+        return self.add_at(Location("any"), condition)
 
-    def _add(self, location: Location, condition: str, temporary: bool) -> Breakpoint:
+    def add_at(
+        self, location: Location, condition: str = "", temporary: bool = False, every: str = ""
+    ) -> Breakpoint:
+        """Set a breakpoint at a location.
+
+        Args:
+            location: where.
+            condition: see `add_breakpoint`.
+            temporary: see `add_breakpoint`.
+            every: at which of the times that it holds it stops, an expression over ``hits``.
+
+        Raises:
+            MissingError, InputError: see `add_breakpoint`.
+        """
         breakpoint = Breakpoint(self._numbered + 1, location, None, temporary)
+        breakpoint.every = parse(every) if every else None
         self.set_condition(breakpoint, condition)
         self._numbered += 1
         self.breakpoints[breakpoint.number] = breakpoint
@@ -349,7 +367,8 @@ class Cursor:
         """
         positions = self.places(breakpoint)
         condition = self.read_condition(text, positions) if text else None
-        breakpoint.ticks = ticks_of(breakpoint.location, condition, positions, self.timeline)
+        ticks = ticks_of(breakpoint.location, condition, positions, self.timeline)
+        breakpoint.ticks = breakpoint.counted(ticks)
         breakpoint.condition = condition
 
     def places(self, breakpoint: Breakpoint) -> list[Position]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from tracer.errors import InputError, TracerError, near
 from tracer.foreign import clean_lines
@@ -29,6 +30,7 @@ class Reply:
         resume: whether a run that is still under way has to go on.
         notes: the text without the description of the position: for who sees that anyway.
         rest: commands that remain to be carried out once the run has gone on.
+        stop: the breakpoint that ended the movement, if one did.
     """
 
     text: str = ""
@@ -37,6 +39,7 @@ class Reply:
     resume: bool = False
     notes: tuple[str, ...] = ()
     rest: str = ""
+    stop: Breakpoint | None = None
 
     def __post_init__(self) -> None:
         """Let nothing of a recording pass that a terminal would obey."""
@@ -45,6 +48,17 @@ class Reply:
 
 
 Handler = Callable[["Stepper", str], Reply]
+
+
+class Lessons(Protocol):
+    """Tours and questions about a recording: who shows the stepper brings them."""
+
+    def tour(self, stepper: Stepper, argument: str) -> Reply:
+        """Follow a guided tour."""
+
+    def guess(self, stepper: Stepper, argument: str) -> Reply:
+        """Ask a question, or judge an answer."""
+
 
 MAX_LINE = 4000
 """Characters of a command line; Python reads no number that is much longer."""
@@ -69,7 +83,7 @@ class Stepper(Cursor):
     Args:
         trace: the recording.
         tick: where to stand; if not given, at the first position, or where the run failed.
-        lang: language of the help, ``"en"`` or ``"zh"``.
+        lang: language of the help.
         live: whether the run is still under way, and moving beyond its end lets it go on.
 
     Example:
@@ -80,6 +94,8 @@ class Stepper(Cursor):
     Attributes:
         displays: expressions that are shown at every stop, with what they last gave.
         python: of a run that is still under way, runs a line of Python in the selected call.
+        lessons: tours and questions; None where nobody brought them, or nobody asked yet.
+        teacher: brings the lessons on a trace, once they are asked for; None for nobody.
     """
 
     def __init__(
@@ -90,6 +106,8 @@ class Stepper(Cursor):
         self.lang = lang
         self.displays: dict[str, str] = {}
         self.python: Callable[[str], str] | None = None
+        self.lessons: Lessons | None = None
+        self.teacher: Callable[[Trace], Lessons] | None = None
         self._last = ""
         self._listed: tuple[int, str, int] | None = None  # tick, file, last line
 
@@ -115,6 +133,7 @@ class Stepper(Cursor):
             replies[-1].resume,
             tuple(note for r in replies for note in (r.notes if r.moved else (r.text,)) if note),
             ";;".join([*filter(None, [replies[-1].rest]), *parts]),
+            replies[-1].stop,
         )
 
     def _do_one(self, line: str) -> Reply:
@@ -166,14 +185,16 @@ class Stepper(Cursor):
         if stop is None and self.at_end and not self.live:
             after.append(self._over())
         told = "\n".join([*reason, self.describe(), *after])
-        return Reply(told, moved=True, notes=(*reason, *after))
+        return Reply(told, moved=True, notes=(*reason, *after), stop=stop)
 
     def _reason(self, stop: Breakpoint) -> str:
         return text.clean(f"Breakpoint {stop.number}: {stop} (hit {stop.hits(self.tick)})")
 
     def _over(self) -> str:
         if self.trace.error is not None:
-            return text.clean(f"The run ended here: {self.trace.error.type}")
+            cause = self.trace.error.cause
+            likely = f". Likely cause: {cause.text}" if cause is not None else ""
+            return text.clean(f"The run ended here: {self.trace.error.type}{likely}")
         return "This is the last step of the recording."
 
 

@@ -12,18 +12,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from itertools import takewhile
 from types import FrameType, SimpleNamespace
 from typing import Any
 
 from tracer.errors import MissingError, TracerError, near
-from tracer.record import Module, TensorState, Trace, Value
+from tracer.record import Module, SourceFile, TensorState, Trace, Value
+from tracer.record.model import not_kept
 from tracer.record.statements import inner_lines
 from tracer.stepper.breakpoints import Breakpoint, Location, find_file, is_side, ticks_of
 from tracer.stepper.cursor import Goal
-from tracer.stepper.evaluate import parse, truth
+from tracer.stepper.evaluate import Expression, parse, truth
 from tracer.stepper.language import Stepper
 from tracer.stepper.positions import Position, Timeline
-from tracer.stepper.readable import Reader
+from tracer.stepper.readable import Reader, writers
 from tracer.stepper.scope import Scope
 
 
@@ -32,6 +34,7 @@ class LiveStepper(Stepper):
 
     Attributes:
         reached: how often each breakpoint's place was reached so far, by its number.
+        held: how often its condition held there.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class LiveStepper(Stepper):
         super().__init__(trace, tick, lang, live=True)
         self.known = known
         self.reached: Counter[int] = Counter()
+        self.held: Counter[int] = Counter()
         self.breakpoints = breakpoints
         self._numbered = max(breakpoints, default=0)
         self.renew(trace, tick)
@@ -84,9 +88,19 @@ class LiveStepper(Stepper):
         self.reached[breakpoint.number] = len(there)
         breakpoint.condition = condition
         try:
-            breakpoint.ticks = ticks_of(breakpoint.location, condition, there, self.timeline)
+            ticks = ticks_of(breakpoint.location, condition, there, self.timeline)
         except MissingError:
-            breakpoint.ticks = []
+            ticks = []
+        self.held[breakpoint.number] = len(ticks)
+        breakpoint.ticks = breakpoint.counted(ticks)
+
+    def read_condition(self, text: str, positions: Iterable[Position]) -> Expression:
+        """Return a condition; what it names may be still to come.
+
+        Raises:
+            EvaluationError: it does not parse.
+        """
+        return parse(text)
 
 
 class Known:
@@ -126,9 +140,9 @@ class Known:
             raise MissingError(f"no stage {name!r} in this model; it has {', '.join(known)}")
 
     def _line(self, location: Location) -> Location:
-        files = self._files()
+        files = self.paths()
         key = find_file(location.name, files)
-        lines = files[key]
+        lines = _lines(files[key])
         if not 0 < location.line <= len(lines):
             raise MissingError(f"{key} has {len(lines)} lines, there is no line {location.line}")
         if not lines[location.line - 1].strip() or lines[location.line - 1].strip()[0] == "#":
@@ -136,13 +150,18 @@ class Known:
         inner = inner_lines("\n".join(lines))
         return replace(location, name=key, statement=inner.get(location.line, location.line))
 
-    def _files(self) -> dict[str, list[str]]:
-        """Return the lines of every loaded source file that is traced, by its key."""
+    def paths(self) -> dict[str, str]:
+        """Return the path of every loaded source file that is traced, by its recorded name."""
         sources = self._recorder.sources
         known = {file for file in map(_file_of, list(sys.modules.values())) if file}
+        known |= sources.files
         traced = [f for f in known if f in sources.files or f.startswith(tuple(sources.folders))]
-        keys = {sources.place(file, 1).file: file for file in traced}
-        return {key: _lines(file) for key, file in keys.items()}
+        return {sources.name(file): file for file in sorted(traced)}
+
+    def sources(self) -> dict[str, SourceFile]:
+        """Return the text of every such file."""
+        texts = {key: "\n".join(_lines(path)) + "\n" for key, path in self.paths().items()}
+        return {key: SourceFile(key, text) for key, text in texts.items()}
 
     def _is_known(self, name: str) -> bool:
         """Whether a call might come to be called this; a pattern always might."""
@@ -227,7 +246,27 @@ class Present:
         ]
         return str(self._recorder.subject.stages(named)[1][-1])
 
+    def writers(self, state: int) -> frozenset[int]:
+        """Return the calls that wrote in place over a tensor so far."""
+        return writers(self.trace, self.trace.successors(), state)
+
+    def raised(self, position: Position) -> str:
+        """Return what was raised just before a position; see `Timeline.raised`."""
+        call = position.call
+        done = next((it for it in self._lines_of(call) if it is not position.line), None)
+        if position.kind == "start" or (done is None and position.kind == "line"):
+            return ""
+        error = call.error if done is None else done.raised
+        since = call.start if done is None else done.tick
+        calls = reversed(self._recorder.tree.opens)
+        made = (c for c in takewhile(lambda c: c.start > since, calls) if c.parent == call.id)
+        return "" if any(inner.error == error for inner in made) else str(error)
+
     # --- what a scope asks ---
+
+    def scope(self, position: Position) -> Scope:
+        """Return the names that an expression sees at the position just come to."""
+        return Scope(self, position)  # type: ignore[arg-type]
 
     def reader(self, tick: int) -> Reader:
         """Return what reads values as they are now."""
@@ -292,7 +331,10 @@ class _Unfinished:
 
     def data(self, state: int) -> Any:
         """The values of a tensor state, where they are kept."""
-        return self._recorder.store.get(f"data/{state}")
+        found = self._recorder.store.get(f"data/{state}")
+        if found is None:
+            raise not_kept(self, state)
+        return found
 
     def successors(self) -> Mapping[int, int]:
         """Which state took the place of which."""
@@ -311,6 +353,9 @@ class _Tensors:
     def __init__(self, states: Any) -> None:
         self._states = states
 
+    def __len__(self) -> int:
+        return len(self._states.origins)
+
     def __getitem__(self, number: int) -> TensorState:
         found: TensorState = self._states.state(number)
         return found
@@ -322,6 +367,8 @@ class Watcher:
     Attributes:
         goal: where the movement that is under way wants to stop; None for nowhere.
         passed: how often each breakpoint's place was reached, by its number.
+        held: how often its condition held there.
+        here: the breakpoints whose turn it was at the last position, also those that are disabled.
     """
 
     def __init__(self, present: Present) -> None:
@@ -329,12 +376,14 @@ class Watcher:
         self.present = present
         self.goal: Goal | None = None
         self.passed: Counter[int] = Counter()
+        self.held: Counter[int] = Counter()
+        self.here: list[Breakpoint] = []
         self._before: dict[tuple[int, int], bool] = {}
 
     def go_on(self, stepper: LiveStepper, position: Position) -> None:
         """Take over where a paused stepper wants to go, and what its breakpoints have seen."""
         self.goal = stepper.beyond
-        self.passed = Counter(stepper.reached)
+        self.passed, self.held = Counter(stepper.reached), Counter(stepper.held)
         for breakpoint in stepper.breakpoints.values():
             if breakpoint.location.kind == "any":
                 for call in self.present.stack():
@@ -343,11 +392,12 @@ class Watcher:
 
     def stop(self, position: Position, breakpoints: Iterable[Breakpoint]) -> Breakpoint | bool:
         """Return the breakpoint at a position that was just reached, or whether the goal is."""
-        hits = [breakpoint for breakpoint in breakpoints if self._is_hit(breakpoint, position)]
+        self.here = [it for it in breakpoints if self._is_hit(it, position)]
+        hits = [breakpoint for breakpoint in self.here if breakpoint.enabled]
         return hits[0] if hits else self.goal is not None and self.goal(position)
 
     def _is_hit(self, breakpoint: Breakpoint, position: Position) -> bool:
-        """Whether an enabled breakpoint holds here, its ignore count used up."""
+        """Whether a breakpoint's turn is here, its ignore count used up."""
         if not self._is_at(breakpoint, position):
             return False
         self.passed[breakpoint.number] += 1
@@ -356,11 +406,14 @@ class Watcher:
             key = (breakpoint.number, position.call.id)
             before, self._before[key] = self._before.get(key, False), true
             true = true and not before
+        if true:
+            self.held[breakpoint.number] += 1
+            true = breakpoint.counts(self.held[breakpoint.number])
         if true and breakpoint.enabled and breakpoint.ahead > 0:
             breakpoint.ahead -= 1
             breakpoint.ignored |= {position.tick}
             return False
-        return true and breakpoint.enabled
+        return true
 
     def _is_at(self, breakpoint: Breakpoint, position: Position) -> bool:
         location = breakpoint.location

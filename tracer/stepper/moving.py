@@ -95,9 +95,9 @@ def until(stepper: Stepper, argument: str) -> Reply:
 
 @command("goto", "g")
 def goto(stepper: Stepper, argument: str) -> Reply:
-    """To a step by its number, or to a call by its label."""
+    """To a step by its number, or to a call by its label, path or stage."""
     if not argument:
-        raise InputError("goto needs a step (a number) or a call (rpn.head.conv#3)")
+        raise InputError("goto needs a step (a number), a call (rpn.head.conv#3) or a stage (fpn)")
     tick = int(argument) if argument.isdecimal() else query.find_call(stepper.trace, argument).start
     stepper.goto(tick)
     return stepper.moved()

@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import chain
 
 from tracer.record import Call, Line, Source, Trace, Value, query
-from tracer.stepper.readable import Reader, successors
+from tracer.stepper.readable import Reader, successors, writers
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +154,22 @@ class Timeline:
         lines = self.lines_of.get(position.call.id, [])
         index = bisect_left(lines, position.tick, key=lambda line: line.tick)
         return lines[index - 1] if index else None
+
+    def raised(self, position: Position) -> str:
+        """Return what was raised just before a position, by nothing within; ``""`` for nothing.
+
+        What passes on through the calls around is raised once: where it began.
+        """
+        call, done = position.call, self.finished_line(position)
+        if position.kind == "start" or (done is None and position.kind == "line"):
+            return ""
+        error = call.error if done is None else done.raised
+        made = self.children_of.get(call.id, []) if done is None else self.calls_of_line(done)
+        return "" if any(inner.error == error for inner in made) else error
+
+    def writers(self, state: int) -> frozenset[int]:
+        """Return the calls that wrote in place over a tensor, by one of its states and later."""
+        return writers(self.trace, self._successors, state)
 
     def calls_of_line(self, line: Line) -> tuple[Call, ...]:
         """Return the calls that a line made, in order."""

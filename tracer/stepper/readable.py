@@ -6,13 +6,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from tracer.errors import MissingError, near
 from tracer.record import TensorState, Trace, Value
 
 SUMMARY = ("min", "max", "mean", "std", "zeros", "nan", "inf")
 """The statistics of a tensor that an expression can name."""
+
+NAMES = (
+    *("shape", "dtype", "device", "ndim", "numel", "histogram", "state", "requires_grad"),
+    *(*SUMMARY, "data"),
+)
+"""All that an expression can name of a tensor."""
 
 DTYPES = (
     *("float16", "bfloat16", "float32", "float64", "complex64", "complex128", "bool", "uint8"),
@@ -58,6 +62,25 @@ def successors(trace: Trace) -> dict[int, int]:
     return {t.previous: t.id for t in trace.tensors if t.previous is not None}
 
 
+def writers(trace: Trace, after: Mapping[int, int], state: int) -> frozenset[int]:
+    """Return the calls that wrote in place over a tensor.
+
+    Args:
+        trace: the recording.
+        after: its `successors`.
+        state: a state of the tensor; what was written before it does not count.
+    """
+    tensors, found = trace.tensors, set()
+    while state < len(tensors):
+        later = after.get(state)
+        found |= {tensors[state].overwritten_by}
+        if later is None:
+            break
+        found |= {tensors[later].producer}
+        state = later
+    return frozenset(id for id in found if id is not None)
+
+
 @dataclass(frozen=True, eq=False)
 class TensorView:
     """A tensor as it was recorded: its summary, and its values where they were kept.
@@ -82,7 +105,7 @@ class TensorView:
         if name in SUMMARY:
             return self._statistic(name)
         if name == "data":
-            return self._data()
+            return self.trace.data(self.state.id)
         known: dict[str, Callable[[], Any]] = {
             "shape": lambda: summary.shape,
             "dtype": lambda: summary.dtype,
@@ -94,8 +117,7 @@ class TensorView:
             "requires_grad": self._learns,
         }
         if name not in known:
-            names = (*known, *SUMMARY, "data")
-            raise MissingError(f"a recorded tensor has no {name!r}{near(name, names)}")
+            raise MissingError(f"a recorded tensor has no {name!r}{near(name, NAMES)}")
         return known[name]()
 
     def _learns(self) -> bool:
@@ -108,19 +130,6 @@ class TensorView:
         if found is None:
             raise MissingError(f"the {name!r} of this tensor was not recorded")
         return found
-
-    def _data(self) -> np.ndarray:
-        data = self.trace.data(self.state.id)
-        if data is None:
-            raise MissingError(
-                f"the values of this tensor were not kept; record with {self._keep()}"
-            )
-        return data
-
-    def _keep(self) -> str:
-        producer = self.state.producer
-        path = self.trace.calls[producer].path if producer is not None else ""
-        return f'keep="within:{path}" (or keep=True for all)' if path else "keep=True"
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,11 +163,17 @@ class TreeView:
         Raises:
             MissingError: there is no such field.
         """
-        found = self.value.get(name)
+        found = self.value.get(name) or self._of_module(name)
         if found is None:
             known = [n for n, _ in self.value.items]
             raise MissingError(f"this {self.value.type} has no {name!r}{near(name, known)}")
         return self.read(found)
+
+    def _of_module(self, name: str) -> Value | None:
+        """What a module of the model has under a name, where it is recorded by its path alone."""
+        path = self.value.text if self.value.kind == "module" else ""
+        module = module_value(self.read.trace, path) if path else None
+        return None if module is None else module.get(name)
 
     def item(self, key: Any) -> Any:
         """Return the entry of a mapping, sequence or module under `key`.
@@ -202,6 +217,22 @@ class TreeView:
         """Yield every tensor in it."""
         trace = self.read.trace
         yield from (TensorView(self.read.current(s), trace) for s in self.value.tensors())
+
+
+def module_value(trace: Trace, path: str) -> Value | None:
+    """Return a module of the traced model as a value: its settings, weights and children.
+
+    The recording of a pass has it once, in `Trace.modules`, not as an argument of each call.
+    """
+    module = trace.modules.get(path)
+    if module is None:
+        return None
+    settings = ((key, Value("scalar", "str", scalar=text)) for key, text in module.settings)
+    children = ((name, module_value(trace, child)) for name, child in module.children)
+    inner = ((name, value) for name, value in children if value is not None)
+    items = (*settings, *module.tensors, *inner)
+    params = (module.params, module.trainable)
+    return Value("module", module.type, items, text=path, params=params)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tracer.record import Call, Trace, Value
+from tracer.record import Call, Value
 from tracer.stepper.positions import Position, Timeline
+from tracer.stepper.readable import module_value
 
 RESULT_NAMES = ("__return__", "result")
 """What an expression calls the result of a call that ends."""
@@ -74,18 +75,3 @@ class Scope(Mapping[str, Any]):
         yield from map(self._read, self._timeline.changed(self._position).values())
         if (result := self._result()) is not None:
             yield self._read(result)
-
-
-def module_value(trace: Trace, path: str) -> Value | None:
-    """Return a module of the traced model as a value: what computes in it, and its children.
-
-    The recording of a pass has it once, in `Trace.modules`, not as an argument of each call.
-    """
-    module = trace.modules.get(path)
-    if module is None:
-        return None
-    settings = ((key, Value("scalar", "str", scalar=text)) for key, text in module.settings)
-    children = ((name, module_value(trace, child)) for name, child in module.children)
-    items = (*settings, *((name, value) for name, value in children if value is not None))
-    params = (module.params, module.trainable)
-    return Value("module", module.type, items, text=path, params=params)

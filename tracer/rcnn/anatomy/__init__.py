@@ -54,6 +54,7 @@ __all__ = [
     "Samples",
     "Step",
     "Training",
+    "anatomies",
     "anatomy",
     "fitting",
     "lay_grid",
@@ -70,10 +71,12 @@ class Anatomy:
     Attributes:
         trace: the recording.
         run: the calls of this pass.
+        like: a pass over the same pictures, of which they are read; None for this one.
     """
 
     trace: Trace
     run: Pass = field(repr=False)
+    like: Anatomy | None = field(default=None, repr=False)
 
     @property
     def training(self) -> bool:
@@ -89,7 +92,7 @@ class Anatomy:
     @fitting("the pictures")
     def pictures(self) -> tuple[Picture, ...]:
         """The images of the batch, through the transform."""
-        return read_pictures(self.run)
+        return read_pictures(self.run) if self.like is None else self.like.pictures
 
     @cached_property
     @fitting("the backbone")
@@ -129,6 +132,12 @@ class Anatomy:
         return read_detections(self.run, heads, self.pictures)
 
     @cached_property
+    @fitting("the detections")
+    def results(self) -> tuple[Detections, ...]:
+        """The detections of each image alone: what came out, not how."""
+        return read_detections(self.run, None, self.pictures)
+
+    @cached_property
     @fitting("the losses")
     def losses(self) -> Training:
         """Matches, samples and losses of a training pass."""
@@ -141,15 +150,33 @@ class Anatomy:
         return read_training(self.run, self.anchors, self.pictures)
 
 
-def anatomy(trace: Trace, nth: int = 0) -> Anatomy:
+def anatomy(trace: Trace, nth: int = 0, *, like: Trace | None = None) -> Anatomy:
     """Read a pass of a torchvision detector.
 
     Args:
         trace: a recording, best made with ``keep="anatomy"``.
         nth: which pass, if the recording holds several.
+        like: the recording that `tracer.rerun` began with, for a recording that it made: the
+            pictures are read there.
 
     Raises:
         MissingError: it holds no such pass.
     """
     with fitting("the pass"):
-        return Anatomy(trace, find_pass(trace, nth))
+        whole = None if like is None else Anatomy(like, find_pass(like))
+        return Anatomy(trace, find_pass(trace, nth), whole)
+
+
+def anatomies(first: Trace, second: Trace) -> tuple[Anatomy, Anatomy]:
+    """Read two passes over the same pictures, either of which may be a rerun of the other.
+
+    Raises:
+        MissingError: one of them holds no pass.
+    """
+    return _pictured(first, second), _pictured(second, first)
+
+
+def _pictured(trace: Trace, other: Trace) -> Anatomy:
+    """Read a pass; of one that began in the middle the pictures are the other's."""
+    reran = any(change.endswith("from a recording") for change in trace.settings.changes)
+    return anatomy(trace, like=other if reran else None)

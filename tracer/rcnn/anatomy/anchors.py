@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracer.errors import MissingError
+from tracer.errors import MissingError, NotRecorded
 from tracer.rcnn.anatomy.fpn import Level, Pyramid
 from tracer.rcnn.anatomy.reading import Pass, numbers
 from tracer.record import Call
@@ -57,11 +57,12 @@ class Anchors:
         return (level, *divmod(cell, self.levels[level].map.shape[-1]), which)
 
     def cell_at(self, level: int, x: float, y: float) -> tuple[int, int]:
-        """Return (row, column) of the cell whose anchors' centre is nearest to a pixel."""
-        rows, columns = self.levels[level].map.shape[-2:]
-        down, right = self.steps[level]
-        row = min(max(round(y / down), 0), rows - 1)
-        return row, min(max(round(x / right), 0), columns - 1)
+        """Return (row, column) of the cell that a pixel lies in, as every view of the level does.
+
+        Its anchors stand at its point, but on a level whose size was rounded up: there the steps
+        are ⌊padded size / cells⌋ and the anchors fall behind (61 pixels for a stride of 64, say).
+        """
+        return self.levels[level].map.cells().at(x, y)
 
 
 def read_anchors(run: Pass, pyramid: Pyramid) -> Anchors:
@@ -100,6 +101,40 @@ def lay(base: np.ndarray, grid: tuple[int, int], step: tuple[int, int]) -> np.nd
     return found
 
 
+def base_anchors(size: float, ratios: np.ndarray) -> np.ndarray:
+    """Return the boxes of a size around the origin, one per ratio, rounded to whole pixels.
+
+    The arithmetic of ``AnchorGenerator.generate_anchors``: a box of height over width `ratio`
+    has the area size × size.
+
+    Args:
+        size: in pixels.
+        ratios: float32 [K], height over width.
+    """
+    tall = np.sqrt(ratios.astype(np.float32))
+    heights, widths = tall * np.float32(size), (np.float32(1) / tall) * np.float32(size)
+    return np.round(np.stack([-widths, -heights, widths, heights], 1) / 2)
+
+
+def shapes_of(base: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return √(w·h) in pixels and h/w of base anchors [K, 4]."""
+    width, height = (base[:, 2] - base[:, 0]), (base[:, 3] - base[:, 1])
+    return np.sqrt(width * height), height / np.maximum(width, 1)
+
+
+def ratios_of(anchors: Anchors) -> list[float]:
+    """Return the ratios h/w that the model's anchors have, rising.
+
+    Rounding to whole pixels blurs them, the less the larger the anchor: 22 over 46 is a 0.5.
+    """
+    found: list[float] = []
+    for base in reversed(anchors.base):
+        for ratio in shapes_of(base)[1].tolist():
+            if not any(abs(np.log(ratio / known)) < 0.15 for known in found):
+                found.append(round(ratio * 20) / 20 or ratio)
+    return sorted(found)
+
+
 def _base_anchors(run: Pass, generator: Call) -> list[np.ndarray]:
     """Base anchors pass through ``set_cell_anchors``, a ``to`` per level."""
     setting = run.function("AnchorGenerator.set_cell_anchors", generator)
@@ -112,9 +147,7 @@ def _base_anchors(run: Pass, generator: Call) -> list[np.ndarray]:
                 f"{run.model.type} has no anchors of the kind that is read here: its {kind} lays "
                 "out default boxes by a rule of its own"
             )
-        raise MissingError(
-            'the base anchors are not in the trace: record with keep="anatomy" and grain="op"'
-        )
+        raise NotRecorded("the base anchors are not in the trace", keep="anatomy", grain="op")
     return [b for b in base if b is not None]
 
 

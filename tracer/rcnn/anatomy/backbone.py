@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tracer.errors import MissingError, near
+from tracer.errors import MissingError, near, option
 from tracer.rcnn.anatomy.features import FeatureMap, feature_map, names_by_stride
 from tracer.rcnn.anatomy.reading import Pass
 from tracer.record import Call, Value
@@ -139,10 +139,14 @@ def _read_block(run: Pass, path: str) -> Block:
     return Block(path, kind, entering, convolutions, shortcut, down is not None, added, output)
 
 
+def _left_out(path: str) -> MissingError:
+    return MissingError(f"{path} was not recorded: record without {option(only=None)}")
+
+
 def _convolution(run: Pass, path: str, number: int) -> tuple[str, FeatureMap]:
     call = next(iter(run.named("module", f"{path}.bn{number}")), None)
     if call is None or call.result is None:
-        raise MissingError(f"{path}.bn{number} was not recorded: record without only=")
+        raise _left_out(f"{path}.bn{number}")
     size = dict(run.trace.modules[f"{path}.conv{number}"].settings).get("kernel_size", "")
     size = size or _kernel(run.trace.modules[f"{path}.conv{number}"].extra)
     return size, feature_map(run, size, call.result, call)
@@ -157,5 +161,5 @@ def _added(run: Pass, call: Call) -> FeatureMap:
     """The sum that the block's last ReLU gets, as it was before the ReLU overwrote it."""
     relu = run.named("module", f"{call.path}.relu", call)
     if not relu:
-        raise MissingError(f"{call.path}.relu was not recorded: record without only=")
+        raise _left_out(f"{call.path}.relu")
     return feature_map(run, "sum", relu[-1].args.items[0][1], relu[-1], f"args:{relu[-1].path}")

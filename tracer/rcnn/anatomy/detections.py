@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tracer.errors import MissingError
 from tracer.rcnn.anatomy.funnel import Funnel, Step
-from tracer.rcnn.anatomy.geometry import ORIGINAL, RESIZED, Boxes, clip, suppressors
+from tracer.rcnn.anatomy.geometry import ORIGINAL, RESIZED, Boxes, clip
 from tracer.rcnn.anatomy.reading import Pass, plain
 from tracer.rcnn.anatomy.roi import RoiHeads
 from tracer.rcnn.anatomy.transform import Picture
@@ -62,15 +62,20 @@ def read_detections(
         MissingError: there are none, as in training, or they were not kept.
     """
     if run.training:
-        raise MissingError(
-            "a pass in training mode returns losses and no detections: record one in eval mode, "
-            "model.eval()"
-        )
+        raise no_detections()
     scaling = run.need_function("GeneralizedRCNNTransform.postprocess", "detections")
     if heads is None:
         return tuple(_read(run, scaling, picture) for picture in pictures)
     call = run.need_function("RoIHeads.postprocess_detections", "detections")
     return tuple(_with_funnel(run, heads, call, scaling, p) for p in pictures)
+
+
+def no_detections() -> MissingError:
+    """Return the error of a training pass that is asked for detections."""
+    return MissingError(
+        "a pass in training mode returns losses and no detections: record one in eval mode, "
+        "model.eval()"
+    )
 
 
 def _read(run: Pass, scaling: Call, picture: Picture) -> Detections:
@@ -90,6 +95,41 @@ def _read(run: Pass, scaling: Call, picture: Picture) -> Detections:
     )
 
 
+def with_candidates(run: Pass, found: Detections) -> Detections:
+    """Return a one-stage detector's detections with the candidates that its NMS got.
+
+    Their funnel is that of a two-stage detector, all → score → small → nms → top_n, of which the
+    first two removed nothing: what the score threshold and the limit per level (of SSD per class)
+    removed is not among the candidates.
+
+    Args:
+        run: the pass.
+        found: the detections of an image.
+
+    Raises:
+        MissingError: the candidates were not kept.
+    """
+    call = run.need_function(f"{run.model.type}.postprocess_detections", "the candidates of NMS")
+    nms = run.named("function", "batched_nms", call)
+    if found.image >= len(nms):
+        raise MissingError(f"the recorded pass ended before image {found.image} had detections")
+    args, what = nms[found.image].args, "the candidates of NMS"
+    boxes, scores, labels = (run.array(args[name], what) for name in ("boxes", "scores", "idxs"))
+    every = np.arange(len(scores))
+    kept = run.array(nms[found.image].result, "the indices that NMS kept")
+    own = call.args["self"]
+    limit, threshold = plain(own["detections_per_img"]), plain(args["iou_threshold"])
+    steps = (
+        Step("all", every),
+        Step("score", every, plain(own["score_thresh"])),
+        Step("small", every, 0),
+        Step("nms", kept, threshold),
+        Step("top_n", kept[:limit], limit),
+    )
+    funnel = Funnel.of(labels, steps, boxes)
+    return replace(found, funnel=funnel, candidate_boxes=boxes, candidate_scores=scores)
+
+
 def _with_funnel(
     run: Pass, heads: RoiHeads, call: Call, scaling: Call, picture: Picture
 ) -> Detections:
@@ -100,10 +140,6 @@ def _with_funnel(
     classes = heads.num_classes - 1
     labels = np.tile(np.arange(1, classes + 1), len(scores) // max(classes, 1))
     steps = _steps(run, call, i, scores)
-    by_name = {step.name: step.kept for step in steps}
-    removed = np.setdiff1d(by_name["small"], by_name["nms"])
-    by, overlap = np.full(len(scores), -1, np.int64), np.zeros(len(scores), np.float32)
-    by[removed], overlap[removed] = suppressors(boxes, labels, by_name["nms"], removed)
     d = plain_detections
     return Detections(
         i,
@@ -111,10 +147,10 @@ def _with_funnel(
         d.resized,
         d.labels,
         d.scores,
-        Funnel(len(scores), labels, steps, by, overlap),
+        Funnel.of(labels, steps, boxes),
         boxes,
         scores,
-        by_name["top_n"] // max(classes, 1),
+        steps[-1].kept // max(classes, 1),
     )
 
 

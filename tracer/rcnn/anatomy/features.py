@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from tracer.errors import MissingError
-from tracer.rcnn.anatomy.reading import Pass
+from tracer.errors import MissingError, option
+from tracer.rcnn.anatomy.geometry import Cells
+from tracer.rcnn.anatomy.reading import Pass, kept_by
 from tracer.record import Call, TensorSummary, Value
 
 
@@ -62,6 +64,14 @@ class FeatureMap:
             self._pooled_from is not None and self._pooled_from.kept
         )
 
+    def cells(self, plane: Plane | None = None) -> Cells:
+        """Return where the map's cells lie; with a plane, where those that it shows do."""
+        if plane is None:
+            return Cells(self.shape[-2:], self.stride)
+        rows, columns = plane.values.shape
+        down, right = self.stride
+        return Cells((rows, columns), (down * plane.step, right * plane.step))
+
     def data(self) -> np.ndarray:
         """Return the full values, [N, C, H, W].
 
@@ -71,7 +81,7 @@ class FeatureMap:
         if self._pooled_from is not None and self._pass.maybe(self.state) is None:
             return self._pooled_from.data()[:, :, ::2, ::2]
         what = f"{self.name}, made by {self.path},"
-        return self._pass.array(self.state, what, f'keep=["anatomy", "{self.keep}"]')
+        return self._pass.array(self.state, what, self.keep)
 
     def channel(self, channel: int, image: int = 0) -> Plane:
         """Return one channel of one image; -1 is the mean over all channels.
@@ -135,7 +145,7 @@ class FeatureMap:
         )
         return MissingError(
             f"{part}{self.name} of image {image} is not in the trace {why}, or with "
-            f'keep=["anatomy", "{self.keep}"]'
+            f"{option(keep=kept_by(self.keep))}"
         )
 
 
@@ -173,11 +183,15 @@ def stride_of(run: Pass, value: Value) -> tuple[float, float]:
     return _stride(padded[0], height), _stride(padded[1], width)
 
 
-def names_by_stride(run: Pass, values: list[Value], letter: str) -> list[str]:
-    """Name maps by the exponent of their stride: ``"P4"`` for 16; ``"P5a"``, ``"P5b"`` if equal."""
-    exponents = [round(float(np.log2(stride_of(run, value)[0]))) for value in values]
+def numbered(letter: str, exponents: Sequence[int]) -> list[str]:
+    """Name maps by the exponents of their strides: ``"P4"``; ``"P5a"``, ``"P5b"`` if equal."""
     names = []
     for i, exponent in enumerate(exponents):
         which = chr(ord("a") + exponents[:i].count(exponent))
         names.append(f"{letter}{exponent}{which if exponents.count(exponent) > 1 else ''}")
     return names
+
+
+def names_by_stride(run: Pass, values: list[Value], letter: str) -> list[str]:
+    """Name maps by the exponent of their stride: ``"P4"`` for 16; ``"P5a"``, ``"P5b"`` if equal."""
+    return numbered(letter, [round(float(np.log2(stride_of(run, v)[0]))) for v in values])

@@ -17,7 +17,7 @@ import numpy as np
 from tracer.errors import MissingError
 from tracer.rcnn.anatomy.detections import Detections
 from tracer.rcnn.anatomy.funnel import Step
-from tracer.rcnn.anatomy.geometry import Boxes, area
+from tracer.rcnn.anatomy.geometry import Boxes, area, nms_limit
 from tracer.rcnn.anatomy.rpn import Proposals, Rpn
 
 COORDINATE_TRICK = 4000
@@ -122,6 +122,11 @@ class ProposalFilter:
             Step("top_n", left, settings.post_nms_top_n),
         )
         return Filtered(level, steps, clipped.take(left), self.scores[left])
+
+    def rank(self, anchor: int) -> int:
+        """Return an anchor's place by falling objectness within its level, from 0."""
+        ranked = self._ranked[int(self.proposals.funnel.group[anchor])]
+        return int(np.flatnonzero(ranked == anchor)[0])
 
     def _nms(self, candidates: np.ndarray, threshold: float) -> np.ndarray:
         level = self.proposals.funnel.group[candidates]
@@ -319,13 +324,9 @@ def greedy(table: np.ndarray, threshold: float) -> np.ndarray:
 
     Args:
         table: float32 [N, N], IoU.
-        threshold: above it the worse of two goes. torchvision's kernel compares in double
-            precision, which is to compare with the largest float32 that is not above it.
+        threshold: above it the worse of two goes.
     """
-    limit = np.float32(threshold)
-    if float(limit) > threshold:
-        limit = np.nextafter(limit, np.float32(-1))
-    apart = ~(table > limit)
+    apart = ~(table > nms_limit(threshold))
     alive = np.ones(len(apart), bool)
     for i in range(len(apart)):
         if alive[i]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tracer.errors import MissingError
+from tracer.errors import MissingError, NotRecorded
 from tracer.rcnn.anatomy.backbone import maps_of
 from tracer.rcnn.anatomy.features import FeatureMap, Plane, feature_map, names_by_stride
 from tracer.rcnn.anatomy.reading import Pass
@@ -212,6 +212,6 @@ def _merge(
         if call.start < layer.start and call.result is not None
     ]
     if not doubled or doubled[-1].result is None:
-        raise MissingError('how the pyramid was merged is not in the trace: record with grain="op"')
+        raise NotRecorded("how the pyramid was merged is not in the trace", grain="op")
     up = feature_map(run, "upsampled", doubled[-1].result, doubled[-1])
     return Merge(level.name, source, lateral, above[-1].merged, up, merged, level.map)

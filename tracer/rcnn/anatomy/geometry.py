@@ -12,8 +12,66 @@ import numpy as np
 
 from tracer.errors import InputError, MissingError
 
+FIRST = -0.5
+"""Where the first cell of a map begins, in cells from the picture's corner; nothing else says it.
+
+Point i of a map of stride s stands at pixel i·s, and its cell reaches half a stride to each side.
+There its receptive field is centred (of C2 to C5: each kernel is odd and padded alike at both
+sides, so that point i of a layer of stride 2 looks around point 2i of the map before it), there
+stand its anchors (``AnchorGenerator.grid_anchors``: i·s) and there RoIAlign reads it
+(``aligned=False``: coordinate x/s in the map). Pixels are counted from the picture's edge, so that
+the middle of pixel i·s lies at i·s + 0.5: half a pixel that no figure shows.
+"""
+
 ORIGINAL = "original"
 RESIZED = "resized"
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of a map, or of the part of it that a small picture shows: a point amid each.
+
+    Attributes:
+        shape: how many there are, (rows, columns).
+        stride: pixels of the resized image from point to point, (vertical, horizontal).
+    """
+
+    shape: tuple[int, int]
+    stride: tuple[float, float]
+
+    def box(
+        self, row: float, column: float, rows: float = 1, columns: float = 1
+    ) -> tuple[float, float, float, float]:
+        """Return the pixels of some cells as x1, y1, x2, y2, from the first of them on."""
+        down, right = self.stride
+        top, left = row + FIRST, column + FIRST
+        return left * right, top * down, (left + columns) * right, (top + rows) * down
+
+    def point(self, row: int, column: int) -> tuple[float, float]:
+        """Return the pixel (x, y) at which a point stands."""
+        return column * self.stride[1], row * self.stride[0]
+
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """The pixels of all cells as left, right, bottom, top: what matplotlib asks for."""
+        left, top, right, bottom = self.box(0, 0, *self.shape)
+        return left, right, bottom, top
+
+    def at(self, x: float, y: float) -> tuple[int, int]:
+        """Return (row, column) of the cell that a pixel lies in, or of the nearest."""
+        places = (pixel / side - FIRST for pixel, side in zip((y, x), self.stride, strict=True))
+        row, column = (
+            min(max(int(place), 0), size - 1)
+            for place, size in zip(places, self.shape, strict=True)
+        )
+        return row, column
+
+    def affine(
+        self, scale: float, origin: tuple[float, float] = (0, 0)
+    ) -> tuple[float, float, float, float, float, float]:
+        """Return the way from a picture's pixels, so many to one resized, to cells, as Pillow's."""
+        (down, right), (x, y) = self.stride, origin
+        return 1 / (right * scale), 0, x / right - FIRST, 0, 1 / (down * scale), y / down - FIRST
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,16 +189,31 @@ def encode(
     return np.concatenate([shift, grow], 1)
 
 
+def nms_limit(threshold: float) -> np.float32:
+    """Return the float32 that an IoU of NMS is compared with.
+
+    torchvision's kernel compares in double precision, which is to compare with the largest float32
+    that is not above the threshold.
+    """
+    limit = np.float32(threshold)
+    below: np.float32 = np.nextafter(limit, np.float32(-1))
+    return below if float(limit) > threshold else limit
+
+
 def suppressors(
-    boxes: np.ndarray, groups: np.ndarray, kept: np.ndarray, removed: np.ndarray
+    boxes: np.ndarray, groups: np.ndarray, kept: np.ndarray, removed: np.ndarray, threshold: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find for each removed box the kept one of its group that overlaps it most.
+    """Find for each box that NMS removed the one that it was removed for.
+
+    That is the best survivor of its group that overlaps it by more than the threshold, for NMS goes
+    by falling score. Where rounding hides it, it is the one that overlaps it most.
 
     Args:
         boxes: float32 [N, 4].
         groups: [N], level or class: NMS compares only within a group.
         kept: indices of the survivors, by falling score.
         removed: indices of the boxes that NMS removed.
+        threshold: IoU above which the worse of two is dropped.
 
     Returns:
         The survivor's index for each removed box (-1 if its group has none), and their IoU.
@@ -153,6 +226,7 @@ def suppressors(
         if len(rivals) == 0:
             continue
         shared = np.nan_to_num(iou(boxes[removed[rows]], boxes[rivals]))
-        best = shared.argmax(1)
+        enough = shared > nms_limit(threshold)
+        best = np.where(enough.any(1), enough.argmax(1), shared.argmax(1))
         by[rows], overlap[rows] = rivals[best], shared[np.arange(len(rows)), best]
     return by, overlap

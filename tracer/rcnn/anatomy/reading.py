@@ -10,12 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from tracer.errors import MissingError, TracerError
-from tracer.record import Call, TensorState, Trace, Value
+from tracer.errors import MissingError, NotRecorded, TracerError
+from tracer.record import Call, TensorState, TensorSummary, Trace, Value
 
-ANATOMY = 'keep="anatomy"'
 _MISFITS = (AssertionError, AttributeError, LookupError, TypeError, ValueError, ArithmeticError)
 _ONE_STAGE = ("RetinaNet", "FCOS", "SSD")
+
+
+def kept_by(*more: str) -> str | list[str]:
+    """Return what ``keep=`` is given for the values of the anatomy, and for those of patterns."""
+    return ["anatomy", *more] if more else "anatomy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +72,14 @@ class Pass:
         """Return the first call of a function, or None."""
         return next(iter(self.named("function", path, within)), None)
 
+    def methods(self, name: str, within: Call | None) -> list[Call]:
+        """Return the calls, within a call, of functions of a name and methods of any class."""
+        if within is None:
+            return []
+        paths = [p for kind, p in self._by_name if kind == "function" and _last(p) == name]
+        found = [call for path in paths for call in self.named("function", path, within)]
+        return sorted(found, key=lambda call: call.start)
+
     def need_module(self, path: str, what: str) -> Call:
         """Return the first call of a part of the detector.
 
@@ -102,28 +114,27 @@ class Pass:
         if call is not None and call.result is not None:
             return call
         if "function" not in self.trace.settings.grains:
-            raise MissingError(
-                f"{what} are not in the trace, for functions were not recorded: "
-                'record with grain="op"'
+            raise NotRecorded(
+                f"{what} are not in the trace, for functions were not recorded", grain="op"
             )
         raise MissingError(f"there are no {what} in this pass: {path} did not run to its end")
 
     # --- values ---
 
-    def array(self, value: Value | int | None, what: str, keep: str = ANATOMY) -> np.ndarray:
+    def array(self, value: Value | int | None, what: str, *keep: str) -> np.ndarray:
         """Return a tensor's full values.
 
         Args:
             value: a tensor's value or its state's number.
             what: what it is, for the error.
-            keep: the option that records it.
+            keep: patterns that keep it, beside those of the anatomy.
 
         Raises:
             MissingError: it was not kept.
         """
         found = self.maybe(value)
         if found is None:
-            raise MissingError(f"the values of {what} are not in the trace: record with {keep}")
+            raise NotRecorded(f"the values of {what} are not in the trace", keep=kept_by(*keep))
         return found
 
     def maybe(self, value: Value | int | None) -> np.ndarray | None:
@@ -135,16 +146,29 @@ class Pass:
         if summary.numel == 0:
             plain_dtype = {"bfloat16": "float32"}.get(summary.dtype, summary.dtype)
             return np.empty(summary.shape, plain_dtype)
-        return self.trace.data(state)
+        return self.trace.data(state) if self.trace.tensors[state].kept else None
 
-    def arrays(self, value: Value | None, what: str, keep: str = ANATOMY) -> list[np.ndarray]:
+    def arrays(self, value: Value | None, what: str) -> list[np.ndarray]:
         """Return the full values of each tensor in a sequence.
 
         Raises:
             MissingError: one was not kept.
         """
         items = () if value is None else value.items
-        return [self.array(item, what, keep) for _, item in items]
+        return [self.array(item, what) for _, item in items]
+
+    def summaries(self, value: Value | None) -> list[TensorSummary]:
+        """Return the summaries of the tensors in a value."""
+        states = value.tensors() if value is not None else ()
+        return [self.trace.tensors[state].summary for state in states]
+
+    def shapes(self, value: Value | None) -> list[tuple[int, ...]]:
+        """Return the shapes of the tensors in a value."""
+        return [summary.shape for summary in self.summaries(value)]
+
+    def lengths(self, value: Value | None) -> tuple[int, ...]:
+        """Return the length of each tensor in a value: boxes per image, or per level."""
+        return tuple(shape[0] for shape in self.shapes(value) if shape)
 
     def state(self, value: Value) -> TensorState:
         """Return the state of a tensor's value."""
@@ -204,7 +228,7 @@ def find_pass(trace: Trace, nth: int = 0) -> Pass:
     Raises:
         MissingError: there is none, or not so many.
     """
-    found = [call for call in trace.calls if _is_transform(call)]
+    found = passes(trace)
     if not found:
         raise MissingError(_no_pass(trace))
     if not 0 <= nth < len(found):
@@ -219,19 +243,32 @@ def find_pass(trace: Trace, nth: int = 0) -> Pass:
     return Pass(trace, model, transform.path.removesuffix("transform"), transform, by_name)
 
 
+def passes(trace: Trace) -> tuple[Call, ...]:
+    """Return the call of the transform of every pass of a torchvision detector."""
+    return tuple(call for call in trace.calls if batch_of(call) is not None)
+
+
+def batch_of(call: Call) -> Value | None:
+    """Return the padded batch if this is the call of a detector's transform, else None."""
+    if call.kind != "module" or _last(call.path) != "transform" or call.result is None:
+        return None
+    images = call.result.get(0)
+    if images is None or images.get("image_sizes") is None:
+        return None
+    tensors = images.get("tensors")
+    return tensors if tensors is not None and tensors.tensor is not None else None
+
+
+def _last(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
 def _inside(trace: Trace, model: Call) -> Iterable[Call]:
     for call in trace.calls[model.id :]:
         if call.start > model.end:
             return
         if call.thread == model.thread:
             yield call
-
-
-def _is_transform(call: Call) -> bool:
-    if call.kind != "module" or call.path.split(".")[-1] != "transform" or call.result is None:
-        return False
-    batched = call.result.get(0)
-    return batched is not None and batched.get("image_sizes") is not None
 
 
 def _no_pass(trace: Trace) -> str:

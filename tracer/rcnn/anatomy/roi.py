@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from tracer.errors import MissingError
+from tracer.rcnn.anatomy.anchors import coder_weights
 from tracer.rcnn.anatomy.features import FeatureMap
 from tracer.rcnn.anatomy.fpn import Level, Pyramid
 from tracer.rcnn.anatomy.geometry import RESIZED, Boxes, area
@@ -206,6 +207,7 @@ class RoiHeads:
         layers: (module, shape of its result) from pooling to predictor.
         num_classes: background (0) included.
         rows: per image, the slice of the rows of `logits` that are its boxes.
+        weights: what dx, dy, dw, dh are divided by when decoded.
     """
 
     box: Pooling
@@ -214,6 +216,7 @@ class RoiHeads:
     layers: tuple[tuple[str, tuple[int, ...]], ...]
     num_classes: int
     rows: tuple[slice, ...]
+    weights: tuple[float, ...]
     _pass: Pass = field(repr=False)
     _predictor: Call = field(repr=False)
 
@@ -298,9 +301,16 @@ def read_roi_heads(run: Pass, pyramid: Pyramid, pictures: tuple[Picture, ...]) -
         _layers(run),
         run.shape(predictor.result[0])[-1],
         rows,
+        coder_weights(run, _decoding(run), (10.0, 10.0, 5.0, 5.0)),
         run,
         predictor,
     )
+
+
+def _decoding(run: Pass) -> Call | None:
+    """The decoding of the heads' deltas; there is none in training."""
+    after = run.function("RoIHeads.postprocess_detections")
+    return None if after is None else run.function("BoxCoder.decode", after)
 
 
 def _layers(run: Pass) -> tuple[tuple[str, tuple[int, ...]], ...]:
@@ -331,12 +341,12 @@ def _pooling(
         Boxes(xyxy, RESIZED, picture.resized_size, picture.index)
         for xyxy, picture in zip(arrays, pictures, strict=False)
     )
-    own = _settings(run, call, align)
+    own = _settings(run, call)
     scales = plain(align.args["scales"])
     return Pooling(
         path,
         boxes,
-        _pooled_levels(run, align, pyramid),
+        _pooled_levels(align, pyramid),
         scales,
         plain(align.args["output_size"]),
         plain(align.args["sampling_ratio"]),
@@ -350,14 +360,14 @@ def _pooling(
     )
 
 
-def _settings(run: Pass, call: Call, align: Call) -> dict[str, float]:
+def _settings(run: Pass, call: Call) -> dict[str, float]:
     """The canonical scale and level, where the pooler set itself up in this pass."""
     setup = run.function("_setup_scales", call)
     names = ("canonical_scale", "canonical_level")
     return {} if setup is None else {name: plain(setup.args[name]) for name in names}
 
 
-def _pooled_levels(run: Pass, align: Call, pyramid: Pyramid) -> tuple[Level, ...]:
+def _pooled_levels(align: Call, pyramid: Pyramid) -> tuple[Level, ...]:
     by_state = {level.map.state: level for level in pyramid.levels}
     states = [value.tensor for _, value in align.args["x_filtered"].items]
     return tuple(by_state[state] for state in states if state in by_state)

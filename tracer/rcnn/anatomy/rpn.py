@@ -11,7 +11,7 @@ from tracer.errors import MissingError
 from tracer.rcnn.anatomy.anchors import Anchors, coder_limit, coder_weights, read_anchors
 from tracer.rcnn.anatomy.fpn import Level, Pyramid
 from tracer.rcnn.anatomy.funnel import Funnel, Step
-from tracer.rcnn.anatomy.geometry import RESIZED, Boxes, clip, decode, suppressors
+from tracer.rcnn.anatomy.geometry import RESIZED, Boxes, clip, decode
 from tracer.rcnn.anatomy.reading import Pass, fitting, plain
 from tracer.rcnn.anatomy.transform import Picture
 from tracer.record import Call
@@ -176,7 +176,7 @@ def _proposals(rpn: Rpn, image: int) -> Proposals:
     assert result is not None
     boxes = run.array(result[0][image], "the proposals")
     scores = run.array(result[1][image], "the proposals' scores")
-    funnel = _funnel(rpn.anchors.level, steps, clipped)
+    funnel = Funnel.of(rpn.anchors.level, steps, clipped)
     return Proposals(
         image,
         logits,
@@ -233,11 +233,3 @@ def _above(logits: np.ndarray, large: np.ndarray, survivors: int) -> np.ndarray:
         return large
     best = np.argsort(-logits[large], kind="stable")[:survivors]
     return large[np.sort(best)]
-
-
-def _funnel(level: np.ndarray, steps: tuple[Step, ...], clipped: np.ndarray) -> Funnel:
-    by_name = {step.name: step.kept for step in steps}
-    removed = np.setdiff1d(by_name["score"], by_name["nms"])
-    by, overlap = np.full(len(level), -1, np.int64), np.zeros(len(level), np.float32)
-    by[removed], overlap[removed] = suppressors(clipped, level, by_name["nms"], removed)
-    return Funnel(len(level), level, steps, by, overlap)

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tracer.errors import MissingError
+from tracer.errors import MissingError, NotRecorded
 from tracer.rcnn.anatomy.anchors import Anchors
 from tracer.rcnn.anatomy.geometry import RESIZED, Boxes, iou
 from tracer.rcnn.anatomy.reading import Pass, fitting
@@ -285,7 +285,7 @@ def _sampled(run: Pass, sampler: Call, image: int) -> tuple[np.ndarray, np.ndarr
 def _op(run: Pass, name: str, within: Call) -> Call:
     found = run.named("op", name, within)
     if not found:
-        raise MissingError(f'{name} is not in the trace: record with grain="op"')
+        raise NotRecorded(f"{name} is not in the trace", grain="op")
     return found[-1]
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tracer.errors import MissingError
+from tracer.errors import NotRecorded
 from tracer.rcnn.anatomy.geometry import ORIGINAL, RESIZED, Boxes
-from tracer.rcnn.anatomy.reading import ANATOMY, Pass, plain
+from tracer.rcnn.anatomy.reading import Pass, plain
 from tracer.record import Value
 
 Size = tuple[int, int]
@@ -156,9 +156,9 @@ def _own(run: Pass) -> Value:
             own = call.args.get("self")
             if own is not None and own.text == path:
                 return own
-    raise MissingError(
-        "what the transform did to the pixels is not in the trace, for functions were not "
-        'recorded: record with grain="op"'
+    raise NotRecorded(
+        "what the transform did to the pixels is not in the trace, for functions were not recorded",
+        grain="op",
     )
 
 
@@ -197,9 +197,8 @@ def _targets(
     after = None if run.transform.result is None else _target(run.transform.result.get(1), index)
     if given is None or after is None or given.get("boxes") is None:
         return None, None
-    option = f"{ANATOMY}"
-    before = run.array(given["boxes"], "the targets' boxes", option)
-    scaled = run.array(after["boxes"], "the resized targets' boxes", option)
+    before = run.array(given["boxes"], "the targets' boxes")
+    scaled = run.array(after["boxes"], "the resized targets' boxes")
     return (
         Boxes(before, ORIGINAL, original, index),
         Boxes(scaled, RESIZED, resized, index),

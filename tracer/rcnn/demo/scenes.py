@@ -165,6 +165,14 @@ def default_scene() -> Scene:
     return compose(_DEFAULT_SHAPES, seed=_DEFAULT_BACKGROUND)
 
 
+def demo_scenes() -> tuple[Scene, Scene]:
+    """What the demo records: the default scene, and a smaller one that has to be enlarged.
+
+    Their sizes differ, so that the batch pads the one below and the other to the right.
+    """
+    return default_scene(), scene(9, size=(330, 310))
+
+
 def _check(seed: int, size: tuple[int, int]) -> None:
     if min(size) < 64:
         raise TracerError(f"a scene needs at least 64 pixels a side, got {size[0]} x {size[1]}.")

@@ -58,8 +58,8 @@ def demo_model(
         WeightsError: the checkpoint or its digest is missing, damaged, or of another model.
     """
     state = load_weights(weights)
-    settings = _sizes() | options
-    model = _without_memory(box_score_thresh=score_thresh, **settings)
+    settings = {"box_score_thresh": score_thresh, **_sizes(), **options}
+    model = _without_memory(**settings)
     try:
         model.load_state_dict(state, strict=True, assign=True)
     except RuntimeError as error:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tracer.errors import InputError, near
 from tracer.languages import checked
 from tracer.rcnn.anatomy import fitting
+from tracer.rcnn.findings import changed
 
 if TYPE_CHECKING:
     from tracer.record import Trace
@@ -25,9 +26,11 @@ EXPLORERS = {
     "pyramid": "a level's channels over the picture, and one point in every level",
     "anchors": "the anchors of a cell, by level, size, ratio and position",
     "proposals": "the filters, with other thresholds and limits",
+    "story": "what became of an object, or how a detection came to be",
     "roi_align": "bins, sampling points and the pooled map of a box",
-    "quiz": "guess the next shape",
+    "quiz": "guess first: shapes, levels, NMS, lines … on the recording's own numbers",
     "compare": "two passes side by side",
+    "what_if": "a level, a channel or a threshold changed: the detections before and after",
     "keep": "what to keep of the next recording, and what it will cost",
 }
 """What there is, by name."""
@@ -61,4 +64,5 @@ def explore(trace: Trace, name: str, *, lang: str = "en", **options: Any) -> Exp
             raise InputError(f"{name} has no option {option!r}{near(option, known)} ({there})")
     with fitting(f"what the explorer {name!r} shows"):
         found: Explorer = make(trace, lang, **options)
+    found.about = changed(trace, lang)
     return found

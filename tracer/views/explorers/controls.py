@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
 from tracer.errors import InputError, near
+
+Place = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,7 @@ class Slider:
         label: what is written beside it.
         low, high, step: the range, both ends included. A step of type float makes it a float.
         value: where it starts.
+        live: whether what is shown follows the hand; else it waits until the slider is let go.
     """
 
     name: str
@@ -26,6 +30,7 @@ class Slider:
     high: float
     value: float
     step: float = 1
+    live: bool = True
 
     def check(self, value: Any) -> float:
         """Return the value.
@@ -41,6 +46,13 @@ class Slider:
         if not self.low <= number <= self.high or (whole and not number.is_integer()):
             raise InputError(f"{known}{' in whole numbers' if whole else ''}; found {value!r}")
         return int(number) if whole else number
+
+
+def places(size: tuple[int, int], x: int | None, y: int | None, usual: Place) -> Iterator[Slider]:
+    """Yield sliders for a place in a picture of (height, width); if not given, the usual one."""
+    for name, most, given, start in zip("xy", size[::-1], (x, y), usual, strict=True):
+        value = min(max(round(start if given is None else given), 0), most - 1)
+        yield Slider(name, name, 0, most - 1, value)
 
 
 @dataclass(frozen=True)

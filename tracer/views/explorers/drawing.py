@@ -8,26 +8,44 @@ class.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from tracer.rcnn.anatomy import FeatureMap, Picture, Plane
-from tracer.views.figures.sheet import limits
+from tracer.rcnn.anatomy import Picture
+from tracer.views.explorers.controls import Shown
 from tracer.views.kit.fonts import families, file_of, tell, writes
-from tracer.views.kit.palette import SEQUENTIAL, written_on
-from tracer.views.kit.scene import cells
+from tracer.views.kit.palette import written_on
+from tracer.views.kit.scene import Marks, Overlay, Points, Ruled, places
 
 WIDTH = 720
 """Pixels of a picture."""
 TEXT = 15
 """Pixels of the letters in it."""
 Point = tuple[float, float]
-_WARNING = np.asarray((213, 94, 0), np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What is looked at.
+
+    Attributes:
+        picture: one image of the batch.
+        photo: the picture, as wide as it is drawn.
+        lang: of the texts.
+    """
+
+    picture: Picture
+    photo: Image.Image
+    lang: str
+
+    def canvas(self) -> Canvas:
+        """Return a copy of the picture to draw on, in resized pixels."""
+        return Canvas(self.photo.copy(), self.photo.width / self.picture.resized_size[1])
 
 
 class Canvas:
@@ -59,6 +77,16 @@ class Canvas:
                 self._draw.rectangle(edge, outline="#101010", width=width + 2)
             self._draw.rectangle(corners, outline=colour, width=width)
 
+    def marked(self, marks: Marks, width: int = 2) -> None:
+        """Outline boxes, the first on top, and write their names where they hide nothing."""
+        self.boxes(marks.xyxy[::-1], marks.colours[::-1], width)
+        sizes = [_size_of(name) for name in marks.names]
+        boxes = (marks.xyxy[: len(sizes)] - [*self.origin, *self.origin]) * self.scale
+        spots = places(boxes, sizes, self.image.size)
+        for place, name, colour in zip(spots, marks.names, marks.colours, strict=False):
+            if place is not None:
+                self._name(place, name, colour)
+
     def cross(self, x: float, y: float) -> None:
         """Mark a point."""
         px, py = self.at(x, y)
@@ -66,44 +94,54 @@ class Canvas:
             self._draw.line((px - reach, py, px + reach, py), fill=colour, width=width)
             self._draw.line((px, py - reach, px, py + reach), fill=colour, width=width)
 
-    def dots(self, points: Iterable[Point], colour: str, radius: float = 2.5) -> None:
-        """Mark many points; the larger ones with a dark edge."""
-        edge = "#101010" if radius > 2 else None
-        for x, y in points:
-            px, py = self.at(x, y)
-            around = (px - radius, py - radius, px + radius, py + radius)
-            self._draw.ellipse(around, fill=colour, outline=edge)
+    def points(self, points: Points) -> None:
+        """Mark points."""
+        pixels, radius = (points.xy - self.origin) * self.scale, points.size * TEXT / 2 - 0.5
+        if radius < 0.5:
+            self._draw.point(pixels.ravel().tolist(), fill=points.colour)
+            return
+        for x, y in pixels.tolist():
+            around = (x - radius, y - radius, x + radius, y + radius)
+            self._draw.ellipse(around, fill=points.colour, outline=points.edge or None)
 
-    def points(self, points: np.ndarray) -> None:
-        """Mark very many points [N, 2], a pixel each."""
-        pixels = (points - np.asarray(self.origin)) * self.scale
-        self._draw.point(pixels.ravel().tolist(), fill="#ffffff")
+    def ruled(self, lines: Ruled) -> None:
+        """Draw the lines that part a box."""
+        (x1, y1, x2, y2), (upright, level) = lines.box, lines.lines
+        ends = [(x, y1, x, y2) for x in upright] + [(x1, y, x2, y) for y in level]
+        for left, top, right, bottom in ends:
+            self._draw.line((*self.at(left, top), *self.at(right, bottom)), fill=lines.colour)
 
-    def lines(self, xs: Iterable[float], ys: Iterable[float], box: Sequence[float]) -> None:
-        """Draw the lines of a grid within a box x1, y1, x2, y2."""
-        x1, y1, x2, y2 = box
-        for x in xs:
-            self._draw.line((*self.at(x, y1), *self.at(x, y2)), fill="#ffffff", width=1)
-        for y in ys:
-            self._draw.line((*self.at(x1, y), *self.at(x2, y)), fill="#ffffff", width=1)
+    def overlaid(self, over: Overlay) -> None:
+        """Lay a map over the picture, cell by cell."""
+        alpha = np.full((*over.values.shape, 1), round(255 * over.alpha), np.uint8)
+        cells = Image.fromarray(np.concatenate([over.pixels, alpha], 2))
+        # Only the part on the picture is enlarged: the affine map is pixel → cell.
+        way = over.cells.affine(self.scale, self.origin)
+        shown = cells.transform(
+            self.image.size, Image.Transform.AFFINE, way, Image.Resampling.NEAREST
+        )
+        self.image.paste(shown, mask=shown)
 
     def tag(self, x: float, y: float, text: str, colour: str) -> None:
         """Write a short name, dark or light on a colour, with its lower left corner at a point."""
-        font = _font(text)
-        left, top, right, bottom = font.getbbox(text)
-        wide, tall = right - left + 8, bottom - top + 6
+        wide, tall = _size_of(text)
         px, py = self.at(x, y)
         px = min(max(px, 0), self.image.width - wide)
-        py = min(max(py, tall), self.image.height)
-        self._draw.rectangle((px, py - tall, px + wide, py), fill=colour)
-        ink = written_on(colour)
-        self._draw.text((px + 4 - left, py - tall + 3 - top), text, fill=ink, font=font)
+        self._name((px, min(max(py, tall), self.image.height) - tall), text, colour)
 
-    def jpeg(self) -> bytes:
-        """Return the file; colours are not thinned out, so that thin lines stay sharp."""
+    def _name(self, place: Point, text: str, colour: str) -> None:
+        """Write a name with its upper left corner at a pixel."""
+        (x, y), (wide, tall) = place, _size_of(text)
+        left, top, *_ = _font(text).getbbox(text)
+        self._draw.rectangle((x, y, x + wide, y + tall), fill=colour)
+        ink, corner = written_on(colour), (x + 4 - left, y + 3 - top)
+        self._draw.text(corner, text, fill=ink, font=_font(text))
+
+    def shown(self, html: str) -> Shown:
+        """Return picture and text; colours are not thinned out, so that thin lines stay sharp."""
         file = io.BytesIO()
         self.image.save(file, "JPEG", quality=88, subsampling=0)
-        return file.getvalue()
+        return Shown(html, file.getvalue(), self.image.width)
 
 
 def photo(picture: Picture, grey: bool = False, width: int = WIDTH) -> Image.Image:
@@ -114,36 +152,6 @@ def photo(picture: Picture, grey: bool = False, width: int = WIDTH) -> Image.Ima
         image = image.convert("L").convert("RGB")
     height, wide = picture.resized_size
     return image.resize((width, max(1, round(width * height / wide))), Image.Resampling.BILINEAR)
-
-
-def scale_of(picture: Picture, width: int = WIDTH) -> float:
-    """Return how many pixels of a `photo` one resized pixel is."""
-    return width / picture.resized_size[1]
-
-
-def coloured(values: np.ndarray, low: float, high: float) -> Image.Image:
-    """Return a map's values [h, w] as colours, a pixel for each cell; NaN in vermilion."""
-    span = (high - low) or 1.0
-    with np.errstate(invalid="ignore"):
-        index = np.clip((values - low) * (255 / span), 0, 255)
-    pixels = _colours()[np.nan_to_num(index).astype(np.uint8)]
-    if not np.isfinite(values).all():
-        pixels = np.where(np.isfinite(values)[..., None], pixels, _WARNING)
-    return Image.fromarray(np.ascontiguousarray(pixels))
-
-
-def heat(plane: Plane, feature: FeatureMap, picture: Picture, width: int = WIDTH) -> Image.Image:
-    """Return a plane where it lies on a `photo`, cell by cell, without the padding."""
-    image = coloured(plane.values, *limits(plane.values))
-    scale = scale_of(picture, width)
-    tall = max(1, round(width * picture.resized_size[0] / picture.resized_size[1]))
-    # Only the part on the picture is enlarged: the affine map is pixel → cell.
-    return image.transform(
-        (width, tall),
-        Image.Transform.AFFINE,
-        cells(feature, plane).affine(scale),
-        Image.Resampling.NEAREST,
-    )
 
 
 def beside(images: Sequence[Image.Image], gap: int = 8) -> Image.Image:
@@ -158,13 +166,10 @@ def beside(images: Sequence[Image.Image], gap: int = 8) -> Image.Image:
     return sheet
 
 
-@cache
-def _colours() -> np.ndarray:
-    """The colour map, uint8 [256, 3]."""
-    found: np.ndarray = (
-        (mpl.colormaps[SEQUENTIAL](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
-    )
-    return found
+def _size_of(text: str) -> Point:
+    """Return the width and height in pixels that a name takes."""
+    left, top, right, bottom = _font(text).getbbox(text)
+    return right - left + 8, bottom - top + 6
 
 
 @cache

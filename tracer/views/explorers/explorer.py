@@ -9,15 +9,22 @@ from __future__ import annotations
 
 import base64
 import importlib.util
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
+
+from matplotlib.figure import Figure
+from PIL.Image import Image
 
 from tracer.errors import InputError, near
 from tracer.rcnn.anatomy import fitting
 from tracer.views.explorers import side_notes as told
 from tracer.views.explorers.controls import Control, Shown
 from tracer.views.kit.html_text import lang_attribute
+
+Still = Figure | Image | Shown | str
+"""What is seen without a kernel: a picture, what is shown, or HTML."""
 
 
 class Explorer:
@@ -28,6 +35,7 @@ class Explorer:
         lang: of its texts.
         controls: by name.
         values: where each stands.
+        about: sentences on the recording as a whole, above what is shown.
     """
 
     def __init__(
@@ -36,7 +44,7 @@ class Explorer:
         lang: str,
         controls: tuple[Control, ...],
         draw: Callable[..., Shown],
-        still: Callable[[Mapping[str, Any]], Mapping[str, str | bytes]],
+        still: Callable[[Mapping[str, Any]], Still] | None = None,
         adapt: Callable[[Mapping[str, Any]], Mapping[str, Control]] | None = None,
     ) -> None:
         """Make an explorer.
@@ -46,13 +54,14 @@ class Explorer:
             lang: of its texts.
             controls: in the order in which they are shown.
             draw: called with a keyword for each control; works alone.
-            still: returns, for values, what to show without a kernel, by MIME type.
+            still: returns, for values, what to show without a kernel: what is shown, if not given.
             adapt: returns, for values, those controls whose options depend on others.
         """
         self.name = name
         self.lang = lang
         self.controls: dict[str, Control] = {control.name: control for control in controls}
         self.values: dict[str, Any] = {c.name: c.check(c.value) for c in controls}
+        self.about: tuple[str, ...] = ()
         self._draw, self._still, self._adapt = draw, still, adapt
         self._live: Any = None
 
@@ -80,7 +89,8 @@ class Explorer:
         return replace(shown, html=self._in_language(shown.html))
 
     def _in_language(self, html: str) -> str:
-        """Say in which language the text is, where a browser needs to know."""
+        """Say in which language the text is, where a browser needs to know; begin with `about`."""
+        html = "".join(map(told.note, self.about)) + html
         attribute = lang_attribute(self.lang)
         return f"<div{attribute}>{html}</div>" if attribute and html else html
 
@@ -132,10 +142,17 @@ class Explorer:
     def still(self) -> dict[str, str | bytes]:
         """Return what is seen without a kernel, by MIME type."""
         with fitting(f"what the explorer {self.name!r} shows"):
-            still = dict(self._still(self.values))
-        if isinstance(text := still.get("text/html"), str):
-            still["text/html"] = self._in_language(text)
-        return still
+            still = self._still(self.values) if self._still else self._draw(**self.values)
+        if isinstance(still, Shown):
+            if still.picture:
+                return {"image/jpeg": still.picture}
+            still = still.html
+        if isinstance(still, str):
+            return {"text/html": self._in_language(still)}
+        picture = io.BytesIO()
+        write = still.savefig if isinstance(still, Figure) else still.save
+        write(picture, format="png")
+        return {"image/png": picture.getvalue()}
 
     def outputs(self) -> tuple[dict[str, Any], ...]:
         """Return the outputs of a cell, each by MIME type: the still, then the widgets.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tracer.errors import MissingError
+from tracer.errors import MissingError, option
 from tracer.numbers import dims
 from tracer.record import TensorState, Trace
 from tracer.views.explorers import side_notes as told
@@ -69,8 +69,8 @@ def text_of(size: int) -> str:
 
 def code(paths: Iterable[str]) -> str:
     """Return the line that records so: ``tracer.trace(model, images, keep=["backbone.fpn"])``."""
-    listed = ", ".join(f'"{path}"' for path in paths)
-    return f"tracer.trace(model, images, keep=[{listed}])" if listed else ""
+    listed = list(paths)
+    return f"tracer.trace(model, images, {option(keep=listed)})" if listed else ""
 
 
 def draw(trace: Trace, lang: str, depth: int, modules: tuple[str, ...]) -> Shown:
@@ -95,17 +95,7 @@ def _shapes(trace: Trace, path: str) -> str:
 
 
 def explorer(trace: Trace, lang: str, *, depth: int = 2, modules: tuple[str, ...] = ()) -> Explorer:
-    """Return the choice of what to keep.
-
-    Args:
-        trace: a recording of a pass of the same model.
-        lang: of the texts.
-        depth: how deep the tree is shown, 1 for the top-level modules.
-        modules: paths that are chosen at the start.
-
-    Raises:
-        MissingError: no module ran.
-    """
+    """Return the choice of what to keep of the next pass; the options are `Recording.explore`'s."""
     paths = called(trace)
     if not paths:
         raise MissingError("no module of this recording gave a tensor: record a pass")
@@ -123,12 +113,9 @@ def explorer(trace: Trace, lang: str, *, depth: int = 2, modules: tuple[str, ...
     def drawn(**values: Any) -> Shown:
         return draw(trace, lang, **values)
 
-    def still(values: Mapping[str, Any]) -> dict[str, str | bytes]:
-        return {"text/html": drawn(**values).html}
-
     tree = listed(min(depth, deepest), modules)
     controls = (Slider("depth", told.say("depth", lang), 1, deepest, min(depth, deepest)), tree)
-    return Explorer("keep", lang, controls, drawn, still, adapt)
+    return Explorer("keep", lang, controls, drawn, adapt=adapt)
 
 
 def _listed(names: Mapping[str, str], depth: int, chosen: tuple[str, ...], label: str) -> Several:

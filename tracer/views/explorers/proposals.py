@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from tracer.errors import MissingError
-from tracer.rcnn.anatomy import Anatomy, Picture, anatomy
+from tracer.rcnn.anatomy import Anatomy, anatomy
 from tracer.rcnn.anatomy.filtering import (
     DetectionFilter,
     DetectionSettings,
@@ -26,34 +26,30 @@ from tracer.views.explorers import drawing
 from tracer.views.explorers import side_notes as told
 from tracer.views.explorers.controls import Choice, Control, Shown, Slider
 from tracer.views.explorers.explorer import Explorer
+from tracer.views.figures.rpn import fig_funnel
 from tracer.views.kit.palette import class_colour, level_colour
+from tracer.views.kit.scene import Marks, by_class, by_level
 
 BAR = 90
 """Pixels of the longest bar."""
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class Scene(drawing.Scene):
     """What is looked at.
 
     Attributes:
-        picture: one image of the batch.
         rpn: its first filter.
         box: its second one; None in training and where it was not recorded.
         levels: names of the levels.
         names: of the classes, by label; empty where they are not known.
-        photo: the picture, as wide as it is drawn.
-        lang: of the texts.
         recorded: what the recorded settings leave, of the first and of the second filter.
     """
 
-    picture: Picture
     rpn: ProposalFilter
     box: DetectionFilter | None
     levels: tuple[str, ...]
     names: Sequence[str]
-    photo: Image.Image
-    lang: str
     recorded: tuple[Filtered, Filtered | None]
 
 
@@ -81,19 +77,18 @@ def draw(scene: Scene, *, show: str, boxes: int, **values: Any) -> Shown:
     """Show the funnel of both filters and the boxes that are left."""
     first, second = settings(values)
     proposals, detections, shared = refilter(scene, first, second)
-    image = scene.photo.copy()
-    canvas = drawing.Canvas(image, drawing.scale_of(scene.picture))
+    canvas = scene.canvas()
     if show == "detections" and detections is not None:
-        _draw_detections(scene, canvas, detections, boxes)
+        canvas.marked(_detections(scene, detections, boxes), 3)
     else:
-        _draw_proposals(scene, canvas, proposals, boxes)
+        canvas.marked(_proposals(scene, proposals, boxes), 2 if boxes <= 60 else 1)
     words = [_funnel(scene, proposals, scene.recorded[0], first)]
     if detections is not None and scene.recorded[1] is not None and second is not None:
         words.append(_second(scene, detections, second))
     unseen = len(proposals.kept) - shared
     if unseen and scene.box is not None:
-        words.append(told.note(_unseen(scene.lang, unseen), muted=True))
-    return Shown(told.block(*words), canvas.jpeg(), image.width)
+        words.append(told.note(told.say("unseen", scene.lang, count=unseen), muted=True))
+    return canvas.shown(told.block(*words))
 
 
 def settings(values: Mapping[str, Any]) -> tuple[ProposalSettings, DetectionSettings | None]:
@@ -107,21 +102,16 @@ def settings(values: Mapping[str, Any]) -> tuple[ProposalSettings, DetectionSett
 # --- boxes ----------------------------------------------------------------------------------------
 
 
-def _draw_proposals(scene: Scene, canvas: drawing.Canvas, left: Filtered, most: int) -> None:
-    """The best proposals in their levels' colours, the best on top."""
-    best = slice(None, most)
-    levels = left.group[left.kept[best]]
-    colours = [level_colour(scene.levels[level]) for level in levels.tolist()]
-    canvas.boxes(left.boxes.xyxy[best][::-1], colours[::-1], 2 if most <= 60 else 1)
+def _proposals(scene: Scene, left: Filtered, most: int) -> Marks:
+    """The best proposals in their levels' colours."""
+    return by_level(left.boxes.xyxy[:most], left.group[left.kept[:most]], scene.levels)
 
 
-def _draw_detections(scene: Scene, canvas: drawing.Canvas, left: Filtered, most: int) -> None:
-    for rank in reversed(range(min(most, len(left.kept)))):
-        label, box = int(left.group[left.kept[rank]]), left.boxes.xyxy[rank]
-        colour = class_colour(label)
-        canvas.boxes(box[None], colour, 3)
-        text = f"{class_name(scene.names, label, scene.lang)} {left.scores[rank]:.2f}"
-        canvas.tag(float(box[0]), float(box[1]), text, colour)
+def _detections(scene: Scene, left: Filtered, most: int) -> Marks:
+    """The best detections, named."""
+    labels = left.group[left.kept[:most]]
+    called = partial(class_name, scene.names, lang=scene.lang)
+    return by_class(left.boxes.xyxy[:most], labels, called, left.scores[: len(labels)])
 
 
 # --- words ----------------------------------------------------------------------------------------
@@ -187,37 +177,19 @@ def _legend(scene: Scene) -> str:
     return f'<p style="margin:.2em 0 .8em">{" &nbsp; ".join(named)}</p>'
 
 
-def _unseen(lang: str, count: int) -> str:
-    return told.say("unseen", lang, count=count)
-
-
 # --- the explorer ---------------------------------------------------------------------------------
 
 
 def explorer(
     trace: Trace, lang: str, *, image: int = 0, show: str = "proposals", boxes: int = 100
 ) -> Explorer:
-    """Return the proposal explorer.
-
-    Args:
-        trace: a recording of a two-stage detector, made with ``keep="anatomy"``.
-        lang: of the texts.
-        image: which one of the batch.
-        show: what is drawn at the start, ``"proposals"`` or ``"detections"``.
-        boxes: how many of them at most.
-    """
+    """Return the proposal explorer; the options are `Recording.explore`'s."""
     parts = anatomy(trace)
     scene = scene_of(parts, lang, image)
 
-    def still(values: Mapping[str, Any]) -> dict[str, str | bytes]:
-        from tracer.views.figures.rpn import fig_funnel
-
-        return {"image/png": fig_funnel(parts, lang=lang, image=image)._repr_png_()}  # type: ignore[attr-defined]
-
-    def drawn(**values: Any) -> Shown:
-        return draw(scene, **values)
-
-    return Explorer("proposals", lang, _controls(scene, show, boxes), drawn, still)
+    still = partial(fig_funnel, parts, lang=lang, image=image)
+    controls = _controls(scene, show, boxes)
+    return Explorer("proposals", lang, controls, partial(draw, scene), lambda values: still())
 
 
 def _controls(scene: Scene, show: str, boxes: int) -> tuple[Control, ...]:
@@ -258,4 +230,4 @@ def scene_of(parts: Anatomy, lang: str, image: int = 0) -> Scene:
     picture = parts.pictures[image]
     photo = drawing.photo(picture)
     classes, recorded = parts.trace.classes, (first(first.recorded), left)
-    return Scene(picture, first, second, levels, classes, photo, lang, recorded)
+    return Scene(picture, photo, lang, first, second, levels, classes, recorded)

@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 import numpy as np
-from PIL import Image
 
-from tracer.errors import MissingError
+from tracer.errors import MissingError, option
 from tracer.numbers import dims
-from tracer.rcnn.anatomy import Anatomy, Level, Picture, Plane, anatomy
+from tracer.rcnn.anatomy import Anatomy, Level, Plane, anatomy
+from tracer.rcnn.anatomy.reading import kept_by
 from tracer.record import Trace
 from tracer.views.explorers import drawing
 from tracer.views.explorers import side_notes as told
-from tracer.views.explorers.controls import Choice, Shown, Slider
+from tracer.views.explorers.controls import Choice, Control, Shown, Slider, places
 from tracer.views.explorers.explorer import Explorer
 from tracer.views.figures.common import focus
-from tracer.views.figures.sheet import limits
+from tracer.views.figures.fpn import fig_pyramid
 from tracer.views.kit.palette import level_colour
-from tracer.views.kit.scene import cells
+from tracer.views.kit.scene import limits, over
 
 MEAN = -1
 """The channel number that stands for the mean over all."""
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
-    """What is looked at.
+class Scene(drawing.Scene):
+    """What is looked at, without colour.
 
     Attributes:
-        picture: one image of the batch.
         levels: of the pyramid, finest first.
-        grey: the picture without colour, as wide as it is drawn.
-        lang: of the texts.
     """
 
-    picture: Picture
     levels: tuple[Level, ...]
-    grey: Image.Image
-    lang: str
     _planes: dict[tuple[int, int], Plane | None] = field(default_factory=dict, repr=False)
 
     def level(self, name: str) -> Level:
@@ -73,23 +66,21 @@ def draw(scene: Scene, level: str, channel: int, blend: float, x: int, y: int) -
     """Show a level over the picture, with the point, its cell, and the point in every level."""
     chosen = scene.level(level)
     plane = scene.plane(chosen, channel)
-    image = scene.grey.copy()
+    canvas = scene.canvas()
     if plane is not None:
-        over = drawing.heat(plane, chosen.map, scene.picture)
-        image = Image.blend(image, over, blend)
-    canvas = drawing.Canvas(image, drawing.scale_of(scene.picture))
+        canvas.overlaid(over(chosen.map, plane, alpha=blend))
     for each in reversed(scene.levels):
         width = 4 if each is chosen else 2
         canvas.boxes(_square(each, x, y)[None], level_colour(each.name), width)
     canvas.cross(x, y)
     canvas.tag(2, scene.picture.resized_size[0] - 2, level, level_colour(level))
-    return Shown(_words(scene, chosen, plane, channel, x, y), canvas.jpeg(), image.width)
+    return canvas.shown(_words(scene, chosen, plane, channel, x, y))
 
 
 def _square(level: Level, x: float, y: float) -> np.ndarray:
     """The pixels that the point's cell stands for, float32 [4]."""
-    all_cells = cells(level.map)
-    return np.asarray(all_cells.box(*all_cells.at(x, y)), np.float32)
+    lattice = level.map.cells()
+    return np.asarray(lattice.box(*lattice.at(x, y)), np.float32)
 
 
 def _words(
@@ -102,7 +93,7 @@ def _words(
         told.note(first),
         *_missing(scene, level, plane, channel),
         *_range(lang, plane),
-        told.note(_point(lang, x, y)),
+        told.note(told.say("point", lang, x=x, y=y)),
         _levels(scene, channel, x, y),
     )
 
@@ -116,19 +107,15 @@ def _range(lang: str, plane: Plane | None) -> list[str]:
     return [told.note(text, muted=True)]
 
 
-def _point(lang: str, x: float, y: float) -> str:
-    return told.say("point", lang, x=x, y=y)
-
-
 def _missing(scene: Scene, level: Level, plane: Plane | None, channel: int) -> list[str]:
     """Say where the picture is not made of the values themselves."""
-    lang, option = scene.lang, f'keep=["anatomy", "{level.map.keep}"]'
+    lang, keep = scene.lang, option(keep=kept_by(level.map.keep))
     if channel >= level.map.shape[1]:
         text = told.say("only_channels", lang, name=level.name, channels=level.map.shape[1])
     elif plane is None:
-        text = told.say("channel_missing", lang, channel=channel, name=level.name, option=option)
+        text = told.say("channel_missing", lang, channel=channel, name=level.name, option=keep)
     elif not plane.exact:
-        text = told.say("from_preview", lang, step=plane.step, option=option)
+        text = told.say("from_preview", lang, step=plane.step, option=keep)
     else:
         return []
     return [told.note(text, muted=True)]
@@ -141,7 +128,7 @@ def _levels(scene: Scene, channel: int, x: float, y: float) -> str:
     heads = [told.say(key, lang) for key in ("level", "map", "cell")]
     rows = []
     for level in scene.levels:
-        plane, cell = scene.plane(level, channel), cells(level.map).at(x, y)
+        plane, cell = scene.plane(level, channel), level.map.cells().at(x, y)
         value = "–" if plane is None else f"{value_at(plane, cell):.3g}"
         if plane is not None and not plane.exact:
             value = f"≈ {value}"
@@ -155,46 +142,24 @@ def explorer(
     trace: Trace, lang: str, *, image: int = 0, level: str = "", channel: int = MEAN,
     blend: float = 0.6, x: int | None = None, y: int | None = None,
 ) -> Explorer:  # fmt: skip
-    """Return the pyramid explorer.
-
-    Args:
-        trace: a recording of a detector.
-        lang: of the texts.
-        image: which one of the batch.
-        level: where it starts, ``"P4"``.
-        channel: where it starts; -1 is the mean over all.
-        blend: how much of the map is seen, 0–1.
-        x: the point, in resized pixels; without it, the middle of the best detection.
-        y: likewise.
-    """
+    """Return the pyramid explorer, of a detector; the options are `Recording.explore`'s."""
     parts = anatomy(trace)
     scene = scene_of(parts, lang, image)
-    height, width = scene.picture.resized_size
-    point = focus(parts, image)
     names = tuple((each.name, each.name) for each in scene.levels)
     start = level or names[min(2, len(names) - 1)][0]
-    controls = (
+    controls: tuple[Control, ...] = (
         Choice("level", told.say("level", lang), names, start, buttons=True),
         Slider("channel", told.say("channel_or_mean", lang), MEAN,
                max(each.map.shape[1] for each in scene.levels) - 1, channel),
         Slider("blend", told.say("map_over_picture", lang), 0.0, 1.0, blend, 0.05),
-        Slider("x", "x", 0, width - 1, _start(x, point[0], width)),
-        Slider("y", "y", 0, height - 1, _start(y, point[1], height)),
+        *places(scene.picture.resized_size, x, y, focus(parts, image)),
     )  # fmt: skip
 
-    def still(values: Mapping[str, Any]) -> dict[str, str | bytes]:
-        from tracer.views.figures.fpn import fig_pyramid
-
-        return {"image/png": fig_pyramid(parts, lang=lang, image=image)._repr_png_()}  # type: ignore[attr-defined]
-
-    return Explorer("pyramid", lang, controls, lambda **at: draw(scene, **at), still)
+    still = partial(fig_pyramid, parts, lang=lang, image=image)
+    return Explorer("pyramid", lang, controls, partial(draw, scene), lambda values: still())
 
 
 def scene_of(parts: Anatomy, lang: str, image: int = 0) -> Scene:
     """Prepare an image of a pass."""
     picture = parts.pictures[image]
-    return Scene(picture, parts.pyramid.levels, drawing.photo(picture, grey=True), lang)
-
-
-def _start(given: int | None, usual: float, size: int) -> int:
-    return min(max(round(usual if given is None else given), 0), size - 1)
+    return Scene(picture, drawing.photo(picture, grey=True), lang, parts.pyramid.levels)

@@ -4,46 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image
 
-from tracer.errors import MissingError
-from tracer.rcnn.anatomy import Anatomy, Grid, Level, Picture, Pooling, anatomy, lay_grid
+from tracer.errors import MissingError, option
+from tracer.rcnn.anatomy import Anatomy, Grid, Level, Pooling, anatomy, lay_grid
+from tracer.rcnn.anatomy.geometry import FIRST
+from tracer.rcnn.anatomy.reading import kept_by
 from tracer.record import Trace
 from tracer.views.explorers import drawing
 from tracer.views.explorers import side_notes as told
 from tracer.views.explorers.controls import Shown, Slider
 from tracer.views.explorers.explorer import Explorer
-from tracer.views.figures.roi import choose_box
-from tracer.views.figures.sheet import limits
+from tracer.views.figures.roi import choose_box, fig_roi_align
 from tracer.views.kit.palette import level_colour
-from tracer.views.kit.scene import cells as cells_of
+from tracer.views.kit.scene import Points, alone, bins, limits
 
 HEIGHT = 330
 """Pixels of each of the three panels."""
 MARGIN = 2
 """Cells around the box that are shown too."""
-DOTS = 1500
-"""More sampling points than this are single pixels."""
+LOOKS: tuple[tuple[int, float, str, str], ...] = (
+    (400, 0.46, "#F0E442", "#101010"),
+    (1501, 0.26, "#F0E442", ""),
+)
+"""Of fewer sampling points than so many: size, colour, edge. Still more are single pixels."""
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class Scene(drawing.Scene):
     """What is looked at.
 
     Attributes:
-        picture: one image of the batch.
         pooling: the recorded RoIAlign of the box head.
-        photo: the picture, small.
-        lang: of the texts.
     """
 
-    picture: Picture
     pooling: Pooling
-    photo: Image.Image
-    lang: str
     _maps: dict[int, np.ndarray | None] = field(default_factory=dict, repr=False)
 
     def maps(self, level: Level) -> np.ndarray | None:
@@ -79,18 +79,16 @@ def draw(scene: Scene, box: int, sampling_ratio: int, output_size: int, channel:
     panels = [whole, crop]
     if pooled is not None:
         panels.append(_enlarged(pooled, low, high))
-    sheet = drawing.beside(panels)
     words = _words(scene, box, level, grid, channel, pooled)
-    return Shown(words, drawing.Canvas(sheet, 1).jpeg(), sheet.width)
+    return drawing.Canvas(drawing.beside(panels), 1).shown(words)
 
 
 def _whole(scene: Scene, box: int, level: Level) -> Image.Image:
-    image = scene.photo.copy()
-    canvas = drawing.Canvas(image, image.width / scene.picture.resized_size[1])
+    canvas = scene.canvas()
     xyxy = scene.pooling.boxes[scene.picture.index].xyxy[box]
     canvas.boxes(xyxy[None], level_colour(level.name), 3)
     canvas.tag(float(xyxy[0]), float(xyxy[1]), level.name, level_colour(level.name))
-    return image
+    return canvas.image
 
 
 def _crop(
@@ -104,18 +102,15 @@ def _crop(
         min(int(np.ceil(v)) + MARGIN + 1, most) for v, most in ((x2, columns), (y2, rows))
     )
     right, bottom = max(right, left + 1), max(bottom, top + 1)
-    if values is not None:
-        cells = values[0, top:bottom, left:right]
-        span = limits(cells)
-        image = drawing.coloured(cells, *span)
-    else:
-        span = (0.0, 1.0)
-        image = _picture_part(scene, level, (left, top, right, bottom))
     scale = min(HEIGHT / (bottom - top), 1.5 * HEIGHT / (right - left))
-    size = round((right - left) * scale), round((bottom - top) * scale)
-    image = image.resize(size, Image.Resampling.NEAREST)
-    # A cell's value stands at its integer coordinate, so that its square begins half a cell before.
-    canvas = drawing.Canvas(image, scale, (left - 0.5, top - 0.5))
+    size = int((right - left) * scale), int((bottom - top) * scale)
+    part = _picture_part(scene, level, (left, top, right, bottom))
+    image = part.resize(size, Image.Resampling.NEAREST)
+    canvas = drawing.Canvas(image, scale, (left + FIRST, top + FIRST))
+    span = (0.0, 1.0)
+    if values is not None:
+        span = limits(values[0, top:bottom, left:right])
+        canvas.overlaid(alone(values[0], span))
     _grid_lines(canvas, grid, level)
     return image, span
 
@@ -123,30 +118,24 @@ def _crop(
 def _picture_part(scene: Scene, level: Level, part: tuple[int, int, int, int]) -> Image.Image:
     scale = scene.photo.width / scene.picture.resized_size[1]
     left, top, right, bottom = part
-    pixels = cells_of(level.map).box(top, left, bottom - top, right - left)
+    pixels = level.map.cells().box(top, left, bottom - top, right - left)
     x1, y1, x2, y2 = (round(pixel * scale) for pixel in pixels)
     return scene.photo.crop((x1, y1, max(x2, x1 + 1), max(y2, y1 + 1)))
 
 
 def _grid_lines(canvas: drawing.Canvas, grid: Grid, level: Level) -> None:
     """The bins, then the box, then the sampling points."""
-    x1, y1 = grid.roi[:2].tolist()
-    height, width = grid.bin_size
-    rows, columns = grid.bins
-    ends = (x1, y1, x1 + columns * width, y1 + rows * height)
-    xs = [x1 + i * width for i in range(columns + 1)]
-    ys = [y1 + i * height for i in range(rows + 1)]
-    canvas.lines(xs, ys, ends)
-    canvas.boxes(np.asarray([ends], np.float32), level_colour(level.name), 3)
+    canvas.ruled(bins(grid))
+    canvas.boxes(np.asarray([bins(grid).box], np.float32), level_colour(level.name), 3)
     points = grid.samples.reshape(-1, 2)
-    if len(points) <= DOTS:
-        canvas.dots(map(tuple, points.tolist()), "#F0E442", 3 if len(points) < 400 else 1.5)
-    else:
-        canvas.points(points)
+    looks = (
+        Points(points, ink, size, edge) for most, size, ink, edge in LOOKS if len(points) < most
+    )
+    canvas.points(next(looks, Points(points, size=0.06)))
 
 
 def _enlarged(pooled: np.ndarray, low: float, high: float) -> Image.Image:
-    image = drawing.coloured(pooled, low, high)
+    image = Image.fromarray(alone(pooled, (low, high)).pixels)
     return image.resize((HEIGHT, HEIGHT), Image.Resampling.NEAREST)
 
 
@@ -160,11 +149,11 @@ def _words(
     exact, side = pooling.exact_level(image)[box], pooling.sides(image)[box]
     points = grid.samples.shape[2]
     lines = [
-        _assignment(lang, level, float(side), float(exact)),
+        told.say("assignment", lang, side=float(side), exact=float(exact), name=level.name),
         told.say(
             "in_cells",
             lang,
-            box=_numbers(grid.roi),
+            box=", ".join(f"{value:.2f}" for value in grid.roi.tolist()),
             rows=grid.bins[0],
             columns=grid.bins[1],
             width=grid.bin_size[1],
@@ -176,19 +165,11 @@ def _words(
     return told.block(*(told.note(line) for line in lines))
 
 
-def _assignment(lang: str, level: Level, side: float, exact: float) -> str:
-    return told.say("assignment", lang, side=side, exact=exact, name=level.name)
-
-
-def _numbers(values: np.ndarray) -> str:
-    return ", ".join(f"{value:.2f}" for value in values.tolist())
-
-
 def _result(scene: Scene, level: Level, channel: int, pooled: np.ndarray | None) -> str:
     lang = scene.lang
     if pooled is None:
-        option = f'keep=["anatomy", "{level.map.keep}"]'
-        return told.say("values_missing", lang, name=level.name, option=option)
+        keep = option(keep=kept_by(level.map.keep))
+        return told.say("values_missing", lang, name=level.name, option=keep)
     low, high = float(np.nanmin(pooled)), float(np.nanmax(pooled))
     return told.say("pooled", lang, channel=channel, name=level.name, low=low, high=high)
 
@@ -197,22 +178,7 @@ def explorer(
     trace: Trace, lang: str, *, image: int = 0, box: int | None = None,
     sampling_ratio: int | None = None, output_size: int | None = None, channel: int | None = None,
 ) -> Explorer:  # fmt: skip
-    """Return the RoIAlign explorer.
-
-    Args:
-        trace: a recording of a two-stage detector.
-        lang: of the texts.
-        image: which one of the batch.
-        box: where it starts, an index of the boxes that are pooled, best objectness first; without
-            it, the one behind a good detection whose level was kept.
-        sampling_ratio: where it starts; as recorded, if not given. 0 takes as many points per bin
-            and side as a bin has cells.
-        output_size: where it starts, bins per side; as recorded, if not given.
-        channel: where it starts; without it, the one that varies most within the box.
-
-    Raises:
-        MissingError: there are no boxes.
-    """
+    """Return the RoIAlign explorer; the options are `Recording.explore`'s."""
     parts = anatomy(trace)
     scene = scene_of(parts, lang, image)
     pooling = scene.pooling
@@ -231,16 +197,13 @@ def explorer(
         Slider("channel", told.say("channel", lang), 0, channels - 1, first),
     )
 
-    def still(values: Mapping[str, Any]) -> dict[str, str | bytes]:
-        from tracer.views.figures.roi import fig_roi_align
-
+    def still(values: Mapping[str, Any]) -> Figure | Shown:
         try:
-            figure = fig_roi_align(parts, lang=lang, image=image, box=values["box"])
+            return fig_roi_align(parts, lang=lang, image=image, box=values["box"])
         except MissingError:  # the map that the box is pooled from was not kept
-            return {"image/jpeg": draw(scene, **values).picture}
-        return {"image/png": figure._repr_png_()}  # type: ignore[attr-defined]
+            return draw(scene, **values)
 
-    return Explorer("roi_align", lang, controls, lambda **at: draw(scene, **at), still)
+    return Explorer("roi_align", lang, controls, partial(draw, scene), still)
 
 
 def _start(parts: Anatomy, image: int) -> int:
@@ -256,7 +219,7 @@ def scene_of(parts: Anatomy, lang: str, image: int = 0) -> Scene:
     picture = parts.pictures[image]
     height, width = picture.resized_size
     photo = drawing.photo(picture, width=max(1, round(HEIGHT * width / height)))
-    return Scene(picture, parts.roi_heads.box, photo, lang)
+    return Scene(picture, photo, lang, parts.roi_heads.box)
 
 
 def _lively(scene: Scene, box: int) -> int:

@@ -112,7 +112,8 @@ def _widget(control: Control, explorer: Explorer) -> Any:
         kind = ipywidgets.IntSlider if isinstance(control.step, int) else ipywidgets.FloatSlider
         limits = {"min": control.low, "max": control.high, "step": control.step}
         shown = {} if isinstance(control.step, int) else {"readout_format": _digits(control.step)}
-        return kind(value=value, **limits, **shown, **common, layout=_usual())
+        follow = {"continuous_update": control.live}
+        return kind(value=value, **limits, **shown, **follow, **common, layout=_usual())
     if isinstance(control, Several):
         many = {"options": control.options, "value": value, "rows": control.rows}
         return ipywidgets.SelectMultiple(**many, **common, layout=_usual("460px"))

@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from tracer.errors import MissingError, near
-from tracer.views.figures.activations import fig_dead_channels, fig_feature_grid, fig_histograms
+from tracer.views.figures.activations import fig_feature_grid, fig_histograms
 from tracer.views.figures.backbone import (
     fig_backbone_stages,
     fig_blocks_compared,
     fig_bottleneck,
-    fig_channels,
     fig_frozen_layers,
     fig_receptive_field,
 )
@@ -42,6 +41,7 @@ from tracer.views.figures.rpn import (
     fig_recall,
 )
 from tracer.views.figures.sheet import texts
+from tracer.views.figures.story import fig_story
 from tracer.views.figures.training import (
     fig_balance,
     fig_losses,
@@ -87,7 +87,6 @@ _ENTRIES = (
     Entry("transform", fig_transform, "transform"),
     Entry("backbone_stages", fig_backbone_stages, "backbone"),
     Entry("bottleneck", fig_bottleneck, "backbone", _RES),
-    Entry("channels", fig_channels, "backbone"),
     Entry("blocks_compared", fig_blocks_compared, "backbone"),
     Entry("receptive_field", fig_receptive_field, "backbone", _RES),
     Entry("frozen_layers", fig_frozen_layers, "backbone", _RES),
@@ -108,6 +107,7 @@ _ENTRIES = (
     Entry("head", fig_head, "roi_heads", _TWO),
     Entry("detections", fig_detections, "roi_heads", ("eval",)),
     Entry("detection_funnel", fig_detection_funnel, "roi_heads", _EVAL),
+    Entry("story", fig_story, "roi_heads", _TWO),
     Entry("matches", fig_matches, "losses", _TRAIN),
     Entry("sampled_anchors", fig_sampled_anchors, "losses", _TRAIN),
     Entry("sampled_rois", fig_sampled_rois, "losses", _TRAIN),
@@ -115,7 +115,6 @@ _ENTRIES = (
     Entry("losses", fig_losses, "losses", _TRAIN),
     Entry("feature_grid", fig_feature_grid, "activations"),
     Entry("histograms", fig_histograms, "activations"),
-    Entry("dead_channels", fig_dead_channels, "activations", _RES),
 )
 
 FIGURES: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}

@@ -1,4 +1,4 @@
-"""Activations: a grid of feature maps, value histograms through the depth, dead channels."""
+"""Activations: a grid of feature maps, value histograms through the depth."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
 from tracer.errors import MissingError
-from tracer.languages import listed
 from tracer.numbers import dims
 from tracer.rcnn.anatomy import Anatomy, FeatureMap
 from tracer.record import Call, TensorSummary
+from tracer.record.query import ancestors
 from tracer.views.figures.common import over_picture
 from tracer.views.figures.sheet import Sheet, figure
-from tracer.views.kit.palette import CYCLE, level_colour
+from tracer.views.kit.palette import SEQUENTIAL, level_colour
+from tracer.views.kit.scene import over
 
 
 @figure(height=5.8)
@@ -33,7 +34,7 @@ def fig_feature_grid(s: Sheet, parts: Anatomy, image: int, columns: int = 6) -> 
                 ax.set_axis_off()
                 continue
             channel = channels[column]
-            over_picture(s, ax, level.map, level.map.channel(channel, image), picture)
+            over_picture(s, ax, over(level.map, level.map.channel(channel, image)), picture)
             head = s.say("mean") if channel == -1 else f"{channel}"
             s.heading(ax, head, s.theme.muted, pad=s.point * 0.15)
     s.title("feature_grid")
@@ -49,11 +50,11 @@ def _seen(feature: FeatureMap, image: int) -> bool:
 
 @figure(height=5.2)
 def fig_histograms(s: Sheet, parts: Anatomy, image: int) -> None:
-    """How values are spread, layer by layer across the depth, and how many are zero."""
-    layers = _layers(parts)
+    """How the values are spread that blocks hand on, through the depth, and how many are zero."""
+    layers = _handed_on(parts)
     if not layers:
         raise MissingError(
-            "the trace has no histograms: previews were switched off; record with previews"
+            "the trace has no histograms (previews were switched off): record with previews"
         )
     grid = s.grid(2, 1, height_ratios=[2.2, 1])
     top, below = s.panel(grid[0, 0]), s.panel(grid[1, 0])
@@ -63,11 +64,11 @@ def fig_histograms(s: Sheet, parts: Anatomy, image: int) -> None:
     s.title("histograms")
 
 
-def _layers(parts: Anatomy) -> list[tuple[Call, TensorSummary]]:
-    """Leaf modules of the pass with the summary of what they made, in order."""
+def _handed_on(parts: Anatomy) -> list[tuple[Call, TensorSummary]]:
+    """What each block made, in order: the result of the last leaf module in it."""
     trace, run = parts.trace, parts.run
     leaves = {path for path, module in trace.modules.items() if not module.children}
-    found = []
+    found: dict[int | None, tuple[Call, TensorSummary]] = {}
     for call in trace.calls[run.model.id :]:
         if call.start > run.model.end:
             break
@@ -77,8 +78,10 @@ def _layers(parts: Anatomy) -> list[tuple[Call, TensorSummary]]:
             continue
         summary = trace.tensors[call.result.tensor].summary
         if summary.histogram and summary.min is not None and summary.max is not None:
-            found.append((call, summary))
-    return found
+            around = next(c for c in ancestors(trace, call) if c.kind == "module")
+            found.pop(around.id, None)
+            found[around.id] = (call, summary)
+    return list(found.values())
 
 
 def _scaled(values: np.ndarray) -> np.ndarray:
@@ -99,7 +102,7 @@ def _spread(s: Sheet, ax: Axes, summaries: list[TensorSummary]) -> None:
         np.add.at(image[:, column], places.astype(int), np.repeat(counts, 8) / 8)
         image[:, column] /= max(image[:, column].sum(), 1e-9)
     shown = ax.imshow(
-        np.ma.masked_less_equal(image, 0), origin="lower", aspect="auto", cmap="viridis",
+        np.ma.masked_less_equal(image, 0), origin="lower", aspect="auto", cmap=SEQUENTIAL,
         extent=(-0.5, len(summaries) - 0.5, low, high), norm=LogNorm(1e-4, 1),
         interpolation="nearest",
     )  # fmt: skip
@@ -133,64 +136,3 @@ def _stage_marks(s: Sheet, axes: tuple[Axes, Axes], calls: list[Call]) -> None:
         s.text(axes[1], (start + end - 1) / 2, -0.08, calls[start].stage, ha="center", va="top",
                rotation=20 if end - start < len(calls) * 0.06 else 0, size=0.75,
                transform=axes[1].get_xaxis_transform(), colour=s.theme.ink)  # fmt: skip
-
-
-@figure(height=4.4)
-def fig_dead_channels(s: Sheet, parts: Anatomy, image: int) -> None:
-    """Channels that a ReLU leaves at zero everywhere, and how strong the others are."""
-    maps = _before_relu(parts)
-    if not parts.backbone.resnet:
-        raise MissingError(
-            f"the backbone of {parts.run.model.type} is no ResNet: what goes into its ReLUs is not "
-            "read here"
-        )
-    if not maps:
-        raise MissingError(
-            "no map that goes into a ReLU was kept: record with "
-            'keep=["anatomy", "backbone.body.layer4.*.bn1"]'
-        )
-    ax = s.panel()
-    notes = []
-    for i, feature in enumerate(maps):
-        peaks = np.nan_to_num(feature.data()[image]).max(axis=(1, 2))
-        peaks = np.sort(peaks)[::-1]
-        dead = int((peaks <= 0).sum())
-        share = np.arange(len(peaks)) / max(len(peaks), 1)
-        ax.plot(share, peaks, color=CYCLE[i % len(CYCLE)], lw=s.point / 5, label=feature.name)
-        notes.append(f"{feature.name}: {dead}/{len(peaks)}")
-    ax.axhline(0, color=s.theme.ink, lw=1)
-    low, high = ax.get_ylim()
-    depth = min(low, -0.1, -0.14 * high if s.slide else 0.0)
-    ax.axhspan(depth, 0, color=s.theme.warn, alpha=0.10, lw=0)
-    dead_here = s.say("dead_here")
-    s.text(ax, 0.01, depth / 2, dead_here, va="center",
-           size=0.85, colour=s.theme.warn)  # fmt: skip
-    ax.set_xlim(0, 1)
-    s.labels(
-        ax,
-        s.say("by_peak"),
-        s.say("peak"),
-    )
-    s.legend(ax, loc="upper right")
-    s.title("dead_channels", notes=listed(notes, s.lang, clauses=True))
-
-
-def _before_relu(parts: Anatomy) -> list[FeatureMap]:
-    """Kept maps that go straight into a ReLU: the inner convolutions of residual blocks."""
-    found = []
-    for path in parts.backbone.blocks:
-        try:
-            block = parts.backbone.block(path)
-        except MissingError:
-            continue
-        name = path.removeprefix(f"{parts.run.prefix}backbone.body.")
-        for size, feature in block.convolutions[:-1]:
-            if feature.kept:
-                found.append(_named(feature, f"{name} {size}"))
-    return found[:6]
-
-
-def _named(feature: FeatureMap, name: str) -> FeatureMap:
-    from dataclasses import replace
-
-    return replace(feature, name=name)

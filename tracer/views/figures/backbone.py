@@ -1,90 +1,122 @@
-"""The backbone: its stages, one block in real maps, channels, costs, receptive field, freezing."""
+"""The backbone: its stages, one block in real maps, costs, receptive field, freezing."""
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import pairwise
+
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
+from matplotlib.colors import ListedColormap, to_rgb
+from matplotlib.patches import ConnectionPatch, Rectangle
 
 from tracer.errors import MissingError
 from tracer.numbers import dims
 from tracer.rcnn.anatomy import Anatomy, FeatureMap, Picture
-from tracer.rcnn.anatomy.backbone import Block
-from tracer.views.figures.common import focus, over_picture
-from tracer.views.figures.sheet import Sheet, figure, frame, limits
-from tracer.views.kit.palette import CYCLE, DIVERGING, TAG, level_colour, written_on
+from tracer.rcnn.anatomy.geometry import Cells
+from tracer.views.figures.common import focus, grey, over_picture, small_pictures
+from tracer.views.figures.sheet import Sheet, figure, frame
+from tracer.views.kit.palette import CYCLE, DIVERGING, level_colour, stage_colour, written_on
+from tracer.views.kit.scene import Points, limits, over
 
-
-@figure(height=3.9)
-def fig_backbone_stages(s: Sheet, parts: Anatomy, image: int) -> None:
-    """The backbone's stages as a strip: the mean of each one's channels."""
-    picture, maps = parts.pictures[image], parts.backbone.maps
-    grid = s.grid(2, len(maps) + 1, height_ratios=[1, 1])
-    first = s.panel(grid[0, 0])
-    s.picture(first, picture.rgb())
-    s.heading(first, s.say("image"))
-    first.set_anchor("S")
-    s.labels(first, dims((3, *picture.resized_size)))
-    s.panel(grid[1, 0]).set_axis_off()
-    for i, feature in enumerate(maps, 1):
-        _stage(s, s.panel(grid[0, i]), feature, picture, image, -1)
-        _stage(s, s.panel(grid[1, i]), feature, picture, image, 0)
-    first_of = s.say("strongest_channel")
-    s.text(s.figure.axes[1], 0.95, 0.5, first_of, ha="right", va="center", size=0.85,
-           colour=s.theme.muted, transform=s.figure.axes[1].transAxes)  # fmt: skip
-    s.title("backbone_stages")
-
-
-def _stage(
-    s: Sheet, ax: Axes, feature: FeatureMap, picture: Picture, image: int, which: int
-) -> None:
-    colour = level_colour(feature.name)
-    try:
-        channel = -1 if which == -1 else feature.strongest(1, image)[0]
-        over_picture(s, ax, feature, feature.channel(channel, image), picture)
-    except MissingError:
-        s.empty(ax, "not_kept")
-    frame(ax, colour)
-    ax.set_anchor("S" if which == -1 else "N")
-    if which == -1:
-        stride = s.say("stride")
-        s.heading(ax, f"{feature.name}\n{stride} {feature.stride[0]:g}", colour)
-    else:
-        s.text(ax, 0.5, -0.06, dims(feature.shape[1:]), transform=ax.transAxes, ha="center",
-               va="top", size=0.75, colour=s.theme.muted)  # fmt: skip
+CLOSE = 64
+"""Pixels to each side of the place that is shown close up."""
 
 
 @figure(height=4.6)
+def fig_backbone_stages(s: Sheet, parts: Anatomy, image: int) -> None:
+    """The backbone's stages, the mean of each one's channels: whole and close up."""
+    picture, maps = parts.pictures[image], parts.backbone.maps
+    at = focus(parts, image, CLOSE)
+    grid = s.grid(2, len(maps) + 1, height_ratios=[1, 1.15])
+    above, below = ([s.panel(grid[row, i]) for i in range(len(maps) + 1)] for row in (0, 1))
+    for ax in (above[0], below[0]):
+        s.picture(ax, picture.rgb())
+    s.heading(above[0], f"{s.say('image')}\n{dims((3, *picture.resized_size))}")
+    for i, feature in enumerate(maps, 1):
+        for ax in (above[i], below[i]):
+            _stage(s, ax, feature, picture, image)
+        name = feature.name
+        name += "" if s.slide else f" · {s.say('stride')} {feature.stride[0]:g}"
+        s.heading(above[i], f"{name}\n{dims(feature.shape[1:])}", level_colour(feature.name))
+    for ax, lattice in zip(below, [None, *(feature.cells() for feature in maps)], strict=True):
+        _close_up(s, ax, at, picture, lattice)
+    s.title("backbone_stages", side=2 * CLOSE, small=small_pictures(s, maps, image))
+
+
+def _stage(s: Sheet, ax: Axes, feature: FeatureMap, picture: Picture, image: int) -> None:
+    try:
+        plane = feature.mean(image)
+    except MissingError:
+        s.empty(ax, "not_kept")
+    else:
+        over_picture(s, ax, over(feature, plane), picture)
+    frame(ax, level_colour(feature.name))
+
+
+def _close_up(
+    s: Sheet, ax: Axes, at: tuple[float, float], picture: Picture, lattice: Cells | None
+) -> None:
+    """Show what lies around a place of the picture, and how many cells that is."""
+    height, width = picture.resized_size
+    x, y = (
+        min(max(v, CLOSE), max(most - CLOSE, CLOSE))
+        for v, most in zip(at, (width, height), strict=True)
+    )
+    ax.set_xlim(x - CLOSE, x + CLOSE)
+    ax.set_ylim(y + CLOSE, y - CLOSE)
+    what, stride = ("so_many_cells", lattice.stride) if lattice else ("so_many_pixels", (1, 1))
+    shown = [2 * CLOSE / side for side in stride]  # of a very coarse map a part of one cell
+    s.labels(ax, s.say(what, sides="×".join(f"{n:.0f}" if n >= 1 else f"{n:g}" for n in shown)))
+
+
+@figure(height=3.9)
 def fig_bottleneck(s: Sheet, parts: Anatomy, image: int, path: str = "") -> None:
     """One residual block as its real maps: convolutions, shortcut, addition, ReLU."""
     block, picture = parts.backbone.block(path), parts.pictures[image]
-    grid = s.grid(2, len(block.convolutions) + 3, wspace=0.2)
-    entering = s.panel(grid[0, 0])
-    _block_map(s, entering, block.input, picture, image, s.say("input"))
-    for i, (size, feature) in enumerate(block.convolutions, 1):
-        normed = s.say("conv_norm", size=size)
-        head = s.say("conv", size=size) if s.slide else normed
-        _block_map(s, s.panel(grid[0, i]), feature, picture, image, head)
+    steps = [(s.say("input"), block.input)]
+    steps += [
+        (size if s.slide else s.say("conv_norm", size=size), feature)
+        for size, feature in block.convolutions
+    ]
+    steps += [(s.say("sum"), block.added), ("ReLU", block.output)]
+    grid = s.grid(2, len(steps), wspace=0.24, hspace=0.3)
+    axes = [s.panel(grid[0, i]) for i in range(len(steps))]
+    for ax, (head, feature) in zip(axes, steps, strict=True):
+        _block_map(s, ax, feature, picture, image, head)
     kind = s.say("conv_1x1") if block.projected else s.say("unchanged")
-    last = len(block.convolutions)
-    shortcut = s.panel(grid[1, last])
-    below = s.say("shortcut_below", kind=kind)
-    head = below if s.slide else s.say("shortcut", kind=kind)
-    _block_map(s, shortcut, block.shortcut, picture, image, head)
-    added, output = s.panel(grid[0, last + 1]), s.panel(grid[0, last + 2])
-    _block_map(s, added, block.added, picture, image, s.say("sum"))
-    _block_map(s, output, block.output, picture, image, "ReLU")
-    for i, sign in enumerate(["→"] * last + ["+", "→"]):
-        ax = s.figure.axes[1 + i] if i < last else (added if i == last else output)
-        s.text(ax, -0.11, 0.5, sign, transform=ax.transAxes, ha="center", va="center", size=1.2,
-               in_layout=False)  # fmt: skip
-    _zeros(s, s.panel(grid[1, : max(last, 1)]), block)
-    s.title("bottleneck", kind=block.kind, path=block.path.removeprefix("backbone.body."))
+    shortcut = s.panel(grid[1, len(steps) // 2 - 1])
+    _block_map(s, shortcut, block.shortcut, picture, image, s.say("shortcut", kind=kind))
+    for before, after in pairwise(axes):
+        _flow(s, before, after, (1.0, 0.5), (0.0, 0.5))
+    _flow(s, axes[0], shortcut, (0.5, 0.0), (0.0, 0.5), "angle,angleA=-90,angleB=180,rad=6")
+    _flow(s, shortcut, axes[-2], (1.0, 0.5), (-0.13, 0.42), "angle,angleA=0,angleB=90,rad=6")
+    s.text(axes[-2], -0.13, 0.5, "+", transform=axes[-2].transAxes, ha="center", va="center",
+           size=1.3, in_layout=False, bbox={"boxstyle": "circle,pad=0.1", "fc": s.theme.paper,
+           "ec": s.theme.muted}, zorder=6)  # fmt: skip
+    small = small_pictures(s, [feature for _, feature in steps], image)
+    name = block.path.removeprefix("backbone.body.")
+    s.title("bottleneck", kind=block.kind, path=name, small=small)
+
+
+def _flow(
+    s: Sheet, start: Axes, end: Axes, leave: tuple[float, float], enter: tuple[float, float],
+    style: str = "arc3",
+) -> None:  # fmt: skip
+    """Draw an arrow from one panel to another, each place in parts of its panel."""
+    patch = ConnectionPatch(
+        leave, enter, "axes fraction", "axes fraction", axesA=start, axesB=end, arrowstyle="-|>",
+        mutation_scale=s.point, color=s.theme.muted, lw=s.point / 8, connectionstyle=style,
+    )  # fmt: skip
+    patch.set_in_layout(False)
+    patch.set_zorder(-1)  # beneath what is written on its way
+    s.figure.add_artist(patch)
 
 
 def _block_map(
     s: Sheet, ax: Axes, feature: FeatureMap, picture: Picture, image: int, head: str
 ) -> None:
+    """One map of the block, with its shape and how much of it is zero."""
     try:
         plane = feature.mean(image)
     except MissingError:
@@ -92,75 +124,14 @@ def _block_map(
     else:
         low, high = limits(plane.values)
         reach = max(abs(low), abs(high))
-        over_picture(s, ax, feature, plane, picture, cmap=DIVERGING, vmin=-reach, vmax=reach)
+        over_picture(s, ax, over(feature, plane, (-reach, reach), DIVERGING), picture)
     frame(ax, s.theme.faint, 1)
     s.heading(ax, head)
-    s.labels(ax, dims(feature.shape[1:]))
-
-
-def _zeros(s: Sheet, ax: Axes, block: Block) -> None:
-    """How much the ReLU sets to zero, and the range of values along the block."""
-    steps = [(s.say("input"), block.input), *block.convolutions]
-    steps += [(s.say("sum"), block.added), ("ReLU", block.output)]
-    for i, (_, feature) in enumerate(steps):
-        summary = feature.summary
-        if summary.min is None or summary.max is None or summary.mean is None:
-            continue
-        ax.plot([i, i], [summary.min, summary.max], color=s.theme.muted, lw=s.point / 4)
-        ax.plot([i], [summary.mean], "o", color=s.theme.accent, ms=s.point / 2)
-        if summary.zeros:
-            word = "" if s.slide else s.say("at_zero")
-            text = f"{summary.zeros:.0%}{word}"
-            s.text(ax, i, summary.max, text, size=0.72, ha="center", va="bottom",
-                   colour=s.theme.muted)  # fmt: skip
-    ax.axhline(0, color=s.theme.faint, lw=1)
-    s.categories(ax.xaxis, range(len(steps)), (name for name, _ in steps))
-    ax.set_xlim(-0.9 if s.slide else -0.6, len(steps) - 0.4)
-    ax.margins(y=0.25 if s.slide else 0.12)
-    if s.slide:
-        s.heading(ax, s.say("range_mean_zeros"))
-    else:
-        s.heading(ax, s.say("range_mean"))
-
-
-@figure(height=5.6)
-def fig_channels(s: Sheet, parts: Anatomy, image: int, rows: int = 5, columns: int = 8) -> None:
-    """A grid of the strongest channels of one backbone map."""
-    feature, picture = _richest(parts), parts.pictures[image]
-    channels = feature.strongest(rows * columns, image)
-    columns = min(columns, max(len(channels), 1))
-    grid = s.grid(-(-len(channels) // columns), columns)
-    for i, channel in enumerate(channels):
-        ax = s.panel(grid[divmod(i, columns)])
-        over_picture(s, ax, feature, feature.channel(channel, image), picture)
-        s.tag(ax, 0.02, 0.97, str(channel), TAG, transform=ax.transAxes, va="top", size=0.62,
-              fine=True)  # fmt: skip
-    total = feature.shape[1]
-    s.title("channels", channels=len(channels), total=total, name=feature.name, path=feature.path)
-
-
-def _richest(parts: Anatomy) -> FeatureMap:
-    """A map of the backbone whose values were kept, the finest one; else the last stage."""
-    candidates = [*parts.backbone.maps]
-    for path in reversed(parts.backbone.blocks):
-        try:
-            candidates += [feature for _, feature in parts.backbone.block(path).convolutions]
-        except MissingError:
-            continue
-        if candidates[-1].kept or candidates[-2].kept:
-            break
-    kept = [feature for feature in candidates if feature.kept]
-    if not kept:
-        return parts.backbone.maps[-1]
-    best = kept[0]
-    name = "C5" if best.name not in {m.name for m in parts.backbone.maps} else best.name
-    return best if best.name == name else _renamed(best)
-
-
-def _renamed(feature: FeatureMap) -> FeatureMap:
-    from dataclasses import replace
-
-    return replace(feature, name=feature.path.partition("#")[0].removeprefix("backbone.body."))
+    zeros = feature.summary.zeros
+    s.labels(
+        ax, dims(feature.shape[1:]) + ("\n" + s.say("share_at_zero", zeros=zeros) if zeros else "")
+    )
+    ax.xaxis.label.set_bbox({"fc": s.theme.paper, "ec": "none", "pad": 1})
 
 
 # --- costs ----------------------------------------------------------------------------------------
@@ -238,63 +209,99 @@ def short(value: float) -> str:
 # --- receptive field ------------------------------------------------------------------------------
 
 
-def receptive_fields(depths: tuple[int, ...], bottleneck: bool) -> list[tuple[str, int, int]]:
-    """Return (name, receptive field, stride) in pixels of C1…C5 of a torchvision ResNet.
+@lru_cache(maxsize=4)
+def influences(depths: tuple[int, ...], bottleneck: bool) -> list[tuple[str, np.ndarray, int]]:
+    """Return for C1…C5 of a torchvision ResNet how much each pixel counts for one point.
 
-    Each layer adds (kernel - 1) times the stride so far. The 3×3 of a stage's first block has the
+    As if every layer took the plain mean of its window, and every block that of its two ways: the
+    gradient of a ResNet whose weights are all alike. The 3×3 of a stage's first block has the
     stride, as torchvision builds it.
+
+    Returns:
+        (name, share of each pixel as float64 [F, F], stride in pixels). F is the receptive field;
+        its middle pixel is the one at which the point stands, for all windows are odd and padded
+        alike on both sides.
     """
-    field, stride = 1 + 6, 2  # the 7×7 convolution
-    found = [("C1", field, stride)]
-    field, stride = field + 2 * stride, 4  # the 3×3 max-pooling
+    seen, stride = _mean_of(np.ones((1, 1)), 7, 1), 2
+    found = [("C1", seen, stride)]
+    seen, stride = _mean_of(seen, 3, stride), 4  # the max-pooling
     for stage, depth in enumerate(depths):
         for block in range(depth):
-            field += 2 * stride
+            way = _mean_of(seen, 3, stride)
             stride *= 2 if stage and not block else 1
-            field += 0 if bottleneck else 2 * stride
-        found.append((f"C{stage + 2}", field, stride))
+            way = way if bottleneck else _mean_of(way, 3, stride)
+            seen = (way + np.pad(seen, (len(way) - len(seen)) // 2)) / 2
+        found.append((f"C{stage + 2}", seen, stride))
     return found
 
 
-@figure(height=4.6)
+def _mean_of(seen: np.ndarray, window: int, step: int) -> np.ndarray:
+    """What is seen by the mean of a window of points, `step` pixels apart, that see `seen` each."""
+    reach = step * (window - 1)
+    for axis in (0, 1):
+        aside = [(0, 0), (0, 0)]
+        shifted = []
+        for i in range(window):
+            aside[axis] = (i * step, reach - i * step)
+            shifted.append(np.pad(seen, aside))
+        seen = np.mean(shifted, 0)
+    return seen
+
+
+def receptive_fields(depths: tuple[int, ...], bottleneck: bool) -> list[tuple[str, int, int]]:
+    """Return (name, receptive field, stride) in pixels of C1…C5 of a torchvision ResNet."""
+    return [(name, len(seen), stride) for name, seen, stride in influences(depths, bottleneck)]
+
+
+@figure(height=5.4)
 def fig_receptive_field(s: Sheet, parts: Anatomy, image: int) -> None:
-    """Receptive field and stride, growing over the image."""
-    fields = receptive_fields(*_depths(parts))
-    picture = parts.pictures[image]
-    x, y = focus(parts, image)
-    grid = s.grid(1, 2, width_ratios=[1.3, 1])
-    ax, right = s.panel(grid[0, 0]), s.panel(grid[0, 1])
-    s.picture(ax, picture.rgb())
-    for name, field, stride in reversed(fields):
-        colour = level_colour(name)
-        corner = (x - field / 2, y - field / 2)
-        ax.add_patch(Rectangle(corner, field, field, fill=False, ec=colour, lw=s.point / 4.5))
-        ax.add_patch(Rectangle((x - stride / 2, y - stride / 2), stride, stride, fc=colour, lw=0))
-    height, width = picture.resized_size
-    ax.set_xlim(*_around(width, x, fields[-1][1]))
-    ax.set_ylim(*_around(height, y, fields[-1][1])[::-1])
-    s.heading(ax, s.say("cell_sees"))
-    places = np.arange(len(fields))
-    colours = [level_colour(name) for name, _, _ in fields]
-    right.bar(places, [field for _, field, _ in fields], 0.6, color=colours, alpha=0.55)
-    right.bar(places, [stride for *_, stride in fields], 0.6, color=colours)
-    for place, (_, field, stride) in zip(places.tolist(), fields, strict=True):
-        s.text(right, place, field, f"{field}", ha="center", va="bottom", size=0.85)
-        s.text(right, place, stride, f"{stride}", ha="center", va="bottom", size=0.75)
-    right.set_yscale("log", base=2)
-    right.set_ylim(1, fields[-1][1] * 2.2)
-    right.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    s.categories(right.xaxis, places.tolist(), (name for name, _, _ in fields))
-    s.labels(right, y=s.say("pixels"))
-    s.heading(right, s.say("field_and_stride"))
+    """What a point of each stage sees of the picture: how far, how strongly, around which pixel."""
+    shown = influences(*_depths(parts))[1:]
+    picture, at = parts.pictures[image], focus(parts, image)
+    grid = s.grid(2, len(shown), height_ratios=[1.35, 1])
+    below = s.panel(grid[1, :])
+    for column, (name, seen, stride) in enumerate(shown):
+        above = s.panel(grid[0, column])
+        _seen_by(s, above, picture, at, name, seen, stride)
+        s.labels(above, s.say("half_within", n=_influence(s, below, name, seen)))
+        above.xaxis.label.set_color(s.ink(level_colour(name)))
+    below.axvline(0, color=s.theme.ink, lw=1, ls=":")
+    below.set_yticks([])
+    below.margins(x=0)
+    s.labels(below, s.say("pixels_from_point"), s.say("influence"))
     s.title("receptive_field")
 
 
-def _around(size: int, middle: float, field: float) -> tuple[float, float]:
-    """What to show along one side: the picture and the largest field, within reason."""
-    most, hair = size * 0.25, size * 0.03
-    before, after = field / 2 - middle, middle + field / 2 - size
-    return -min(max(before, 0) + hair, most), size + min(max(after, 0) + hair, most)
+def _seen_by(
+    s: Sheet, ax: Axes, picture: Picture, at: tuple[float, float], name: str, seen: np.ndarray,
+    stride: int,
+) -> None:  # fmt: skip
+    """One point's field on the picture, brightest where it counts most, among its neighbours."""
+    height, width = picture.resized_size
+    lattice = Cells((-(-height // stride), -(-width // stride)), (stride, stride))
+    row, column = lattice.at(*at)
+    x, y = lattice.point(row, column)
+    left, top = x - len(seen) // 2, y - len(seen) // 2
+    field = np.asarray([[left, top, left + len(seen), top + len(seen)]])
+    s.picture(ax, grey(picture))
+    colours = ListedColormap([(*to_rgb(level_colour(name)), a) for a in np.linspace(0, 0.85, 64)])
+    extent = (left, left + len(seen), top + len(seen), top)
+    ax.imshow(np.sqrt(seen), extent=extent, cmap=colours, zorder=2)
+    s.boxes(ax, field, level_colour(name), 1.4, zorder=3)
+    near = np.arange(-2, 3) * stride
+    s.points(ax, Points(np.stack(np.meshgrid(x + near, y + near), -1).reshape(-1, 2)), zorder=4)
+    ax.set_xlim(0, width)
+    ax.set_ylim(height, 0)
+    s.heading(ax, f"{name}  [{row}, {column}]\n" + s.say("sees_px", field=len(seen), stride=stride),
+              level_colour(name))  # fmt: skip
+
+
+def _influence(s: Sheet, ax: Axes, name: str, seen: np.ndarray) -> int:
+    """Draw how much the columns of pixels count; return how far to each side half of it lies."""
+    share = seen.sum(0)
+    away = np.arange(len(share)) - len(share) // 2
+    ax.plot(away, share / share.max(), color=level_colour(name), lw=s.point / 5)
+    return next(n for n in range(len(share)) if share[np.abs(away) <= n].sum() >= 0.5)
 
 
 def _depths(parts: Anatomy) -> tuple[tuple[int, ...], bool]:
@@ -349,7 +356,7 @@ def fig_frozen_layers(s: Sheet, parts: Anatomy, image: int) -> None:
 
 
 def _frozen_cell(s: Sheet, ax: Axes, row: float, column: int, size: int, trains: bool) -> None:
-    colour = level_colour(f"C{column + 1}")
+    colour = stage_colour(("stem", "layer1", "layer2", "layer3", "layer4")[column])
     ax.add_patch(
         Rectangle(
             (column + 0.02, row - 0.38), 0.96, 0.76, fc=colour if trains else s.theme.panel,

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
 from matplotlib.patches import FancyArrowPatch
 
 from tracer.errors import MissingError
-from tracer.rcnn.anatomy import Anatomy, FeatureMap, Picture, Plane
+from tracer.rcnn.anatomy import Anatomy, FeatureMap, Picture
+from tracer.rcnn.anatomy.geometry import area
 from tracer.rcnn.classes import class_name
-from tracer.views.figures.sheet import Sheet, columns
-from tracer.views.kit.scene import cells
+from tracer.views.figures.sheet import Sheet
+from tracer.views.kit.scene import Overlay
 
 
-def over_picture(
-    sheet: Sheet, ax: Axes, feature: FeatureMap, plane: Plane, picture: Picture, **options: Any
-) -> Any:
-    """Show a plane where it lies on the resized image, in its pixels, without the padding."""
-    shown = sheet.map(ax, plane, extent=cells(feature, plane).extent, **options)
+def over_picture(sheet: Sheet, ax: Axes, over: Overlay, picture: Picture) -> AxesImage:
+    """Show a map where it lies on the resized image, in its pixels, without the padding."""
+    shown = sheet.overlaid(ax, over)
     height, width = picture.resized_size
     ax.set_xlim(0, width)
     ax.set_ylim(height, 0)
     return shown
+
+
+def small_pictures(sheet: Sheet, maps: Iterable[FeatureMap], image: int) -> str:
+    """Say where maps are drawn from small pictures that leave cells out."""
+    steps = [1]
+    for feature in maps:
+        with suppress(MissingError):
+            steps.append(feature.mean(image).step)
+    return sheet.say("small_pictures", n=max(steps)) if max(steps) > 1 else ""
 
 
 def grey(picture: Picture) -> np.ndarray:
@@ -65,50 +75,6 @@ def names_of_classes(
     return lambda label: class_name(known, label, sheet.lang).replace("$", r"\$")
 
 
-def tag_boxes(
-    sheet: Sheet, ax: Axes, boxes: np.ndarray, texts: Sequence[str], colours: Sequence[str],
-    size: tuple[int, int],
-) -> None:  # fmt: skip
-    """Name boxes [N, 4] at a corner where no earlier name stands; else not at all.
-
-    Args:
-        sheet: what is drawn on.
-        ax: a picture of `size` (height, width) in pixels.
-        boxes: x1, y1, x2, y2 in these pixels, the most important first.
-        texts: one per box.
-        colours: likewise.
-        size: of the picture.
-    """
-    height, width = size
-    tall, scale = _text_height(sheet, ax, size)
-    taken: list[tuple[float, float, float, float]] = []
-    for (x1, y1, x2, y2), text, colour in zip(boxes.tolist(), texts, colours, strict=True):
-        wide = columns(text) * tall * scale
-        right = x2 - wide
-        corners = ((x1, y1), (x1, y1 - tall), (right, y1), (x1, y2 - tall), (x1, y2),
-                   (right, y2 - tall))  # fmt: skip
-        for x, y in corners:
-            x, y = min(max(x, 0.0), width - wide), min(max(y, 0.0), height - tall)
-            place = (x, y, x + wide, y + tall)
-            if not any(_overlap(place, other) for other in taken):
-                taken.append(place)
-                sheet.tag(ax, x + wide * 0.03, y + tall * 0.12, text, colour, ha="left", va="top",
-                          size=0.72)  # fmt: skip
-                break
-
-
-def _text_height(sheet: Sheet, ax: Axes, size: tuple[int, int]) -> tuple[float, float]:
-    """Return a tag's height in the picture's pixels, and half a character's width over it."""
-    box = ax.get_position()
-    inches = sheet.figure.get_size_inches() * (box.width, box.height)
-    per_inch = max(size[1] / inches[0], size[0] / inches[1])
-    return sheet.points(0.72) / 72 * 1.55 * per_inch, 0.42
-
-
-def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
 def leading_proposals(parts: Anatomy, image: int, count: int) -> np.ndarray:
     """Return the proposals behind the best detections, without repeats; else the first ones."""
     total = len(parts.roi_heads.box.boxes[image])
@@ -122,8 +88,14 @@ def leading_proposals(parts: Anatomy, image: int, count: int) -> np.ndarray:
     return found[np.sort(first)][:count]
 
 
-def focus(parts: Anatomy, image: int) -> tuple[float, float]:
-    """Return a point of the resized image worth a look: the middle of the best box there is."""
+def focus(parts: Anatomy, image: int, side: float | None = None) -> tuple[float, float]:
+    """Return a point of the resized image worth a look: the middle of the best box there is.
+
+    Args:
+        parts: of a pass.
+        image: which one of the batch.
+        side: in pixels: of the box that is nearest to that size instead.
+    """
     picture = parts.pictures[image]
     try:
         boxes = parts.detections[image].resized.xyxy
@@ -132,7 +104,9 @@ def focus(parts: Anatomy, image: int) -> tuple[float, float]:
     if len(boxes) == 0 and picture.resized_targets is not None:
         boxes = picture.resized_targets.xyxy
     if len(boxes):
-        x1, y1, x2, y2 = boxes[0].tolist()
+        sides = np.sqrt(np.maximum(area(boxes), 1))
+        chosen = 0 if side is None else int(np.abs(np.log(sides / side)).argmin())
+        x1, y1, x2, y2 = boxes[chosen].tolist()
         return (x1 + x2) / 2, (y1 + y2) / 2
     height, width = picture.resized_size
     return width / 2, height / 2

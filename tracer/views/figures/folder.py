@@ -5,18 +5,22 @@ from __future__ import annotations
 import html
 import io
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import accumulate, product
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from tracer.errors import InputError, MissingError, near
 from tracer.files import output_folder, put
-from tracer.languages import checked
+from tracer.languages import checked, languages
 from tracer.rcnn.anatomy import Anatomy, anatomy, fitting
 from tracer.record import Trace
 from tracer.views.figures import FIGURES, STAGES, Entry
-from tracer.views.figures.sheet import texts
+from tracer.views.figures.sheet import SIZES, texts
 from tracer.views.kit.html_text import content_policy
 from tracer.views.kit.palette import THEMES
 
@@ -72,15 +76,15 @@ def chosen(stages: Sequence[str]) -> list[Entry]:
 
 
 def write_figures(
-    trace: Trace,
+    traces: Sequence[Trace],
     folder: str | Path,
     options: Options,
     progress: Callable[[str], None] = lambda name: None,
 ) -> list[Written]:
-    """Draw the figures that fit a pass and write them and their index; return what became of each.
+    """Draw the figures that fit and write them and their index; return what became of each.
 
     Args:
-        trace: the recorded pass.
+        traces: recorded passes; a figure is drawn from the first of them that has what it shows.
         folder: to write into; made where there is none.
         options: how.
         progress: called with the name of each figure before it is drawn.
@@ -89,13 +93,12 @@ def write_figures(
         InputError: there is no such image, or a file cannot be written.
         MissingError: no figure could be drawn.
     """
-    parts = anatomy(trace)
-    _check_image(parts, options.image)
+    passes = _passes(traces, options.image)
     target = output_folder(folder)
     written = []
     for entry in chosen(options.stages):
         progress(entry.name)
-        written.append(_one(parts, entry, target, options))
+        written.append(_one(passes, entry, target, options))
     _index_html(target, written, options)
     _index_markdown(target, written, options)
     if not any(each.file for each in written):
@@ -103,27 +106,100 @@ def write_figures(
     return written
 
 
-def _one(parts: Anatomy, entry: Entry, folder: Path, asked: Options) -> Written:
+def _one(passes: Sequence[Anatomy], entry: Entry, folder: Path, asked: Options) -> Written:
     file = f"{entry.name}.{asked.format}"
     start = time.perf_counter()
-    options: dict[str, Any] = {"lang": asked.lang, "size": asked.size, "theme": asked.theme}
-    if asked.names and entry.name in ("detections", "detection_funnel"):
-        options["names"] = ("__background__", *asked.names)
     try:
-        figure = entry.draw(parts, image=asked.image, **options)
-        drawn = io.BytesIO()
-        with fitting("the figure"):
-            figure.savefig(drawn, format=asked.format, dpi=asked.dpi)
+        drawn = _drawn(passes, entry, asked)
     except MissingError as error:
         return Written(entry, "", str(error), time.perf_counter() - start)
-    put(folder / file, drawn.getvalue(), asked.format, asked.overwrite)
+    put(folder / file, drawn, asked.format, asked.overwrite)
     return Written(entry, file, "", time.perf_counter() - start)
 
 
-def _check_image(parts: Anatomy, image: int) -> None:
-    count = len(parts.pictures)
-    if not 0 <= image < count:
-        raise InputError(f"image {image}: the pass has {count} images, counted from 0")
+def _drawn(passes: Sequence[Anatomy], entry: Entry, asked: Options) -> bytes:
+    """Return a figure's file, of the first pass that it fits.
+
+    Raises:
+        MissingError: none has what it shows; says what the last one lacks.
+    """
+    options: dict[str, Any] = {"lang": asked.lang, "size": asked.size, "theme": asked.theme}
+    if asked.names and entry.name in ("detections", "detection_funnel"):
+        options["names"] = ("__background__", *asked.names)
+    for parts in passes:
+        try:
+            figure = entry.draw(parts, image=asked.image, **options)
+            file = io.BytesIO()
+            with fitting("the figure"):
+                figure.savefig(file, format=asked.format, dpi=asked.dpi)
+            return file.getvalue()
+        except MissingError:
+            if parts is passes[-1]:
+                raise
+    raise MissingError("no pass was given")
+
+
+def _passes(traces: Sequence[Trace], image: int) -> list[Anatomy]:
+    passes = [anatomy(trace) for trace in traces]
+    for count in (len(parts.pictures) for parts in passes):
+        if not 0 <= image < count:
+            raise InputError(f"image {image}: the pass has {count} images, counted from 0")
+    return passes
+
+
+# --- the contact sheet ----------------------------------------------------------------------------
+
+THUMBNAIL = 480
+"""Pixels of a figure's width on a contact sheet."""
+GAP = 8
+"""Pixels between two."""
+
+
+def write_contact_sheet(
+    traces: Sequence[Trace],
+    file: str | Path,
+    options: Options,
+    progress: Callable[[str], None] = lambda name: None,
+) -> Path:
+    """Write one picture of all figures that fit: a row each, in every language, size and theme.
+
+    Args:
+        traces: recorded passes, as `write_figures` takes them.
+        file: a PNG.
+        options: which stages, which image; a folder's own language, size and theme do not matter.
+        progress: called with the name of each figure before it is drawn.
+
+    Raises:
+        MissingError: no figure could be drawn.
+    """
+    passes = _passes(traces, options.image)
+    rows = []
+    for entry in chosen(options.stages):
+        progress(entry.name)
+        with suppress(MissingError):
+            rows.append([_thumbnail(passes, entry, each) for each in _looks(options)])
+    if not rows:
+        raise MissingError("no figure could be drawn")
+    heights = [max(each.height for each in row) + GAP for row in rows]
+    sheet = Image.new("RGB", (len(rows[0]) * (THUMBNAIL + GAP), sum(heights)), "#808080")
+    for row, top in zip(rows, accumulate(heights, initial=0), strict=False):
+        for column, each in enumerate(row):
+            sheet.paste(each, (column * (THUMBNAIL + GAP), top))
+    out = io.BytesIO()
+    sheet.save(out, "PNG")
+    put(Path(file), out.getvalue(), "png", options.overwrite)
+    return Path(file)
+
+
+def _looks(options: Options) -> Iterator[Options]:
+    for lang, size, theme in product(languages(), SIZES, THEMES):
+        dpi = round(THUMBNAIL / SIZES[size][0])
+        yield replace(options, lang=lang, size=size, theme=theme, dpi=dpi, format="png")
+
+
+def _thumbnail(passes: Sequence[Anatomy], entry: Entry, look: Options) -> Image.Image:
+    picture = Image.open(io.BytesIO(_drawn(passes, entry, look))).convert("RGB")
+    return picture.resize((THUMBNAIL, round(picture.height * THUMBNAIL / picture.width)))
 
 
 # --- the index ------------------------------------------------------------------------------------

@@ -6,13 +6,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import ConnectionPatch, Rectangle
 
-from tracer.errors import MissingError
+from tracer.errors import MissingError, option
 from tracer.numbers import dims
 from tracer.rcnn.anatomy import Anatomy, Level, Merge, Picture, Plane
+from tracer.rcnn.anatomy.reading import kept_by
 from tracer.views.figures.common import focus, grey, over_picture
-from tracer.views.figures.sheet import Sheet, bare, figure, frame, limits, without_border
+from tracer.views.figures.sheet import Sheet, bare, figure, frame
 from tracer.views.kit.palette import TAG, level_colour
-from tracer.views.kit.scene import cells
+from tracer.views.kit.scene import limits, over, without_border
 
 
 @figure(height=5.6)
@@ -24,28 +25,23 @@ def fig_pyramid(s: Sheet, parts: Anatomy, image: int) -> None:
     grid = s.grid(rows, columns)
     first = s.panel(grid[0, 0])
     s.picture(first, picture.rgb())
-    s.heading(first, s.say("resized_image") + f"  {_size(picture)}")
+    s.heading(first, s.say("resized_image") + f"  {dims(picture.resized_size)}")
     for i, level in enumerate(levels, 1):
         _level_panel(s, s.panel(grid[divmod(i, columns)]), level, picture, image)
     s.title("pyramid")
-
-
-def _size(picture: Picture) -> str:
-    height, width = picture.resized_size
-    return f"{width}×{height}"
 
 
 def _level_panel(s: Sheet, ax: Axes, level: Level, picture: Picture, image: int) -> None:
     colour, stride = level_colour(level.name), level.map.stride
     name = f"{level.name}  {dims(level.map.shape[1:])}  "
     s.heading(ax, name + s.say("stride_of", stride=stride[0]), colour)
-    ax.imshow(grey(picture), extent=(0, picture.resized_size[1], picture.resized_size[0], 0))
+    s.picture(ax, grey(picture))
     try:
         plane = level.map.mean(image)
     except MissingError:
         s.empty(ax, "not_kept_here")
         return
-    over_picture(s, ax, level.map, plane, picture, alpha=0.62, zorder=2)
+    over_picture(s, ax, over(level.map, plane, alpha=0.62), picture)
     frame(ax, colour)
 
 
@@ -61,16 +57,16 @@ def fig_merges(s: Sheet, parts: Anatomy, image: int, channel: int = -1) -> None:
             f"{parts.run.model.type} merges nothing here: its backbone has no feature pyramid of "
             "several levels"
         )
-    grid = s.grid(len(merges), 5, wspace=0.22 if not s.slide else 0.1, hspace=0.14)
+    grid = s.grid(len(merges), 5, wspace=0.35 if s.slide else 0.22, hspace=0.14)
     above: Axes | None = None
     for row, merge in enumerate(merges):
         axes = [s.panel(grid[row, column]) for column in range(5)]
         _merge_row(s, axes, merge, picture, image, channel)
-        _row_signs(s, axes, merge, top=row == 0)
+        _row_signs(s, axes, top=row == 0)
         if row == 0:
             _column_heads(s, axes)
         if above is not None:
-            _doubling(s, above, axes[2])
+            _enlarging(s, above, axes[2], merge)
         above = axes[3]
     what = s.say("mean_of_channels")
     what = what if channel == -1 else s.say("channel", channel=channel)
@@ -105,19 +101,19 @@ def _merge_row(
             bare(ax)
             ax.set_box_aspect(picture.resized_size[0] / picture.resized_size[1])
             continue
-        options = {"vmin": scale[0], "vmax": scale[1]} if 1 <= i <= 3 else {}
-        over_picture(s, ax, feature, plane, picture, **options)
+        over_picture(s, ax, over(feature, plane, scale if 1 <= i <= 3 else None), picture)
         frame(ax, colour if i == 4 else s.theme.faint, 2.4 if i == 4 else 1.0)
-        shape = f"{names[i]} {dims(feature.shape[1:])}".strip()
-        place = {
-            "transform": ax.transAxes,
-            "ha": "left",
-            "va": "bottom",
-            "size": 0.62,
-            "fine": True,
-        }
-        place |= {"clip_on": False, "in_layout": False}  # the longest is wider than a small map
-        s.tag(ax, 0.0, 0.0, shape, colour if names[i] else TAG, **place)
+        if not s.slide:
+            shape = f"{names[i]} {dims(feature.shape[1:])}".strip()
+            place = {"transform": ax.transAxes, "ha": "left", "va": "bottom", "size": 0.62}
+            # the longest is wider than a small map
+            place |= {"fine": True, "clip_on": False, "in_layout": False}
+            s.tag(ax, 0.0, 0.0, shape, colour if names[i] else TAG, **place)
+    if s.slide:  # the maps are small there: what they are stands beside the row
+        for ax, feature, x in ((axes[0], merge.source, -0.06), (axes[4], merge.output, 1.06)):
+            text = f"{feature.name}\n{dims(feature.shape[1:])}"
+            s.text(ax, x, 0.5, text, transform=ax.transAxes, ha="right" if x < 0 else "left",
+                   va="center", size=0.72, fine=True, colour=s.ink(colour))  # fmt: skip
 
 
 def _planes(merge: Merge, image: int, channel: int) -> tuple[Plane | None, ...]:
@@ -137,7 +133,7 @@ def _shared(planes: list[Plane]) -> tuple[float, float]:
     return limits(np.concatenate(inner), 1)
 
 
-def _row_signs(s: Sheet, axes: list[Axes], merge: Merge, top: bool) -> None:
+def _row_signs(s: Sheet, axes: list[Axes], top: bool) -> None:
     """The operators between the panels of a row."""
     signs = ("", "1×1\n→", "+", "=", "3×3\n→")
     for ax, sign in zip(axes, signs, strict=True):
@@ -156,8 +152,11 @@ def _row_signs(s: Sheet, axes: list[Axes], merge: Merge, top: bool) -> None:
         )  # fmt: skip
 
 
-def _doubling(s: Sheet, above: Axes, below: Axes) -> None:
-    """The arrow from the sum above to the map that it is doubled into."""
+def _enlarging(s: Sheet, above: Axes, below: Axes, merge: Merge) -> None:
+    """The arrow from the sum above to the map that it is enlarged to, most often doubled."""
+    assert merge.top is not None
+    assert merge.upsampled is not None
+    factor = round(merge.upsampled.shape[-1] / merge.top.shape[-1])
     patch = ConnectionPatch(
         (0.1, 0.0), (0.86, 1.03), "axes fraction", "axes fraction", axesA=above, axesB=below,
         arrowstyle="-|>", mutation_scale=s.point, color=s.theme.muted, lw=s.point / 8,
@@ -166,9 +165,9 @@ def _doubling(s: Sheet, above: Axes, below: Axes) -> None:
     below.add_artist(patch)
     patch.set_clip_on(False)
     patch.set_in_layout(False)
-    s.text(
-        below, 1.0 + (0.2 if s.slide else 0.115), 0.94, "×2", transform=below.transAxes,
-        ha="center", va="top", size=0.95, colour=s.theme.muted, in_layout=False,
+    s.tag(
+        below, 0.98, 0.97, f"×{factor}", TAG, transform=below.transAxes, ha="right", va="top",
+        size=0.62, fine=True, clip_on=False, in_layout=False,
     )  # fmt: skip
 
 
@@ -200,20 +199,16 @@ def _cells(
         s.picture(ax, picture.rgb())
         for level in reversed(levels):
             _cell(s, ax, level, x, y)
-        ax.plot([x], [y], "+", color="white", ms=s.point, mew=1.5)
+        s.cross(ax, x, y)
     whole.set_xlim(0, width)
     whole.set_ylim(height, 0)
     s.heading(whole, s.say("the_point") + f"  ({x:.0f}, {y:.0f})")
-    side = max(max(level.map.stride) for level in levels)
-    coarsest = cells(levels[-1].map)
-    x1, y1, *_ = coarsest.box(*coarsest.at(x, y))
-    left, top = x1 - 0.3 * side, y1 - 0.15 * side
-    close.set_xlim(left, left + side * 1.6)
-    close.set_ylim(top + side * 1.3, top)
+    every = np.asarray([_cell_box(level, x, y) for level in levels])
+    (left, top), (right, bottom) = every[:, :2].min(0), every[:, 2:].max(0)
+    room = 0.08 * (bottom - top)
+    close.set_xlim(left - 3 * room, right + 3 * room)
+    close.set_ylim(bottom + room, top - room)
     _cell_names(s, close, levels)
-    whole.add_patch(
-        Rectangle((left, top), side * 1.6, side * 1.3, fill=False, ec="white", lw=1, ls=":")
-    )
 
 
 def _cell_names(s: Sheet, ax: Axes, levels: tuple[Level, ...]) -> None:
@@ -221,7 +216,7 @@ def _cell_names(s: Sheet, ax: Axes, levels: tuple[Level, ...]) -> None:
     place = {"transform": ax.transAxes, "ha": "left", "va": "top"}
     for i, level in enumerate(levels):
         down, right = level.map.stride
-        size = f"{right:g}" if down == right else f"{right:g}×{down:g}"
+        size = f"{right:g}" if down == right else f"{down:g}×{right:g}"
         space = "  " if s.slide else "\n"
         text = level.name + space + s.say("size_px", size=size)
         s.text(
@@ -230,17 +225,21 @@ def _cell_names(s: Sheet, ax: Axes, levels: tuple[Level, ...]) -> None:
 
 
 def _cell(s: Sheet, ax: Axes, level: Level, x: float, y: float) -> None:
-    all_cells, colour = cells(level.map), level_colour(level.name)
-    left, top, right, bottom = all_cells.box(*all_cells.at(x, y))
+    colour, (left, top, right, bottom) = level_colour(level.name), _cell_box(level, x, y)
     size = right - left, bottom - top
     ax.add_patch(
         Rectangle((left, top), *size, fill=True, fc=colour + "30", ec=colour, lw=s.point / 4.5)
     )
 
 
+def _cell_box(level: Level, x: float, y: float) -> tuple[float, float, float, float]:
+    lattice = level.map.cells()
+    return lattice.box(*lattice.at(x, y))
+
+
 def _vector(s: Sheet, ax: Axes, level: Level, x: float, y: float, image: int) -> None:
     colour = level_colour(level.name)
-    row, column = cells(level.map).at(x, y)
+    row, column = level.map.cells().at(x, y)
     s.labels(ax, y=f"{level.name}\n[{row}, {column}]")
     ax.yaxis.label.set(color=s.ink(colour), rotation=0, ha="right", va="center")
     ax.spines["bottom"].set_visible(False)
@@ -248,7 +247,7 @@ def _vector(s: Sheet, ax: Axes, level: Level, x: float, y: float, image: int) ->
     try:
         values = level.map.data()[image, :, row, column]
     except MissingError:
-        s.empty(ax, "values_not_kept", option=f'keep=["anatomy",\n"{level.map.keep}"]')
+        s.empty(ax, "values_not_kept", option=option(keep=kept_by(level.map.keep)))
         ax.spines["left"].set_visible(False)
         return
     ax.fill_between(np.arange(len(values)), np.nan_to_num(values), step="mid", color=colour, lw=0)

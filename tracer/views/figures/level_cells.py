@@ -14,6 +14,7 @@ from tracer.rcnn.anatomy import Anatomy, Level, Picture
 from tracer.views.figures.common import channel_to_show, leading_proposals, over_picture
 from tracer.views.figures.sheet import Sheet, figure, frame
 from tracer.views.kit.palette import TAG, level_colour
+from tracer.views.kit.scene import alone, over
 
 MARGIN = 0.18
 """Room around a box, as a share of its longer side."""
@@ -32,7 +33,9 @@ def fig_boxes_in_cells(s: Sheet, parts: Anatomy, image: int) -> None:
         else:
             _column(s, axes, parts, image, index, level)
     bins = dims(pooling.output_size)
-    s.title("boxes_in_cells", bins=bins)
+    coarser = len({level.map.stride for level in pooling.levels}) > 1
+    alike = s.say("alike_many") if coarser else ""
+    s.title("boxes_in_cells", bins=bins, alike=alike)
 
 
 def box_of_level(parts: Anatomy, image: int, level: int) -> int | None:
@@ -61,11 +64,11 @@ def _column(
     box = pooling.boxes[image].xyxy[index]
     width, height = (box[2:] - box[:2]).tolist()
     s.picture(axes[0], parts.pictures[image].rgb())
-    s.heading(axes[0], f"{width:.0f}×{height:.0f} " + s.say("px"), colour)
+    s.heading(axes[0], f"{height:.0f}×{width:.0f} " + s.say("px"), colour)
     channel = channel_to_show(level.map, image)
     _cells(s, axes[1], level, parts.pictures[image], channel)
     down, right = level.map.stride
-    cells = f"{width / right:.1f}×{height / down:.1f}"
+    cells = f"{height / down:.1f}×{width / right:.1f}"
     s.heading(axes[1], s.say("name_cells", name=level.name, cells=cells), colour)
     for ax in axes[:2]:
         _outline(s, ax, box)
@@ -82,7 +85,7 @@ def _cells(s: Sheet, ax: Axes, level: Level, picture: Picture, channel: int) -> 
     except MissingError:
         s.empty(ax, "map_not_kept")
         return
-    over_picture(s, ax, level.map, plane, picture)
+    over_picture(s, ax, over(level.map, plane), picture)
 
 
 def _outline(s: Sheet, ax: Axes, box: np.ndarray) -> None:
@@ -109,6 +112,6 @@ def _pooled(s: Sheet, ax: Axes, parts: Anatomy, image: int, index: int, channel:
         s.empty(ax, "map_not_kept")
         ax.set_axis_off()
         return
-    s.map(ax, pooled.mean(0) if channel == -1 else pooled[channel])
+    s.overlaid(ax, alone(pooled.mean(0) if channel == -1 else pooled[channel]))
     frame(ax, level_colour(parts.roi_heads.box.level_of(index, image).name))
     s.heading(ax, dims(pooled.shape))

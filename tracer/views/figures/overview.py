@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
@@ -27,6 +29,11 @@ class Station:
     colour: str
     width: float = 1.5
     height: float = 1.35
+    dashed: bool = False
+
+    @property
+    def middle(self) -> float:
+        return self.x + self.width / 2
 
 
 @figure(height=5.4)
@@ -42,11 +49,12 @@ def fig_pipeline(s: Sheet, parts: Anatomy, image: int) -> None:
         _connect(s, ax, stations[start], stations[end])
     if not one_stage:
         _training(s, ax, parts, stations)
-    ax.set_xlim(-0.1, 8.05)
-    ax.set_ylim(-2.75, 1.5)
+    ax.set_xlim(-0.1, 8.1 if one_stage else 10.35)
+    ax.set_ylim(-2.95, 1.2)
     name = parts.run.model.type
     mode = s.say("training") if parts.training else s.say("eval")
-    s.title("pipeline", name=name, mode=mode)
+    dashed = "" if one_stage else s.say("dashed")
+    s.title("pipeline", name=name, mode=mode, dashed=dashed)
 
 
 def _count(read: Callable[[], object]) -> str:
@@ -71,11 +79,15 @@ def _common(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
     maps = [f"{m.name} {dims(m.shape[1:])}" for m in parts.backbone.maps[-4:]]
     levels = [f"{v.name} {dims(v.map.shape[1:])}" for v in parts.pyramid.levels]
     given, resized = dims(picture.original_size), dims(picture.resized_size)
-    sizes = (given, f"→ {resized}") if s.slide else (f"{given} → {resized}",)
     wide = 1.7 if s.slide else 1.5
     return {
         "transform": Station(
-            0, 0, s.say("transform"), (*sizes, batch), stage_colour("transform"), wide
+            0,
+            0,
+            s.say("transform"),
+            (given, f"→ {resized}", batch),
+            stage_colour("transform"),
+            wide,
         ),
         "backbone": Station(
             1.95, 0, s.say("backbone"), tuple(maps), stage_colour("backbone"), wide, 1.75
@@ -108,14 +120,13 @@ def _two_stage(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
 
 
 def _one_stage(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
-    anchors = _count(lambda: f"{len(parts.anchors):,}")
     found = _found(s, parts, image)
     stations = _common(s, parts, image)
+    said = [s.say("at_once")]
+    with suppress(MissingError):  # an SSD's boxes are no anchors of the RPN's kind
+        said = [s.say("anchors_and", anchors=f"{len(parts.anchors):,}"), *said]
     stations["head"] = Station(
-        5.85, 0, s.say("head"),
-        (s.say("anchors_and", anchors=anchors),
-         s.say("at_once")),
-        stage_colour("head"), width=2.0,
+        5.85, 0, s.say("head"), tuple(said), stage_colour("head"), width=2.0
     )  # fmt: skip
     stations["out"] = _end(s, found, -2.0)
     return stations
@@ -123,7 +134,7 @@ def _one_stage(s: Sheet, parts: Anatomy, image: int) -> dict[str, Station]:
 
 def _end(s: Sheet, found: str, y: float) -> Station:
     title = s.say("post_processing")
-    return Station(5.85, y, title, (found,), stage_colour("postprocess"), width=2.0, height=0.8)
+    return Station(5.7, y, title, (found,), stage_colour("postprocess"), width=2.3, height=0.8)
 
 
 def _edges(one_stage: bool) -> list[tuple[str, str]]:
@@ -145,24 +156,22 @@ def _station(s: Sheet, ax: Axes, station: Station) -> None:
         FancyBboxPatch(
             (station.x, low), station.width, station.height,
             boxstyle="round,pad=0,rounding_size=0.08", fc=s.theme.panel, ec=station.colour,
-            lw=s.point / 4.5,
+            lw=s.point / 4.5, ls=(0, (4, 3)) if station.dashed else "-",
         )
     )  # fmt: skip
-    middle = station.x + station.width / 2
     top = low + station.height - 0.17
-    s.text(ax, middle, top, station.head, ha="center", va="center", fontweight="bold",
+    s.text(ax, station.middle, top, station.head, ha="center", va="center", fontweight="bold",
            size=1.0)  # fmt: skip
     room = station.height - 0.38
     for i, line in enumerate(station.lines):
         y = top - 0.24 - (i + 0.5) * room / max(len(station.lines), 1) + 0.06
-        s.text(ax, middle, y, line, ha="center", va="center", size=0.92, colour=s.theme.ink)
+        s.text(ax, station.middle, y, line, ha="center", va="center", size=0.92, fine=s.slide)
 
 
 def _connect(s: Sheet, ax: Axes, start: Station, end: Station, **options: object) -> None:
-    if abs(start.x - end.x) < 0.1:
-        middle = start.x + start.width / 2
-        a = (middle, start.y - start.height / 2)
-        b = (middle, end.y + end.height / 2)
+    if abs(start.middle - end.middle) < 0.1:
+        a = (start.middle, start.y - start.height / 2)
+        b = (start.middle, end.y + end.height / 2)
     else:
         a = (start.x + start.width, start.y + (end.y - start.y) * 0.35)
         b = (end.x, end.y)
@@ -170,21 +179,27 @@ def _connect(s: Sheet, ax: Axes, start: Station, end: Station, **options: object
 
 
 def _training(s: Sheet, ax: Axes, parts: Anatomy, stations: dict[str, Station]) -> None:
-    """Targets, and the losses that they lead to: dashed."""
-    dashed = {"linestyle": (0, (4, 3)), "color": s.theme.positive}
-    losses = ["loss_objectness", "loss_rpn_box_reg", "loss_classifier", "loss_box_reg"]
-    values = dict.fromkeys(losses, "")
+    """Targets and the losses that they lead to; dashed, for a pass in eval mode has neither."""
+    dashed: dict[str, Any] = {"linestyle": (0, (4, 3)), "color": stage_colour("losses")}
+    names = ["loss_objectness", "loss_rpn_box_reg", "loss_classifier", "loss_box_reg"]
+    values = dict.fromkeys(names, "")
     if parts.training:
-        values = {loss.name: f" {loss.value:.3f}" for loss in parts.losses.losses}
-    lines = tuple(f"{name}{value}" for name, value in values.items())
-    targets = Station(0, -1.95, s.say("targets"), (s.say("boxes_labels"),),
-                      s.theme.positive, height=0.8)  # fmt: skip
-    left, wide = (2.95, 2.65) if s.slide else (3.3, 2.1)
-    box = Station(left, -1.95, s.say("losses"), lines, s.theme.positive, wide, 1.45)
-    for station in (targets, box):
+        values = {loss.name: f"  {loss.value:.3f}" for loss in parts.losses.losses}
+    lines = tuple(name.removeprefix("loss_") + value for name, value in values.items())
+    rpn, roi, transform = stations["rpn"], stations["roi"], stations["transform"]
+    targets = Station(0, -2.1, s.say("targets"), (s.say("boxes_labels"),), stage_colour("losses"),
+                      transform.width, 0.8, True)  # fmt: skip
+    losses = Station(8.35, (rpn.y + roi.y) / 2, s.say("losses"), lines, stage_colour("losses"),
+                     1.9, 1.75, True)  # fmt: skip
+    for station in (targets, losses):
         _station(s, ax, station)
-    _connect(s, ax, targets, box, **dashed)
-    start = (stations["roi"].x, stations["roi"].y - 0.3)
-    ax.add_patch(arrow(s, start, (box.x + box.width, box.y - 0.1), **dashed))
-    rpn = stations["rpn"]
-    ax.add_patch(arrow(s, (rpn.x, rpn.y - 0.35), (box.x + box.width, box.y + 0.4), **dashed))
+    middle = transform.middle
+    ax.add_patch(arrow(s, (middle, -1.7), (middle, -transform.height / 2), **dashed))
+    for station in (rpn, roi):
+        ax.add_patch(
+            arrow(s, (station.x + station.width, station.y), (losses.x, station.y), **dashed)
+        )
+    down = losses.middle
+    low = targets.y - 0.6
+    ax.plot([middle, middle, down], [targets.y - 0.4, low, low], lw=s.point / 8, **dashed)
+    ax.add_patch(arrow(s, (down, low), (down, losses.y - losses.height / 2), **dashed))

@@ -8,12 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from tracer.errors import InputError, MissingError
+from tracer.errors import InputError, MissingError, NotRecorded, option
 from tracer.numbers import dims
 from tracer.rcnn.anatomy import Anatomy, Grid, Pooling
-from tracer.views.figures.common import leading_proposals, names_of_classes, tag_boxes
-from tracer.views.figures.sheet import Sheet, bare, figure, frame, ink_on, limits, wrap
+from tracer.rcnn.anatomy.reading import kept_by
+from tracer.views.figures.common import leading_proposals, names_of_classes
+from tracer.views.figures.sheet import Sheet, bare, figure, frame, ink_on, wrap
 from tracer.views.kit.palette import TAG, class_colour, level_colour
+from tracer.views.kit.scene import Points, Ruled, alone, bins, by_level, limits
 
 # --- level assignment -----------------------------------------------------------------------------
 
@@ -117,12 +119,10 @@ def _on_picture(
     colours = [level_colour(names[i]) for i in assigned]
     rest = np.setdiff1d(np.arange(len(boxes)), best)[:60]
     s.boxes(ax, boxes[rest], [colours[i] for i in rest], 0.5, alpha=0.3)
-    s.boxes(ax, boxes[best], [colours[i] for i in best], 1.6)
     height, width = parts.pictures[image].resized_size
     ax.set_xlim(0, width)
     ax.set_ylim(height, 0)
-    tags = [names[assigned[i]] for i in best.tolist()]
-    tag_boxes(s, ax, boxes[best], tags, [colours[i] for i in best], (height, width))
+    s.marked(ax, by_level(boxes[best], assigned[best], names, named=True), (height, width))
     s.heading(ax, s.say("leading_boxes", count=len(best)))
 
 
@@ -194,10 +194,7 @@ def choose_box(parts: Anatomy, image: int) -> int:
             )
             return found
     options = sorted({level.map.keep for level in pooling.levels if not level.map.kept})
-    raise MissingError(
-        "no map that a box was pooled from is in the trace: record with "
-        f'keep=["anatomy", {", ".join(repr(o) for o in options)}]'.replace("'", '"')
-    )
+    raise NotRecorded("no map that a box was pooled from is in the trace", keep=kept_by(*options))
 
 
 def _fit(pooling: Pooling, index: int, image: int) -> float:
@@ -223,9 +220,7 @@ def _roi_on_picture(
     s.boxes(ax, box[None], colour, 2.2)
     x1, y1, x2, y2 = box.tolist()
     rows, columns = parts.roi_heads.box.output_size
-    line: dict[str, Any] = {"color": colour, "lw": s.point / 14, "alpha": 0.8}
-    ax.vlines(np.linspace(x1, x2, columns + 1), y1, y2, **line)
-    ax.hlines(np.linspace(y1, y2, rows + 1), x1, x2, **line)
+    s.ruled(ax, Ruled((x1, y1, x2, y2), rows, columns, colour))
     height, width = parts.pictures[image].resized_size
     ax.set_xlim(0, width)
     ax.set_ylim(height, 0)
@@ -242,17 +237,9 @@ def _roi_on_map(
 ) -> None:  # fmt: skip
     x1, y1, x2, y2 = grid.roi.tolist()
     margin = max(x2 - x1, y2 - y1) * 0.12 + 1
-    s.map(ax, values, vmin=limits(values)[0], vmax=limits(values)[1])
-    rows, columns = grid.bins
-    line: dict[str, Any] = {"color": "white", "lw": s.point / 12, "alpha": 0.9}
-    for i in range(columns + 1):
-        x = x1 + i * grid.bin_size[1]
-        ax.plot([x, x], [y1, y1 + rows * grid.bin_size[0]], **line)
-    for i in range(rows + 1):
-        y = y1 + i * grid.bin_size[0]
-        ax.plot([x1, x1 + columns * grid.bin_size[1]], [y, y], **line)
-    points = grid.samples.reshape(-1, 2)
-    ax.plot(points[:, 0], points[:, 1], ".", color="white", ms=s.point / 4.5, mew=0)
+    s.overlaid(ax, alone(values))
+    s.ruled(ax, bins(grid))
+    s.points(ax, Points(grid.samples.reshape(-1, 2)))
     _mark_bin(s, ax, grid, cell)
     height, width = values.shape
     ax.set_xlim(max(x1 - margin, -0.5), min(x2 + margin, width - 0.5))
@@ -277,9 +264,9 @@ def _one_bin(s: Sheet, ax: Axes, grid: Grid, values: np.ndarray, cell: tuple[int
     points, corners = grid.samples[cell], grid.corners[cell]
     low, high = corners.reshape(-1, 2).min(0) - 1, corners.reshape(-1, 2).max(0) + 1
     seen = values[max(low[1], 0) : high[1] + 1, max(low[0], 0) : high[0] + 1]
-    s.map(ax, values, vmin=limits(seen, 0)[0], vmax=limits(seen, 0)[1], alpha=0.85)
+    s.overlaid(ax, alone(values, limits(seen, 0), alpha=0.85))
     _mark_bin(s, ax, grid, cell)
-    ax.plot(points[:, 0], points[:, 1], "o", color="white", mec=TAG, ms=s.point / 1.9)
+    s.points(ax, Points(points, size=0.53, edge=TAG))
     chosen = _telling(grid, cell)
     weights = grid.weights[cell][chosen]
     away = ((-0.22, -0.16), (0.22, -0.16), (-0.22, 0.16), (0.22, 0.16))  # off the point itself
@@ -290,7 +277,7 @@ def _one_bin(s: Sheet, ax: Axes, grid: Grid, values: np.ndarray, cell: tuple[int
         label = f"{values[y, x]:.2f}\n×{weight:.2f}"
         s.tag(ax, x + right, y + down, label, TAG, ha="center", va="center", size=0.62,
               fine=True)  # fmt: skip
-    ax.plot(*points[chosen], "o", color=s.theme.warn, mec="white", ms=s.point / 1.7)
+    s.points(ax, Points(points[[chosen]], s.theme.warn, 0.59, "#ffffff"))
     ax.set_xlim(max(low[0], -0.5), min(high[0], values.shape[1] - 0.5))
     ax.set_ylim(min(high[1], values.shape[0] - 0.5), max(low[1], -0.5))
     s.heading(ax, s.say("bin_close", cell=cell))
@@ -317,7 +304,7 @@ def _telling(grid: Grid, cell: tuple[int, int]) -> int:
 
 
 def _pooled(s: Sheet, ax: Axes, pooled: np.ndarray, cell: tuple[int, int], colour: str) -> None:
-    shown = s.map(ax, pooled)
+    shown = s.overlaid(ax, alone(pooled))
     wide = np.abs(np.nan_to_num(pooled)).max(initial=0) >= 10
     digits = (0 if wide else 1) if s.slide else 2
     for (row, column), value in np.ndenumerate(pooled):
@@ -384,7 +371,7 @@ def _pooled_channels(s: Sheet, ax: Axes, parts: Anatomy, image: int, index: int 
     if pooled is None:
         _no_values(s, ax, index)
         return
-    s.map(ax, tiled(pooled))
+    s.overlaid(ax, alone(tiled(pooled)))
     down = _rows_for(len(pooled))
     line: dict[str, Any] = {"color": s.theme.paper, "lw": s.point / 18}
     for i in range(1, len(pooled) // down):
@@ -413,7 +400,7 @@ def _no_values(s: Sheet, ax: Axes, index: int | None) -> None:
     if index is None:
         s.empty(ax, "no_proposals")
     else:
-        s.empty(ax, "not_kept_how")
+        s.empty(ax, "not_kept_how", option=option(keep="anatomy"))
 
 
 def _hidden_layer(s: Sheet, ax: Axes, parts: Anatomy, path: str, values: np.ndarray | None) -> None:
@@ -427,7 +414,8 @@ def _hidden_layer(s: Sheet, ax: Axes, parts: Anatomy, path: str, values: np.ndar
         _no_values(s, ax, 0)
         return
     s.heading(ax, f"{name} + ReLU\n{len(values)}")
-    s.map(ax, tiled(values[:, None, None]), vmin=0)
+    squares = tiled(values[:, None, None])
+    s.overlaid(ax, alone(squares, (0, limits(squares)[1])))
     zeros = float((values == 0).mean())
     s.labels(ax, f"{size}\n" + s.say("share_at_zero", zeros=zeros))
 
@@ -471,10 +459,10 @@ def _deltas_of_box(s: Sheet, ax: Axes, parts: Anatomy, image: int, index: int | 
     s.heading(ax, f"bbox_pred  {heads.num_classes}×4\n{whose if s.slide else named}")
     ax.barh(range(4), deltas, color=class_colour(best), height=0.68)
     reach = max(float(np.abs(np.nan_to_num(deltas)).max()), 1e-3)
-    reach *= 2.6 if s.slide else 1.9
-    for row, value in enumerate(deltas.tolist()):
+    reach *= 5.5 if s.slide else 2.6  # room for the numbers beside the names of the rows
+    for row, (value, by) in enumerate(zip(deltas.tolist(), heads.weights, strict=True)):
         side = "left" if value >= 0 else "right"
-        s.text(ax, value, row, f" {value:+.2f} ", va="center", ha=side, size=0.8)
+        s.text(ax, value, row, f" {value:+.2f}/{by:g} ", va="center", ha=side, size=0.8)
     ax.axvline(0, color=s.theme.muted, lw=0.8)
     _named_rows(s, ax, ["dx", "dy", "dw", "dh"])
     ax.set_xlim(-reach, reach)

@@ -2,61 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 
 from tracer.errors import MissingError
-from tracer.rcnn.anatomy import Anatomy, Anchors, Plane, Proposals
-from tracer.rcnn.anatomy.geometry import RESIZED, Boxes, area
-from tracer.views.figures.common import arrow, focus, grey, over_picture, tag_boxes
+from tracer.rcnn.anatomy import Anatomy, Plane, Proposals
+from tracer.rcnn.anatomy.geometry import RESIZED, Boxes, Cells, area, iou
+from tracer.views.figures.common import arrow, focus, grey, over_picture
+from tracer.views.figures.funnel import funnel_of
 from tracer.views.figures.sheet import Sheet, bare, figure, frame
-from tracer.views.kit.palette import CYCLE, level_colour, written_on
+from tracer.views.kit.palette import CYCLE, SCORES, level_colour
+from tracer.views.kit.scene import Marks, over, stand
 
 # --- anchors --------------------------------------------------------------------------------------
 
 
-@figure(height=6.2)
+@figure(height=5.4)
 def fig_base_anchors(s: Sheet, parts: Anatomy, image: int) -> None:
-    """The base anchors of every level, around the origin and to one scale."""
+    """The base anchors of every level, to one scale with the picture, and each level's close up."""
     anchors = parts.anchors
     count = len(anchors.levels)
-    grid = s.grid(2, max(count, 1), height_ratios=[3.2, 1])
-    whole = s.panel(grid[0, :])
-    reach = max(float(np.abs(base).max(initial=1)) for base in anchors.base) * 1.12
+    grid = s.grid(max(count, 1), 3, width_ratios=[5, 1, 1.1])
+    whole = s.panel(grid[:, 0])
     height, width = parts.pictures[image].resized_size
     s.picture(whole, grey(parts.pictures[image]), (-width / 2, width / 2, height / 2, -height / 2))
     for level, base in zip(anchors.levels, anchors.base, strict=True):
         s.boxes(whole, base, level_colour(level.name), 1.4)
-    whole.set_xlim(-max(reach, width / 2) * 1.02, max(reach, width / 2) * 1.02)
-    whole.set_ylim(max(reach, height / 2) * 1.02, -max(reach, height / 2) * 1.02)
-    whole.plot([0], [0], "+", color="white", ms=s.point, mew=1.5)
-    s.heading(whole, s.say("to_one_scale"))  # fmt: skip
+    _within(
+        whole, np.concatenate([*anchors.base, [[-width / 2, -height / 2, width / 2, height / 2]]])
+    )
+    s.cross(whole, 0, 0)
+    s.heading(whole, s.say("to_one_scale"))
     for i, (level, base) in enumerate(zip(anchors.levels, anchors.base, strict=True)):
-        _base_of_level(s, s.panel(grid[1, i]), level.name, base)
-    total = len(anchors)
-    s.title("base_anchors", total=total)
+        _base_of_level(s, s.panel(grid[i, 1]), s.panel(grid[i, 2]), level.name, base)
+    s.title("base_anchors", total=len(anchors))
 
 
-def _base_of_level(s: Sheet, ax: Axes, name: str, base: np.ndarray) -> None:
+def _base_of_level(s: Sheet, ax: Axes, beside: Axes, name: str, base: np.ndarray) -> None:
     colour = level_colour(name)
     s.boxes(ax, base, colour, 1.4)
-    reach = float(np.abs(base).max(initial=1)) * 1.25
-    ax.set_xlim(-reach, reach)
-    ax.set_ylim(reach, -reach)
+    _within(ax, base)
     ax.set_aspect("equal")
     bare(ax)
-    sizes = [f"{x2 - x1:g}×{y2 - y1:g}" for x1, y1, x2, y2 in base[:3].tolist()]
-    more = f" +{len(base) - 3}" if len(base) > 3 else ""
-    s.heading(ax, name, colour)
-    s.labels(ax, "\n".join(sizes) + more)
+    beside.set_axis_off()
+    sizes = [_size_of(box) for box in base[:3].tolist()]
+    more = [f"+{len(base) - 3}"] if len(base) > 3 else []
+    place = {"transform": beside.transAxes, "va": "center", "colour": s.ink(colour), "fine": True}
+    s.text(beside, 0.0, 0.5, "\n".join([name, *sizes, *more]), **place)
 
 
-@figure(height=5.2)
+def _size_of(box: Sequence[float]) -> str:
+    """Height × width, as shapes are written."""
+    x1, y1, x2, y2 = box
+    return f"{y2 - y1:g}×{x2 - x1:g}"
+
+
+def _within(ax: Axes, boxes: np.ndarray, room: float = 0.04) -> None:
+    """Show all of some boxes, and a little around them."""
+    (x1, y1), (x2, y2) = boxes[:, :2].min(0), boxes[:, 2:].max(0)
+    more = room * max(x2 - x1, y2 - y1)
+    ax.set_xlim(x1 - more, x2 + more)
+    ax.set_ylim(y2 + more, y1 - more)
+
+
+@figure(height=6.0)
 def fig_anchors_of_cell(
     s: Sheet, parts: Anatomy, image: int, point: tuple[float, float] | None = None
 ) -> None:
-    """The anchors of one cell per level, and of one pixel in all levels."""
+    """The anchors of the cell that a pixel lies in: of all levels, and of each close up."""
     picture, anchors = parts.pictures[image], parts.anchors
     x, y = focus(parts, image) if point is None else point
     count = len(anchors.levels)
@@ -64,43 +79,31 @@ def fig_anchors_of_cell(
     grid = s.grid(-(-(count + 1) // columns), columns)
     first = s.panel(grid[0, 0])
     s.picture(first, grey(picture))
+    height, width = picture.resized_size
+    shown = [np.asarray([[0, 0, width, height]], np.float32)]
     for i, level in enumerate(anchors.levels):
         ax = s.panel(grid[divmod(i + 1, columns)])
         s.picture(ax, grey(picture))
         row, column = anchors.cell_at(i, x, y)
+        boxes = anchors.xyxy[anchors.at_cell(i, row, column)]
         for panel in (first, ax):
-            _anchors_at(s, panel, anchors, i, row, column)
-        down, right = anchors.steps[i]
-        s.heading(ax, f"{level.name}  [{row}, {column}]  " + _step(s, right, down),
+            s.boxes(panel, boxes, level_colour(level.name), 1.5)
+        s.points(ax, stand(Cells(level.map.shape[-2:], anchors.steps[i])), alpha=0.9)
+        s.heading(ax, f"{level.name}  [{row}, {column}]  " + _step(s, *anchors.steps[i]),
                   level_colour(level.name))  # fmt: skip
-        _whole(ax, picture.resized_size)
-    first.plot([x], [y], "+", color="white", ms=s.point, mew=1.6)
-    _whole(first, picture.resized_size)
+        _within(ax, boxes, 0.12)
+        frame(ax, level_colour(level.name))
+        ax.set_facecolor(s.theme.panel)
+        shown.append(boxes)
+    _within(first, np.concatenate(shown))
+    for ax in s.figure.axes if s.ax is None else [first]:
+        s.cross(ax, x, y)
     s.heading(first, s.say("levels_at") + f" ({x:.0f}, {y:.0f})")
     s.title("anchors_of_cell")
 
 
-def _step(s: Sheet, right: int, down: int) -> str:
-    size = f"{right}" if right == down else f"{right}×{down}"
-    return s.say("every_px", size=size)
-
-
-def _anchors_at(s: Sheet, ax: Axes, anchors: Anchors, level: int, row: int, column: int) -> None:
-    colour = level_colour(anchors.levels[level].name)
-    rows, columns = anchors.levels[level].map.shape[-2:]
-    down, right = anchors.steps[level]
-    near_y = np.arange(max(row - 3, 0), min(row + 4, rows)) * down
-    near_x = np.arange(max(column - 3, 0), min(column + 4, columns)) * right
-    xs, ys = np.meshgrid(near_x, near_y)
-    ax.plot(xs.ravel(), ys.ravel(), ".", color=colour, ms=s.point / 5, alpha=0.8)
-    s.boxes(ax, anchors.xyxy[anchors.at_cell(level, row, column)], colour, 1.5)
-
-
-def _whole(ax: Axes, size: tuple[int, int], margin: float = 0.12) -> None:
-    """Show the whole image and some room around it, for what reaches beyond."""
-    height, width = size
-    ax.set_xlim(-width * margin, width * (1 + margin))
-    ax.set_ylim(height * (1 + margin), -height * margin)
+def _step(s: Sheet, down: int, right: int) -> str:
+    return s.say("every_px", size=f"{right}" if right == down else f"{down}×{right}")
 
 
 # --- scores and deltas ----------------------------------------------------------------------------
@@ -121,11 +124,8 @@ def fig_objectness(s: Sheet, parts: Anatomy, image: int) -> None:
         logits = rpn.objectness(i, image)
         with np.errstate(over="ignore"):
             best = 1 / (1 + np.exp(-logits.max(0)))
-        ax.imshow(grey(picture), extent=(0, *picture.resized_size[::-1], 0))
-        shown = over_picture(
-            s, ax, level.map, Plane(best), picture, vmin=0, vmax=1, alpha=0.75, zorder=2,
-            cmap="magma",
-        )  # fmt: skip
+        s.picture(ax, grey(picture))
+        shown = over_picture(s, ax, over(level.map, Plane(best), (0, 1), SCORES, 0.75), picture)
         frame(ax, level_colour(level.name))
         top = float(np.nanmax(best, initial=0))
         text = s.say("best_score", top=top)
@@ -136,61 +136,45 @@ def fig_objectness(s: Sheet, parts: Anatomy, image: int) -> None:
     s.title("objectness")
 
 
-@figure(height=4.4)
+@figure(height=3.4)
 def fig_deltas(s: Sheet, parts: Anatomy, image: int) -> None:
-    """Histograms of the RPN's deltas, of all anchors and of the proposals."""
+    """How the RPN's deltas are spread, of all anchors and of the proposals."""
     proposals = parts.rpn.proposals(image)
-    chosen = proposals.funnel.steps[-1].kept
-    grid = s.grid(2, 4)
-    names = ("dx", "dy", "dw", "dh")
-    every = np.arange(proposals.funnel.total)
-    rows = ((every, s.say("all_anchors")), (chosen, s.say("proposals")))
-    for row, (index, who) in enumerate(rows):
-        values, levels = proposals.deltas[index], proposals.funnel.group[index]
-        for column, name in enumerate(names):
-            ax = s.panel(grid[row, column])
-            _stacked(s, ax, parts, values[:, column], levels)
-            if row == 0:
-                s.heading(ax, name, fontweight="bold")
-            if column == 0:
-                s.labels(ax, y=who)
-    _level_legend(s, s.figure.axes[-1], parts)
+    grid, names = s.grid(1, 4), ("dx", "dy", "dw", "dh")
+    axes = [s.panel(grid[0, i]) for i in range(4)]
+    groups = (
+        (np.arange(proposals.funnel.total), s.theme.bar, True, s.say("all_anchors")),
+        (proposals.funnel.steps[-1].kept, s.theme.accent, False, s.say("proposals")),
+    )
+    for pair in (slice(0, 2), slice(2, 4)):  # shifts, and logarithms
+        values = proposals.deltas[:, pair]
+        finite = np.abs(values[np.isfinite(values)])
+        reach = float(np.percentile(finite, 99.5)) if finite.size else 1.0
+        edges = np.linspace(-reach, reach, 41)
+        for column, (ax, name) in enumerate(zip(axes[pair], names[pair], strict=True)):
+            for index, colour, filled, who in groups:
+                shown = values[index, column]
+                shown = shown[np.isfinite(shown)]
+                share = np.histogram(shown, edges)[0] * (100 / max(len(shown), 1))
+                ax.stairs(share, edges, fill=filled, color=colour, label=who, lw=s.point / 5)
+            ax.axvline(0, color=s.theme.muted, lw=0.8, ls=":")
+            s.heading(ax, name, fontweight="bold")
+    for ax in axes:
+        ax.set_ylim(0, max(other.get_ylim()[1] for other in axes))
+        ax.yaxis.set_visible(ax is axes[0])
+    place = {"loc": "upper right", "bbox_to_anchor": (1.0, -0.1), "ncols": 2}
+    legend = s.legend(axes[-1], frameon=False, **place)
+    legend.set_in_layout(False)  # it is wider than its panel
+    s.labels(axes[0], " \n ", s.say("percent"))  # room for it
     s.title("deltas")
-
-
-def _stacked(s: Sheet, ax: Axes, parts: Anatomy, values: np.ndarray, levels: np.ndarray) -> None:
-    finite = values[np.isfinite(values)]
-    if len(finite) == 0:
-        s.empty(ax, "none")
-        return
-    reach = max(float(np.percentile(np.abs(finite), 99.5)), 1e-3)
-    edges = np.linspace(-reach, reach, 41)
-    below = np.zeros(40)
-    for i, level in enumerate(parts.rpn.levels):
-        counts = np.histogram(finite[levels[np.isfinite(values)] == i], edges)[0]
-        ax.stairs(below + counts, edges, baseline=np.maximum(below, 0.5), fill=True,
-                  color=level_colour(level.name))  # fmt: skip
-        below = below + counts
-    ax.set_yscale("log")
-    ax.minorticks_off()  # half of the time to draw it
-    ax.set_ylim(0.7, max(float(below.max()), 1) * 1.8)
-    ax.axvline(0, color=s.theme.muted, lw=0.8, ls=":")
-
-
-def _level_legend(s: Sheet, ax: Axes, parts: Anatomy) -> None:
-    handles = [Rectangle((0, 0), 1, 1, color=level_colour(v.name)) for v in parts.rpn.levels]
-    names = [level.name for level in parts.rpn.levels]
-    ax.legend(
-        handles, names, loc="upper right", prop={"size": s.points(0.75)}, labelcolor=s.theme.ink,
-        facecolor=s.theme.paper, edgecolor=s.theme.faint, handlelength=1,
-    )  # fmt: skip
 
 
 @figure(height=5.6)
 def fig_decode(s: Sheet, parts: Anatomy, image: int, anchor: int | None = None) -> None:
     """Decoding with numbers: an anchor, its deltas, the refined box, the clamp."""
     proposals, rpn = parts.rpn.proposals(image), parts.rpn
-    index = _clear_example(proposals, rpn.anchors.xyxy) if anchor is None else anchor
+    targets = parts.pictures[image].resized_targets
+    index = _clear_example(proposals, rpn.anchors.xyxy, targets) if anchor is None else anchor
     grid = s.grid(1, 2, width_ratios=[1.15, 1])
     ax, right = s.panel(grid[0, 0]), s.panel(grid[0, 1])
     before, after = rpn.anchors.xyxy[index], proposals.decoded.xyxy[index]
@@ -206,11 +190,24 @@ def fig_decode(s: Sheet, parts: Anatomy, image: int, anchor: int | None = None) 
     dotted = s.say("anchor_and_box")
     s.labels(ax, f"{level.name}, #{index:,}" + ("\n" if s.slide else ": ") + dotted)
     _numbers(s, right, proposals, index, before, after, rpn.weights, rpn.limit)
+    if targets is not None and len(targets):
+        gained = _best_iou(np.stack([before, after]), targets)
+        s.boxes(ax, targets.xyxy, s.theme.target, 1.2)
+        s.heading(ax, s.say("iou_from_to", before=gained[0], after=gained[1]))
     s.title("decode", limit=rpn.limit)
 
 
-def _clear_example(proposals: Proposals, anchors: np.ndarray) -> int:
-    """The proposal among the best that moved most, of those that lie on the image all along."""
+def _best_iou(boxes: np.ndarray, targets: Boxes) -> np.ndarray:
+    """Return the IoU of each box with the target that it overlaps most, float32 [N]."""
+    found: np.ndarray = np.nan_to_num(iou(boxes, targets.xyxy)).max(1)
+    return found
+
+
+def _clear_example(proposals: Proposals, anchors: np.ndarray, targets: Boxes | None) -> int:
+    """The proposal among the best that gained most, of those that lie on the image all along.
+
+    Without targets, the one that moved most.
+    """
     best = proposals.funnel.steps[-1].kept[:60]
     if len(best) == 0:
         best = proposals.funnel.step("top_k").kept[:60]
@@ -221,6 +218,9 @@ def _clear_example(proposals: Proposals, anchors: np.ndarray) -> int:
         boxes = np.nan_to_num(xyxy, nan=np.inf)
         near &= (boxes[:, :2] >= -0.1 * side).all(1) & (boxes[:, 2:] <= 1.1 * side).all(1)
     moved = np.nan_to_num(np.abs(proposals.deltas[best])).sum(1)
+    if targets is not None and len(targets):
+        after, before = proposals.decoded.xyxy[best], anchors[best]
+        moved = _best_iou(after, targets) - _best_iou(before, targets)
     return int(best[near][moved[near].argmax()] if near.any() else best[moved.argmin()])
 
 
@@ -284,12 +284,10 @@ def _in_columns(s: Sheet, ax: Axes, lines: list[tuple[str, str]]) -> None:
 # --- the funnel -----------------------------------------------------------------------------------
 
 
-@figure(height=5.0)
+@figure(height=6.4)
 def fig_funnel(s: Sheet, parts: Anatomy, image: int) -> None:
-    """The funnel from all anchors to proposals, with counts per level."""
+    """The funnel from all anchors to proposals: counts, shares of the levels, and the boxes."""
     proposals, rpn = parts.rpn.proposals(image), parts.rpn
-    names = [level.name for level in rpn.levels]
-    counts = proposals.funnel.counts(len(names))
     limits = {
         "top_k": f"≤ {rpn.pre_nms_top_n:,}",
         "small": f"≥ {rpn.smallest:g} px",
@@ -297,41 +295,16 @@ def fig_funnel(s: Sheet, parts: Anatomy, image: int) -> None:
         "nms": f"IoU ≤ {rpn.nms_threshold:g}",
         "top_n": f"≤ {rpn.post_nms_top_n:,}",
     }
-    labels = [
-        s.say(f"rpn_step.{step.name}") + f"\n{limits.get(step.name, '')}"
+    told = [
+        (s.say(f"rpn_step.{step.name}"), limits.get(step.name, ""))
         for step in proposals.funnel.steps
     ]
-    funnel_bars(s, s.panel(), counts, labels, names, [level_colour(n) for n in names])
-    s.title("funnel", anchors=counts[0].sum(), proposals=counts[-1].sum())
-
-
-def funnel_bars(
-    s: Sheet, ax: Axes, counts: np.ndarray, labels: list[str], names: list[str],
-    colours: list[str],
-) -> None:  # fmt: skip
-    """Bars of falling length, split by group, with the numbers."""
-    totals = counts.sum(1)
-    lengths = np.log10(totals + 1)
-    longest = max(float(lengths.max()), 1e-6)
-    for row, (total, length) in enumerate(zip(totals.tolist(), lengths.tolist(), strict=True)):
-        left = 0.0
-        for count, name, colour in zip(counts[row].tolist(), names, colours, strict=True):
-            width = length * count / total if total else 0
-            ax.barh(row, width, left=left, color=colour, height=0.72, lw=0)
-            if width > longest * (0.075 if s.slide else 0.055):
-                named = width > longest * (0.17 if s.slide else 0.13)
-                text = f"{name} {count:,}" if named else f"{count:,}"
-                s.text(ax, left + width / 2, row, text, ha="center", va="center", size=0.68,
-                       colour=written_on(colour))  # fmt: skip
-            left += width
-        s.text(ax, left + longest * 0.012, row, f"{total:,}", va="center", size=0.95,
-               fontweight="bold")  # fmt: skip
-    s.categories(ax.yaxis, range(len(labels)), (label.strip() for label in labels))
-    ax.invert_yaxis()
-    ax.set_xlim(0, longest * 1.1)
-    ax.set_xticks([])
-    ax.spines["bottom"].set_visible(False)
-    ax.tick_params(axis="y", length=0, labelcolor=s.theme.ink)
+    groups = [(level.name, level_colour(level.name)) for level in rpn.levels]
+    boxes = {"all": rpn.anchors.xyxy, "top_k": proposals.decoded.xyxy}
+    shown = [boxes.get(step.name, proposals.clipped.xyxy) for step in proposals.funnel.steps]
+    funnel_of(s, parts.pictures[image], proposals.funnel, shown, -proposals.logits, told, groups)
+    counts = [len(step.kept) for step in proposals.funnel.steps]
+    s.title("funnel", anchors=counts[0], proposals=counts[-1])
 
 
 # --- NMS ------------------------------------------------------------------------------------------
@@ -474,11 +447,9 @@ def _targets_on_picture(
     s: Sheet, ax: Axes, parts: Anatomy, image: int, targets: Boxes, best: np.ndarray
 ) -> None:
     s.picture(ax, parts.pictures[image].rgb())
-    colours = [s.theme.positive if value >= 0.5 else s.theme.negative for value in best]
-    s.boxes(ax, targets.xyxy, colours, 1.8)
     small_first = np.argsort(area(targets.xyxy), kind="stable")
-    tag_boxes(
-        s, ax, targets.xyxy[small_first], [f"{best[i]:.2f}" for i in small_first],
-        [colours[i] for i in small_first], parts.pictures[image].resized_size,
-    )  # fmt: skip
+    groups = (("", s.theme.negative), ("", s.theme.positive))
+    names = tuple(f"{value:.2f}" for value in best)
+    marks = Marks(targets.xyxy, (best >= 0.5).astype(int), groups, names).take(small_first)
+    s.marked(ax, marks, parts.pictures[image].resized_size, 1.8)
     s.heading(ax, s.say("best_of_proposals"))

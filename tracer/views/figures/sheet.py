@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import io
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -16,19 +17,25 @@ import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.gridspec import GridSpec, GridSpecFromSubplotSpec
 from matplotlib.image import AxesImage
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.legend import Legend
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from tracer.errors import InputError, near
+from tracer.errors import InputError, require_one_of
 from tracer.languages import Texts, languages
-from tracer.rcnn.anatomy import Anatomy, Picture, Plane, anatomy, fitting
+from tracer.rcnn.anatomy import Anatomy, Picture, anatomy, fitting
+from tracer.rcnn.findings import changed
 from tracer.record import Trace
 from tracer.views.kit.fonts import families, tell
-from tracer.views.kit.palette import SEQUENTIAL, THEMES, Theme, light, written_on
+from tracer.views.kit.palette import THEMES, Theme, light, written_on
+from tracer.views.kit.scene import Marks, Overlay, Points, Ruled, places
 
 texts = Texts("figures")
 SIZES = {"notebook": (9.2, 9.0), "slide": (13.333, 19.7)}  # width in inches, text in points
@@ -61,7 +68,7 @@ class Sheet:
     slide: bool
     ax: Axes | None = None
 
-    def points(self, size: float) -> float:
+    def letters(self, size: float) -> float:
         """Return a text size in points, of a size in units of the sheet's own; never too small."""
         return max(size * self.point, SMALLEST[self._size])
 
@@ -102,16 +109,22 @@ class Sheet:
         self._note(note)
 
     def _note(self, note: str) -> None:
-        """A line of small text at the foot of the figure, within the layout."""
+        """Lines of small text at the foot of the figure, within the layout."""
         width, text = SIZES[self._size][0], self.point * 0.95
+        room = int(width * 72 * 1.76 / text)
         self.figure.supxlabel(
-            wrap(note, int(width * 72 * 1.76 / text)),
+            "\n".join(wrap(line, room) for line in note.split("\n")),
             x=0.012,
             ha="left",
             fontsize=self.point * 0.95,
             color=self.theme.muted,
             fontfamily=self.fonts,
         )
+
+    def remark(self, sentence: str) -> None:
+        """Add a line to the foot of a figure; within another's axes there is none."""
+        if self.ax is None:
+            self._note(f"{self.figure.get_supxlabel()}\n{sentence}".lstrip())
 
     def grid(self, rows: int, columns: int, **options: Any) -> Any:
         """Return a grid for the panels: of the whole figure, or of the axes drawn into."""
@@ -148,14 +161,16 @@ class Sheet:
 
     def categories(self, axis: Axis, places: Sequence[float], names: Iterable[str]) -> None:
         """Name places along an axis; names are read like other text, not like ticks."""
-        style: dict[str, Any] = {"fontsize": self.points(0.85), "fontfamily": self.fonts}
+        style: dict[str, Any] = {"fontsize": self.letters(0.85), "fontfamily": self.fonts}
         axis.set_ticks(places, list(names), **style)
 
-    def heading(self, ax: Axes, text: str, colour: str | None = None, **options: Any) -> None:
-        """Write a panel's heading."""
+    def heading(
+        self, ax: Axes, text: str, colour: str | None = None, size: float = 1.0, **options: Any
+    ) -> None:
+        """Write a panel's heading; its size is in units of the sheet's own."""
         ax.set_title(
             text,
-            fontsize=self.point,
+            fontsize=self.point * size,
             color=self.ink(colour or self.theme.ink),
             fontfamily=self.fonts,
             **{"pad": self.point * 0.4, **options},
@@ -163,7 +178,7 @@ class Sheet:
 
     def labels(self, ax: Axes, x: str = "", y: str = "") -> None:
         """Label the axes of a panel."""
-        style: dict[str, Any] = {"fontsize": self.points(0.9), "color": self.theme.muted}
+        style: dict[str, Any] = {"fontsize": self.letters(0.9), "color": self.theme.muted}
         ax.set_xlabel(x, fontfamily=self.fonts, **style)
         ax.set_ylabel(y, fontfamily=self.fonts, **style)
 
@@ -178,7 +193,7 @@ class Sheet:
             options: ``size``, ``colour``; ``fine`` for what stands in cells; matplotlib's others.
         """
         size, fine = options.pop("size", 0.9), options.pop("fine", False)
-        size = self.fine(size) if fine else self.points(size)
+        size = self.fine(size) if fine else self.letters(size)
         colour = options.pop("colour", self.theme.ink)
         fonts = options.pop("fontfamily", self.fonts)
         in_layout = options.pop("in_layout", True)
@@ -195,10 +210,10 @@ class Sheet:
         ink = written_on(colour)
         return self.text(ax, x, y, text, colour=ink, bbox=box, **{"clip_on": True, **options})
 
-    def legend(self, ax: Axes, **options: Any) -> None:
-        """Draw the legend of a panel."""
+    def legend(self, ax: Axes, **options: Any) -> Legend:
+        """Draw the legend of a panel, and return it."""
         legend = ax.legend(
-            prop={"size": self.points(0.85), "family": self.fonts},
+            prop={"size": self.letters(0.85), "family": self.fonts},
             labelcolor=self.theme.ink,
             facecolor=self.theme.paper,
             edgecolor=self.theme.faint,
@@ -207,6 +222,7 @@ class Sheet:
         )
         if legend.get_title() is not None:
             legend.get_title().set_color(self.theme.ink)
+        return legend
 
     def empty(self, ax: Axes, key: str, /, **values: object) -> None:
         """Say in an empty panel why it is empty."""
@@ -224,19 +240,37 @@ class Sheet:
         ax.imshow(pixels, extent=box, interpolation="antialiased")
         bare(ax)
 
-    def map(self, ax: Axes, plane: Plane | np.ndarray, **options: Any) -> Any:
-        """Show one channel of a feature map; NaN is drawn in the warning colour."""
-        values = plane.values if isinstance(plane, Plane) else plane
-        low, high = limits(values)
-        colours = mpl.colormaps[options.pop("cmap", SEQUENTIAL)].with_extremes(bad=self.theme.warn)
-        options = {"vmin": low, "vmax": high, "interpolation": "nearest", **options}
-        shown = ax.imshow(np.ma.masked_invalid(values), cmap=colours, **options)
+    def overlaid(self, ax: Axes, over: Overlay) -> AxesImage:
+        """Show a map where it lies; NaN is drawn in the warning colour."""
+        values, (low, high) = over.values, over.span
+        colours = mpl.colormaps[over.colours].with_extremes(bad=self.theme.warn)
+        shown = ax.imshow(
+            np.ma.masked_invalid(values), colours, vmin=low, vmax=high, alpha=over.alpha,
+            extent=over.cells.extent, interpolation="nearest",
+        )  # fmt: skip
         bare(ax)
         if not np.isfinite(values).all():
             bad = int((~np.isfinite(values)).sum())
             style = {"ha": "left", "va": "top", "transform": ax.transAxes}
             self.tag(ax, 0.02, 0.98, f"{bad} NaN/Inf", self.theme.warn, **style)
         return shown
+
+    def points(self, ax: Axes, points: Points, **options: Any) -> None:
+        """Mark points."""
+        size, edge = points.size * self.point, {"mec": points.edge} if points.edge else {"mew": 0}
+        look = {"color": points.colour, "ms": size, **edge, **options}
+        ax.plot(*points.xy.T, "o" if points.edge else ".", **look)
+
+    def cross(self, ax: Axes, x: float, y: float) -> None:
+        """Mark a point to look at."""
+        ax.plot([x], [y], "+", color="white", ms=self.point, mew=1.5)
+
+    def ruled(self, ax: Axes, lines: Ruled, **options: Any) -> None:
+        """Draw the lines that part a box."""
+        (x1, y1, x2, y2), (upright, level) = lines.box, lines.lines
+        look = {"color": lines.colour, "lw": self.point / 12, "alpha": 0.9, **options}
+        ax.vlines(upright, y1, y2, **look)
+        ax.hlines(level, x1, x2, **look)
 
     def boxes(
         self, ax: Axes, xyxy: np.ndarray, colours: Any, width: float = 1.2, **options: Any
@@ -253,13 +287,55 @@ class Sheet:
                 patch.set_path_effects([halo, patheffects.Normal()])
             ax.add_patch(patch)
 
+    def marked(self, ax: Axes, marks: Marks, frame: tuple[int, int], width: float = 1.6) -> None:
+        """Outline boxes, the first on top, and write their names where they hide nothing.
+
+        Args:
+            ax: a picture of `frame` (height, width) in pixels.
+            marks: in these pixels.
+            frame: of the picture.
+            width: of the lines.
+        """
+        self.boxes(ax, marks.xyxy[::-1], marks.colours[::-1], width)
+        tall = self._tall(ax, frame)
+        sizes = [(columns(name) * tall * 0.42, tall) for name in marks.names]
+        spots = places(marks.xyxy[: len(sizes)], sizes, frame[::-1])
+        for place, name, colour in zip(spots, marks.names, marks.colours, strict=False):
+            if place is not None:
+                x, y = place[0] + tall * 0.05, place[1] + tall * 0.12
+                text = name.replace("$", r"\$")  # to matplotlib it begins a formula
+                self.tag(ax, x, y, text, colour, ha="left", va="top", size=0.72)
+
+    def _tall(self, ax: Axes, frame: tuple[int, int]) -> float:
+        """Return the height of a box's name in the picture's pixels."""
+        box = ax.get_position()
+        wide, high = self.figure.get_size_inches() * (box.width, box.height)
+        return float(self.letters(0.72) / 72 * 1.55 * max(frame[1] / wide, frame[0] / high))
+
+    def outlines(
+        self,
+        ax: Axes,
+        xyxy: np.ndarray,
+        colours: Sequence[str],
+        width: float = 0.6,
+        alpha: float = 1,
+    ) -> None:
+        """Outline very many boxes [N, 4], a colour each, as one piece that is quick to draw."""
+        corners = xyxy[:, [0, 1, 2, 1, 2, 3, 0, 3, 0, 1]].reshape(-1, 5, 2)
+        lines: dict[str, Any] = {
+            "colors": colours,
+            "linewidths": width * self.point / 9,
+            "alpha": alpha,
+        }
+        ax.add_collection(LineCollection(list(corners), **lines), autolim=False)
+
     def colour_bar(self, ax: Any, shown: Any, label: str = "", **options: Any) -> None:
         """Draw a colour bar beside a panel."""
         bar = self.figure.colorbar(shown, ax=ax, **{"shrink": 0.8, "pad": 0.02, **options})
         bar.outline.set_visible(False)
         bar.ax.tick_params(labelsize=self.fine(0.75), colors=self.theme.muted)
         if label:
-            style: dict[str, Any] = {"fontsize": self.points(0.8), "color": self.theme.muted}
+            style: dict[str, Any] = {"fontsize": self.letters(0.8), "color": self.theme.muted}
             bar.set_label(label, fontfamily=self.fonts, **style)
 
 
@@ -309,30 +385,16 @@ def mixed(colour: str, other: str, share: float) -> str:
     return mpl.colors.to_hex((red, green, blue))
 
 
-def limits(values: np.ndarray, share: float = 0.5) -> tuple[float, float]:
-    """Return the range to show: all but the outermost `share` percent at each end.
-
-    Of a map the cells at its border do not count: they see the zeros that convolutions pad with,
-    and often stand out so far that nothing else is seen.
-    """
-    values = without_border(values)
-    finite = values[np.isfinite(values)]
-    if finite.size == 0:
-        return 0.0, 1.0
-    low, high = np.percentile(finite, [share, 100 - share]).tolist()
-    return (low, high) if high > low else (low - 0.5, low + 0.5)
-
-
-def without_border(values: np.ndarray) -> np.ndarray:
-    """Return a map [h, w] without its border of 5 % at each side; small ones as they are."""
-    if values.ndim != 2 or min(values.shape) < 10:
-        return values
-    rows, columns = (max(1, round(size * 0.05)) for size in values.shape)
-    return values[rows:-rows, columns:-columns]
-
-
 class Drawing(Figure):
     """A Figure that a notebook shows by itself, whether or not pyplot was ever imported."""
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw; before a file is drawn only lay out, for which matplotlib would draw all twice."""
+        engine = self.get_layout_engine()
+        if self.canvas.is_saving() and isinstance(engine, ConstrainedLayoutEngine):
+            engine.execute(self)
+        else:
+            super().draw(renderer)
 
     def _repr_png_(self) -> bytes:
         picture = io.BytesIO()
@@ -344,7 +406,9 @@ def figure(height: float) -> Callable[[Callable[..., None]], Callable[..., Figur
     """Turn ``draw(sheet, parts, image, **more)`` into a figure function.
 
     The function takes a Trace or an Anatomy and the keywords that all figures share, and returns
-    the Figure. None of it touches pyplot, so nothing is held once the caller lets go.
+    the Figure: of its usual size, or of so many ``inches`` (width, height), where what it is drawn
+    for is known, for names stand where there is room for them. None of it touches pyplot, so
+    nothing is held once the caller lets go.
 
     Args:
         height: of the notebook size in inches; a slide has its own.
@@ -362,19 +426,18 @@ def figure(height: float) -> Callable[[Callable[..., None]], Callable[..., Figur
             image: int = 0,
             theme: str = "light",
             size: str = "notebook",
+            inches: tuple[float, float] | None = None,
             **more: Any,
         ) -> Figure:
-            _check(lang=(lang, languages()), theme=(theme, THEMES), size=(size, SIZES))
-            parts = source if isinstance(source, Anatomy) else anatomy(source)
-            _check_image(parts, image)
-            fonts = families()
-            with mpl.rc_context({"font.family": fonts, "axes.unicode_minus": True}):
-                sheet = _sheet(ax, THEMES[theme], lang, fonts, size, height)
+            with drawing(height, lang, ax, theme, size, inches) as sheet:
+                parts = source if isinstance(source, Anatomy) else anatomy(source)
+                require_image(parts, image)
                 # here, since a wrong option is no fault of the recording
                 takes.bind(sheet, parts, image, **more)
                 with fitting("the figure"):
                     draw(sheet, parts, image, **more)
-            _find_glyphs(sheet.figure)
+                for sentence in changed(parts.trace, lang):
+                    sheet.remark(sentence)
             return sheet.figure
 
         return make
@@ -382,17 +445,52 @@ def figure(height: float) -> Callable[[Callable[..., None]], Callable[..., Figur
     return decorate
 
 
+@contextmanager
+def drawing(
+    height: float,
+    lang: str = "en",
+    ax: Axes | None = None,
+    theme: str = "light",
+    size: str = "notebook",
+    inches: tuple[float, float] | None = None,
+) -> Iterator[Sheet]:
+    """Give a sheet to draw on; afterwards its texts are in fonts that have their characters.
+
+    Args:
+        height: of the notebook size in inches; a slide has its own.
+        lang: of its texts.
+        ax: the axes of another figure to draw into.
+        theme: a key of `THEMES`.
+        size: a key of `SIZES`.
+        inches: the figure's width and height, instead of its usual ones.
+
+    Raises:
+        InputError: there is no such language, theme or size.
+    """
+    choices = (("lang", lang, languages()), ("theme", theme, THEMES), ("size", size, SIZES))
+    for what, chosen, known in choices:
+        require_one_of(what, chosen, known)
+    fonts = families()
+    with mpl.rc_context({"font.family": fonts, "axes.unicode_minus": True}):
+        sheet = _sheet(ax, THEMES[theme], lang, fonts, size, inches or _inches(size, height))
+        yield sheet
+    _find_glyphs(sheet.figure)
+
+
+def _inches(size: str, height: float) -> tuple[float, float]:
+    return SIZES[size][0], SLIDE_HEIGHT if size == "slide" else height
+
+
 def _sheet(
-    ax: Axes | None, theme: Theme, lang: str, fonts: list[str], size: str, height: float
-) -> Sheet:
-    width, point = SIZES[size]
-    slide = size == "slide"
+    ax: Axes | None, theme: Theme, lang: str, fonts: list[str], size: str,
+    inches: tuple[float, float],
+) -> Sheet:  # fmt: skip
+    point, slide = SIZES[size][1], size == "slide"
     if ax is not None:
         inside = ax.figure
         whole = inside.figure if isinstance(inside, SubFigure) else inside
         return Sheet(whole, theme, lang, fonts, point, slide, ax)
-    tall = SLIDE_HEIGHT if slide else height
-    paper = Drawing(figsize=(width, tall), dpi=DPI, layout="constrained", facecolor=theme.paper)
+    paper = Drawing(figsize=inches, dpi=DPI, layout="constrained", facecolor=theme.paper)
     paper.get_layout_engine().set(w_pad=0.07, h_pad=0.05)  # type: ignore[union-attr, call-arg]
     FigureCanvasAgg(paper)
     return Sheet(paper, theme, lang, fonts, point, slide)
@@ -404,18 +502,18 @@ def _find_glyphs(figure: Figure) -> None:
     found: list[Text] = figure.findobj(Text)
     texts = [text for text in found if text.get_fontfamily() == own]
     for text in texts:
-        text.set_fontfamily(families(text.get_text()))
+        more = families(text.get_text())
+        if more != own:
+            text.set_fontfamily(more)
     tell("".join(text.get_text() for text in texts))
 
 
-def _check(**choices: tuple[str, Iterable[str]]) -> None:
-    for name, (chosen, known) in choices.items():
-        if chosen not in known:
-            there = ", ".join(known)
-            raise InputError(f"there is no {name} {chosen!r}{near(chosen, known)} (one of {there})")
+def require_image(parts: Anatomy, image: int) -> None:
+    """Refuse an image that the pass does not have.
 
-
-def _check_image(parts: Anatomy, image: int) -> None:
+    Raises:
+        InputError: says how many there are.
+    """
     pictures: tuple[Picture, ...] = parts.pictures
     if not 0 <= image < len(pictures):
         raise InputError(

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from tracer.rcnn.anatomy import Anatomy, Loss, Matching, Samples
 from tracer.views.figures.common import grey, names_of_classes
 from tracer.views.figures.sheet import Sheet, figure
-from tracer.views.kit.palette import SEQUENTIAL
+from tracer.views.kit.palette import SEQUENTIAL, written_on
 
 
 @figure(height=5.4)
@@ -149,11 +149,11 @@ def _balance(s: Sheet, ax: Axes, samples: Samples, who: str) -> None:
             text = f"{name} {int(count):,}"
             if share > (0.34 if s.slide else 0.24):
                 s.text(ax, left + share / 2, row, text, ha="center", va="center", size=0.8,
-                       colour="white")  # fmt: skip
+                       colour=written_on(colour))  # fmt: skip
             elif count:
                 place = -0.36 if name == names[0] else 0.36
                 s.text(ax, left + share / 2, row + place, text, ha="left", va="center", size=0.75,
-                       colour=colour)  # fmt: skip
+                       colour=s.ink(colour))  # fmt: skip
             left += share
     s.categories(ax.yaxis, [0, 1], (row[0] for row in rows))
     ax.set_ylim(1.6, -0.6)
@@ -204,6 +204,6 @@ def _terms(s: Sheet, ax: Axes, loss: Loss) -> None:
     share = s.say("give_half", half=half)
     share = s.say("gives_half") if half == 1 else share
     s.text(ax, 0.97, 0.95, share, ha="right", va="top",
-           transform=ax.transAxes, size=0.8, colour=s.theme.warn)  # fmt: skip
+           transform=ax.transAxes, size=0.8, colour=s.ink(s.theme.warn))  # fmt: skip
     space = "\n" if s.slide else " "
     s.labels(ax, f"Σ {terms.sum():.2f} ÷ {loss.divisor}{space}= {loss.computed:.4f}")

@@ -1,10 +1,10 @@
 """Every colour of every view: levels, stages, classes, samples, paper and ink, source code.
 
-A level has one colour wherever it is shown, a stage another, and no class or step shares one with
-a level. Levels have the colours of Okabe and Ito (https://jfly.uni-koeln.de/color/), classes those
-that Paul Tol calls muted (https://personal.sron.nl/~pault/): both are told apart by colour-blind
-eyes. C5, P5 and every box pooled from P5 share one; where two levels have the same stride, the
-second takes a spare one.
+A level has one colour wherever it is shown, a stage another, and no class, sample or series of a
+chart shares one with a level. Levels have the colours of Okabe and Ito
+(https://jfly.uni-koeln.de/color/), classes those that Paul Tol calls muted
+(https://personal.sron.nl/~pault/): both are told apart by colour-blind eyes. C5, P5 and every box
+pooled from P5 share one; where two levels have the same stride, the second takes a spare one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import cache
+
+import numpy as np
 
 _BY_EXPONENT = {
     1: "#999999",
@@ -24,8 +27,8 @@ _BY_EXPONENT = {
 }
 _SPARE = ("#56B4E9", "#F0E442", "#999999")
 
-CYCLE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#999999")
-"""For series of a chart, in the order of the levels."""
+CYCLE = ("#648FFF", "#DC267F", "#FFB000", "#785EF0", "#FE6100", "#5d6675")
+"""For series of a chart that are no levels: IBM's design colours, for colour-blind eyes too."""
 
 CLASSES = (
     *("#CC6677", "#88CCEE", "#DDCC77", "#44AA99", "#AA4499"),
@@ -59,14 +62,42 @@ _KIN = {
 }
 """Stages of a construction, of other detectors and of a talk: whose colour they have."""
 
-CHANNELS = ("#D55E00", "#009E73", "#0072B2")
+CHANNELS = ("#d62728", "#2ca02c", "#1f77b4")
 """Of the red, the green and the blue channel of a picture."""
 
 SEQUENTIAL = "viridis"
-"""Colour map of magnitudes and scores."""
+"""Colour map of magnitudes and scores in figures and explorers, one of matplotlib's."""
+
+SCORES = "magma"
+"""Of scores that lie over a grey picture."""
 
 DIVERGING = "PuOr_r"
 """Colour map of values around zero; both ends are told apart by colour-blind eyes."""
+
+
+SCREEN, TERMINAL = "screen", "terminal"
+RAMPS = {
+    # dark to light in even steps of lightness: blue, teal, green, yellow
+    SCREEN: ("#0d102e", "#262869", "#28528c", "#227d8e", "#34a57a", "#85c84f", "#f0e25c"),
+    TERMINAL: ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"),  # five of viridis
+}
+"""Colour maps of our own: of values in page and deck, where no matplotlib is, and in a terminal."""
+
+
+@cache
+def ramp(name: str) -> np.ndarray:
+    """Return the 256 colours of a map, uint8 [256, 3]: one of `RAMPS`, else matplotlib's."""
+    if name not in RAMPS:
+        import matplotlib as mpl
+
+        colours = mpl.colormaps[name](np.arange(256))[:, :3] * 255
+    else:
+        stops = [channels(colour) for colour in RAMPS[name]]
+        at = np.arange(256) / 255 * (len(stops) - 1)
+        parts = np.transpose(stops)
+        colours = np.stack([np.interp(at, np.arange(len(stops)), part) for part in parts], -1)
+    found: np.ndarray = colours.round().astype(np.uint8)
+    return found
 
 
 def level_colour(name: str) -> str:
@@ -122,12 +153,12 @@ class Theme:
     fresh: str
     error: str
     bar: str
-    positive: str = "#009E73"
-    negative: str = "#D55E00"
-    low_quality: str = "#CC79A7"
-    ignored: str = "#999999"
-    target: str = "#F0E442"
-    warn: str = "#D55E00"
+    positive: str = "#228833"
+    negative: str = "#EE6677"
+    low_quality: str = "#66CCEE"
+    ignored: str = "#8f8f8f"
+    target: str = "#FFE14D"
+    warn: str = "#E3123B"
 
 
 THEMES = {
@@ -189,6 +220,7 @@ def _variables(theme: str) -> Iterator[tuple[str, str]]:
     it = THEMES[theme]
     yield from ((field.name.replace("_", "-"), getattr(it, field.name)) for field in fields(it))
     yield from SOURCE[theme].items()
+    yield SCREEN, ",".join(RAMPS[SCREEN])
     yield from ((f"stage-{name}", stage_colour(name, theme)) for name in (*STAGES, *_KIN))
 
 
@@ -197,7 +229,13 @@ def written_on(colour: str) -> str:
     return THEMES["dark"].paper if light(colour) else THEMES["light"].paper
 
 
+def channels(colour: str) -> tuple[int, int, int]:
+    """Return red, green and blue of ``"#rrggbb"``, 0–255."""
+    red, green, blue = bytes.fromhex(colour[1:7])
+    return red, green, blue
+
+
 def light(colour: str) -> bool:
     """Whether dark text reads better on a colour than white."""
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    red, green, blue = channels(colour)
     return 0.299 * red + 0.587 * green + 0.114 * blue > 150

@@ -26,7 +26,7 @@ from tracer.views.kit.reasons import reasons, say, shape_of
 
 Shape = tuple[int, ...]
 
-__all__ = ["Answer", "outputs", "predict"]
+__all__ = ["Answer", "find", "given", "outputs", "predict"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,7 +87,7 @@ def predict(trace: Trace, call: str, guess: Any, lang: str = "en") -> Answer:
         call: which call, and in brackets which of its results; see the module's docstring.
         guess: sizes, ``(256, 8, 10)``; the leading batch axis may be left out. ``...`` for none
             yet: the answer then asks for one and gives nothing away.
-        lang: ``"en"`` or ``"zh"``.
+        lang: the language.
 
     Raises:
         MissingError: there is no such call or result, or it raised before it gave one; names what
@@ -95,12 +95,11 @@ def predict(trace: Trace, call: str, guess: Any, lang: str = "en") -> Answer:
         InputError: a guess that is no shape, or an unknown language.
     """
     checked(lang)
-    found, value = _find(trace, call)
-    given = tuple(shape_of(trace, state) for state in dict.fromkeys(_inputs(trace, found)))
+    found, state = find(trace, call)
+    before = given(trace, found)
     if isinstance(guess, EllipsisType):
-        return Answer(call, lang, given, None, None, None, _waiting(call, given, lang))
-    assert value.tensor is not None
-    return _judged(trace, found, call, value.tensor, _shape(guess), given, lang)
+        return Answer(call, lang, before, None, None, None, _waiting(call, before, lang))
+    return _judged(trace, found, call, state, _shape(guess), before, lang)
 
 
 def _judged(
@@ -114,7 +113,7 @@ def _judged(
     return Answer(call, lang, given, guess, right, shape, verdict, why)
 
 
-def outputs(trace: Trace, call: Call) -> tuple[str, ...]:
+def outputs(call: Call) -> tuple[str, ...]:
     """Return the brackets that choose each tensor a call gave; ``("",)`` for a single one."""
     if call.result is None:
         return ()
@@ -130,8 +129,13 @@ def outputs(trace: Trace, call: Call) -> tuple[str, ...]:
 _ASKED = re.compile(r"(?P<path>[^\[\]]*)(?P<keys>(\[[^\[\]]+\])*)")
 
 
-def _find(trace: Trace, asked: str) -> tuple[Call, Value]:
-    """Find the call, and the tensor in what it gave."""
+def find(trace: Trace, asked: str) -> tuple[Call, int]:
+    """Return the call, and the state of the tensor in what it gave.
+
+    Raises:
+        MissingError: there is no such call or result, or it raised before it gave one.
+        InputError: it names no call.
+    """
     match = _ASKED.fullmatch(asked.strip())
     if match is None:
         raise InputError(
@@ -147,6 +151,11 @@ def _find(trace: Trace, asked: str) -> tuple[Call, Value]:
     return call, _single(trace, call, value)
 
 
+def given(trace: Trace, call: Call) -> tuple[Shape, ...]:
+    """Return the shapes of the tensors that went into a call, parameters aside."""
+    return tuple(shape_of(trace, state) for state in dict.fromkeys(_inputs(trace, call)))
+
+
 def _child(call: Call, value: Value, key: str) -> Value:
     child = value.get(key)
     if child is None:
@@ -156,15 +165,15 @@ def _child(call: Call, value: Value, key: str) -> Value:
     return child
 
 
-def _single(trace: Trace, call: Call, value: Value) -> Value:
-    """The only tensor in a value."""
-    leaves = [leaf for _, leaf in value.leaves() if leaf.tensor is not None]
+def _single(trace: Trace, call: Call, value: Value) -> int:
+    """The state of the only tensor in a value."""
+    leaves = [leaf.tensor for _, leaf in value.leaves() if leaf.tensor is not None]
     if len(leaves) == 1:
         return leaves[0]
     if not leaves:
         raise MissingError(f"{call.label} gave no tensor there, but a {value.type}")
     name = call.path or "(root)"
-    choices = [f"{name}{keys}" for keys in outputs(trace, call)]
+    choices = [f"{name}{keys}" for keys in outputs(call)]
     some = ", ".join(repr(choice) for choice in choices[:6])
     more = ", …" if len(choices) > 6 else ""
     raise MissingError(f"{call.label} gave {len(choices)} tensors, ask for one: {some}{more}")

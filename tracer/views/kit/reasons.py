@@ -48,7 +48,7 @@ def reasons(trace: Trace, call: Call, state: int, lang: str) -> tuple[str, ...]:
         trace: the recording.
         call: what gave the tensor.
         state: the tensor's state.
-        lang: ``"en"`` or ``"zh"``.
+        lang: the language.
     """
     for explain in (_batch, _anchors, _pooled, _boxes):
         told = explain(trace, call, state, lang)
@@ -327,12 +327,8 @@ def _batch(trace: Trace, call: Call, state: int, lang: str) -> list[str]:
     for (i, size), (_, before) in zip(sizes.items, given.items if given else (), strict=False):
         old, new = dims(shape_of(trace, before)[-2:]), dims(_pair_of(size) or ())
         scale = (_pair_of(size) or (0, 0))[0] / shape_of(trace, before)[-2]
-        told.append(_resized(i, old, new, scale, lang))
+        told.append(say("image", lang, i=i, old=old, scale=scale, new=new))
     return [*told, _padded(trace, call, state, lang)]
-
-
-def _resized(i: str, old: str, new: str, scale: float, lang: str) -> str:
-    return say("image", lang, i=i, old=old, scale=scale, new=new)
 
 
 def _padded(trace: Trace, call: Call, state: int, lang: str) -> str:

@@ -22,31 +22,39 @@ LONGEST = 2000
 """Characters of a value's shapes in one pair of brackets."""
 
 
-def shape_text(trace: Trace, value: Value | None) -> str:
+def shape_text(trace: Trace, value: Value | None, known: dict[int, str] | None = None) -> str:
     """Return the shapes of the tensors in a value, in the value's own form; ``""`` if it has none.
 
     An OrderedDict of the pyramid's levels is ``{0: 2×256×32×40, 1: 2×256×16×20, …}``; three or
     more equal neighbours of a list are written once, ``[100×(3×224×224)]``. Of a value with very
     many, the first are written, ``[3×8×8, 3×9×9, … 870 more]``.
+
+    Args:
+        trace: the recording.
+        value: one of its values.
+        known: what has been written of it before, by the identity of its values; is added to.
     """
-    return "" if value is None else _text(trace, value, {})
+    return "" if value is None else _text(trace, value, {} if known is None else known)
 
 
 def _text(trace: Trace, value: Value, known: dict[int, str]) -> str:
     """Write a value; `known` are the parts that are written already, by identity."""
-    if value.tensor is not None:
-        return dims(trace.tensors[value.tensor].summary.shape)
-    if value.kind not in BRACKETS:
-        return ""
-    if id(value) not in known:
-        parts = ((name, _text(trace, item, known)) for name, item in value.items)
-        known[id(value)] = _bracketed(value, [(name, text) for name, text in parts if text])
-    return known[id(value)]
+    found = known.get(id(value))
+    if found is None:
+        if value.tensor is not None:
+            found = dims(trace.tensors[value.tensor].summary.shape)
+        elif value.kind not in BRACKETS:
+            found = ""
+        else:
+            parts = ((name, _text(trace, item, known)) for name, item in value.items)
+            found = _bracketed(value, [(name, text) for name, text in parts if text])
+        known[id(value)] = found
+    return found
 
 
-def result_text(trace: Trace, call: Call) -> str:
+def result_text(trace: Trace, call: Call, known: dict[int, str] | None = None) -> str:
     """Return the shapes that a call left, or what a module left in their place: ``None``."""
-    found = shape_text(trace, call.result)
+    found = shape_text(trace, call.result, known)
     return found or (_in_words(call.result) if call.kind == "module" and call.result else "")
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tracer.errors import InputError, TracerError
-from tracer.languages import checked
+from tracer.languages import checked, languages
 from tracer.record import Trace
-from tracer.views.page.address import read, tick_at
+from tracer.stepper.address import read, tick_at
 from tracer.views.page.data import REDUCTIONS, Contents, contents, steps
 from tracer.views.page.frame import HEIGHT, Page
+from tracer.views.page.guides import guides, questions
 from tracer.views.page.pack import Press
 from tracer.views.page.shell import document
 
@@ -21,38 +23,49 @@ BUDGET = 6_000_000
 __all__ = ["BUDGET", "HEIGHT", "Page", "page", "write_page"]
 
 
-def page(trace: Trace, *, lang: str = "en", budget: int = BUDGET, at: str = "") -> str:
-    """Return a recording as one self-contained HTML document.
+def page(
+    trace: Trace, *, lang: str | None = None, budget: int = BUDGET, at: str = "", tour: str = "",
+    touring: bool = False,
+) -> str:  # fmt: skip
+    """Return a recording as one self-contained HTML document; the options are `Recording.page`'s.
 
-    Args:
-        trace: the recording.
-        lang: the language that it opens in; it holds every one.
-        budget: bytes that it may have. What does not fit is left out, the least important first,
-            and the page says what. A recording too large even then gives a larger page.
-        at: the step that it opens at, as in a link to it: ``"call=backbone.fpn&line=196"``. A line
-            may be named by a part of its text, ``"call=backbone.fpn&text=inner_top_down"``: the
-            first line of that call to run that contains it. A ``lang=`` in it goes before `lang`.
-
-    Raises:
-        InputError: there is no such language, the budget is no positive number, or `at` is no
-            address.
-        MissingError: the recording has no such step.
-        TracerError: the recording holds no call.
+    A recording too large for its budget even with all left out gives a larger page.
     """
     address = read(at)
-    lang = checked(address.get("lang", lang))
+    lang = address.get("lang", lang)
+    if lang is not None:
+        checked(lang)
     if budget <= 0:
         raise InputError(f"a page's budget is a number of bytes from 1; found {budget}")
     if not trace.calls:
         raise TracerError("this recording holds no call, so there is nothing to show in a page")
-    it = replace(contents(trace), at=tick_at(trace, address))
-    title = trace.environment.get("title") or trace.subject
-    press, frame = Press(), len(document("", title, lang))
+    it = replace(
+        contents(trace),
+        at=_opening(trace, address),
+        view=address.get("view"),
+        tours=guides(trace, tour),
+        guesses=questions(trace),
+        touring=touring,
+    )
+    title = trace.called()
+    press, frame = Press(), len(document("", title, lang or languages()[0]))
+    data = it.data(lang)
     for name, reduction in REDUCTIONS:
-        if frame + press.size(it.data(lang), it.arrays) <= budget:
+        if frame + press.size(data, it.arrays) <= budget:
             break
         it = _reduced(it, name, reduction(it))
-    return document(press.pack(it.data(lang), it.arrays), title, lang)
+        data = it.data(lang)
+    return document(press.pack(data, it.arrays), title, lang or languages()[0])
+
+
+def _opening(trace: Trace, address: Mapping[str, str]) -> int | None:
+    """Return the tick to open at: what the address names, else a builder within its decorators."""
+    asked = tick_at(trace, address)
+    if asked is not None or trace.kind == "pass" or trace.error:
+        return asked
+    outer = trace.calls[0]
+    builder = next((call.id for call in trace.calls[1:] if call.path == outer.path), None)
+    return next((line.tick for line in trace.lines if line.call == builder), None)
 
 
 def _reduced(before: Contents, name: str, after: Contents) -> Contents:

@@ -1,6 +1,11 @@
 // The address of a step: #call=rpn.head.conv%233&line=77&round=1, or &at=end, or &text=part of the line;
 // address.py reads the same.
-import { cursor, LANGUAGES, rec, shown } from "./page.js";
+import { cursor, LANGUAGES, rec, say, shown, tell } from "./page.js";
+
+const VIEWS = ["plain", "full", "large"];
+
+// The view of a step that a link leads to, unless it names another.
+export const usual = matchMedia("(max-width: 900px)").matches ? "plain" : "full";
 
 let linkedLang; // what a link named
 let writing;
@@ -10,20 +15,26 @@ export function address() {
   const unique = rec.calls.find(({ label }) => label === call.label) === call;
   const parts = {
     call: unique ? call.label : call.id, at: kind === "end" ? "end" : null, line: line?.line, round: line?.round || null, lang: linkedLang,
+    view: shown.view === usual ? null : shown.view,
   };
   const found = Object.entries(parts).filter(([, value]) => value != null);
   return `#${new URLSearchParams(found).toString().replaceAll("+", "%20")}`;
 }
 
-// What an address does not name, or names wrongly, stays as it is.
+// What an address does not name, or names wrongly, stays as it is. Whether it names a step.
 export function follow(hash) {
   // A plus sign is one: the text of a line may hold it.
   const found = new URLSearchParams(hash.replace(/^#/, "").replaceAll("+", "%2B"));
   const lang = found.get("lang");
   if (LANGUAGES.includes(lang)) shown.lang = linkedLang = lang;
-  const call = named(found.get("call"));
-  const tick = lineOf(call, found)?.tick ?? (found.get("at") === "end" ? call?.end : call?.start);
+  if (VIEWS.includes(found.get("view"))) shown.view = found.get("view");
+  const [asked, ...line] = ["call", "line", "text"].map((name) => found.get(name));
+  const call = named(asked);
+  const place = lineOf(call, found);
+  const tick = place?.tick ?? (found.get("at") === "end" ? call?.end : call?.start);
   if (tick != null) cursor.goto(tick);
+  if ((asked && !call) || (line.some(Boolean) && !place)) tell(say("refused_link", { text: [asked, ...line].filter(Boolean).join(", ") }));
+  return Boolean(asked || line.some(Boolean));
 }
 
 function named(name) {

@@ -11,12 +11,11 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
-from tracer.numbers import dims, large
+from tracer.numbers import dims, large, number
 from tracer.rcnn.anatomy.axes import axes
 from tracer.record import Call, TensorState, TensorSummary, Trace
 from tracer.stepper.positions import Timeline
 from tracer.stepper.readable import successors
-from tracer.views.page.parts import number
 
 ROOM = 60
 """Characters of a value in a few words, about."""

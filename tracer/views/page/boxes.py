@@ -15,16 +15,20 @@ each box, or one for all.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tracer.errors import TracerError
-from tracer.languages import languages
+from tracer.languages import languages, listed
+from tracer.numbers import number
 from tracer.rcnn.anatomy import Anatomy, Funnel, Samples
 from tracer.rcnn.classes import class_name
+from tracer.rcnn.removed import nms_counts
 from tracer.views.kit.palette import THEMES, class_colour
-from tracer.views.page.parts import Arrays, Group, coloured_group, level_group, number, put, said
+from tracer.views.page.parts import Arrays, Group, coloured_group, level_group, put, said
+from tracer.views.page.shell import texts
 
 Drawing = dict[str, Any]
 MOST = 6000
@@ -49,6 +53,7 @@ def proposals(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
         "groups": groups,
         "fate": put(arrays, f"{name}/fate", funnel.removed_by[chosen] + 1, np.uint8),
         "steps": _steps(funnel, funnel.counts(len(groups))),
+        "note": _removed(funnel, lambda level: groups[level][0]),
         "linked": [["origin", anchors, None], ["rival", boxes, by]],
         "facts": "candidate",
         "columns": {"score": put(arrays, f"{name}/scores", scores, np.float32), "by": by},
@@ -77,6 +82,21 @@ def _steps(funnel: Funnel, counts: np.ndarray | None = None, first: str = "all")
 def _step(name: str, left: int, parts: list[int], limit: float | None = None) -> dict[str, Any]:
     text = said(f"step_{name}", limit="" if limit is None else number(limit))
     return {"name": text, "left": left, "parts": parts}
+
+
+def _removed(funnel: Funnel, name: Callable[[int], list[str]]) -> list[str]:
+    """Say in every language how many boxes NMS removed, in sum and of each group."""
+    counts = nms_counts(funnel)
+
+    def named(lang: int) -> list[str]:
+        return [f"{name(group)[lang]} {number(n)}" for group, n in counts]
+
+    gone = sum(n for _, n in counts)
+    of = gone + len(funnel.step("nms").kept)
+    return [
+        texts("nms_removed", lang, n=number(gone), of=number(of), parts=listed(named(k), lang))
+        for k, lang in enumerate(languages())
+    ]
 
 
 LEAST, SPAN = 3.0, 7.5
@@ -135,7 +155,9 @@ def detections(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
     if found.funnel is not None:
         steps = _steps(found.funnel, first="pairs")
         told = ([f"{name}: {number(step['left'])}" for name in step["name"]] for step in steps)
-        drawing["note"] = list(map(" → ".join, zip(*told, strict=True)))
+        chain = map(" → ".join, zip(*told, strict=True))
+        gone = _removed(found.funnel, lambda label: _class_group(parts, label)[0])
+        drawing["note"] = list(map("\n".join, zip(chain, gone, strict=True)))
     return drawing
 
 

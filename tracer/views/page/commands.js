@@ -2,11 +2,12 @@
 import { parse, refuse, repr } from "./evaluate.js";
 import { glob } from "./stepper.js";
 
-// Returns what to say or the breakpoint that stopped.
+// Returns what to say: a text, one of the page's as {key, values}, what a command does as {usage, told},
+// or a list of these.
 export function command(cursor, line) {
   const [, word, argument] = /^\s*(\S*)\s*(.*?)\s*$/s.exec(line);
   const act = BY_WORD.get(word) ?? (() => word && show(cursor, line));
-  return act(cursor, argument) ?? "";
+  return act(cursor, argument) || "";
 }
 
 // Single steps can be told how often, and to visit ops too.
@@ -18,25 +19,34 @@ function travel(cursor, move, by, argument) {
     before = cursor.tick;
     stop = cursor[move](by, Boolean(ops));
   }
-  return stop;
+  return moved(cursor, stop);
+}
+
+const moved = (cursor, stop) => (stop ? said("stopped", cursor, stop) : cursor.tick === cursor.last && { key: "over" });
+
+function said(key, { tick }, { number, text, ticks, ignored }) {
+  const steps = ticks.slice(0, 4).join(", ") + (ticks.length > 4 ? ", …" : "");
+  const hit = ticks.filter((it) => it <= tick).length;
+  return { key, values: { number, text, steps, hit, all: ticks.length, ignored: ignored.length } };
 }
 
 const show = (cursor, text) => repr(parse(text).value(cursor.scope()));
 
 function setBreakpoint(cursor, argument, temporary) {
-  if (!argument) return cursor.breakpoints.map(({ number, text }) => `${number} ${text}`).join("\n");
+  if (!argument) return cursor.breakpoints.map((it) => said("listed", cursor, it));
   const [, place, condition] = /^([^,]*),?\s*(.*)$/s.exec(argument);
-  return added(cursor.addBreakpoint(place.trim(), condition, { temporary }));
+  return said("added", cursor, cursor.addBreakpoint(place.trim(), condition, { temporary }));
 }
 
-const added = ({ number, text, ticks }) => `${number}: ${text} (${ticks.length})`;
-
-function each(cursor, argument, act) {
+function each(cursor, key, argument, act) {
   const all = cursor.breakpoints;
   const named = argument ? all.filter((b) => b.text === argument) : all;
   const found = named.length || !argument ? named : argument.split(/\s+/).map((n) => all.find((b) => b.number === Number(n)));
-  if (found.includes(undefined)) refuse("place", { text: argument });
-  found.forEach(act);
+  if (found.includes(undefined)) refuse("breakpoint", { text: argument });
+  return found.map((it) => {
+    act(it);
+    return said(key, cursor, it);
+  });
 }
 
 function select(cursor, by) {
@@ -60,7 +70,14 @@ function find(cursor, wanted) {
     const text = cursor.searched(position).toLowerCase();
     return text.includes(folded) || text.split(/\s+/).some((word) => test.test(word));
   });
-  cursor.goto((found || refuse("place", { text: wanted })).tick);
+  cursor.goto((found || refuse("found", { text: wanted })).tick);
+}
+
+// Of the stepper's commands those that are there, or what one of them does.
+function help({ trace }, word) {
+  if (word && !BY_WORD.has(word)) refuse("command", { text: word });
+  const acts = trace.data.commands.map(([usage, told]) => ({ usage, told, act: BY_WORD.get(usage.split(" ")[0]) }));
+  return acts.filter(({ act }) => (word ? act === BY_WORD.get(word) : act));
 }
 
 const move = (name, by) => (cursor, argument) => travel(cursor, name, by, argument);
@@ -71,24 +88,25 @@ const ACTS = {
   "r return": move("out", 1), "rr reverse-finish": move("out", -1),
   "c cont continue": move("on", 1), "rc reverse-continue": move("on", -1),
   first: (cursor) => cursor.goto(cursor.first),
-  last: (cursor) => cursor.goto(cursor.last),
+  last: (cursor) => moved(cursor, cursor.goto(cursor.last)),
   "goto g": goto,
   "find /": find,
   "]": (cursor) => cursor.toStage(1),
   "[": (cursor) => cursor.toStage(-1),
   "u up": (cursor, levels) => select(cursor, Number(levels || 1)),
   "d down": (cursor, levels) => select(cursor, -Number(levels || 1)),
-  "until unt": (cursor, line) => cursor.until(cursor.location(line).line),
+  "until unt": (cursor, line) => moved(cursor, cursor.until(cursor.location(line).line)),
   "b break": (cursor, place) => setBreakpoint(cursor, place, false),
   tbreak: (cursor, place) => setBreakpoint(cursor, place, true),
-  watch: (cursor, condition) => added(cursor.addBreakpoint("", condition, { watch: true })),
-  "cl clear": (cursor, which) => each(cursor, which, (b) => cursor.remove(b)),
-  disable: (cursor, which) => each(cursor, which, (b) => { b.enabled = false; }),
-  enable: (cursor, which) => each(cursor, which, (b) => { b.enabled = true; }),
+  watch: (cursor, condition) => said("added", cursor, cursor.addBreakpoint("", condition, { watch: true })),
+  "cl clear": (cursor, which) => each(cursor, "deleted", which, (b) => cursor.remove(b)),
+  disable: (cursor, which) => each(cursor, "disabled", which, (b) => { b.enabled = false; }),
+  enable: (cursor, which) => each(cursor, "enabled", which, (b) => { b.enabled = true; }),
   ignore: (cursor, argument) => {
     const [number, times = "0"] = argument.split(/\s+/);
-    each(cursor, number, (b) => cursor.ignore(b, Number(times)));
+    return each(cursor, "ignoring", number, (b) => cursor.ignore(b, Number(times)));
   },
   "p pp": show,
+  "h help ?": help,
 };
 const BY_WORD = new Map(Object.entries(ACTS).flatMap(([words, act]) => words.split(" ").map((word) => [word, act])));

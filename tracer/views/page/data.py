@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,12 +11,14 @@ import numpy as np
 
 import tracer.record as record
 from tracer.languages import about, languages
-from tracer.record import Call, Line, Source, TensorState, Trace, Value
+from tracer.record import Call, Source, TensorState, Trace, Value
 from tracer.record.codec import encode
+from tracer.views.kit.flows import FLOWS
+from tracer.views.kit.flows.model import say as flow_words
 from tracer.views.page.beside import beside
 from tracer.views.page.commentary import told
 from tracer.views.page.drawings import scenes
-from tracer.views.page.labels import files, labels
+from tracer.views.page.labels import commands, files, labels
 from tracer.views.page.shell import texts
 
 MOST_VALUES = 16_384
@@ -36,6 +38,10 @@ class Contents:
         told: the commentary, see `commentary.told`.
         left_out: what was left out, keys of the page's own texts.
         at: the tick that the page opens at, None for the first.
+        view: how it opens, one of `address.VIEWS`; None as it fits.
+        tours: what can be followed, see `guides.guides`.
+        guesses: what can be guessed at, see `guides.questions`.
+        touring: whether the first tour has begun.
         known: what has been made of a trace, for all contents that are made from each other.
     """
 
@@ -45,9 +51,13 @@ class Contents:
     told: Mapping[str, Any] | None = field(default=None, repr=False)
     left_out: tuple[str, ...] = ()
     at: int | None = None
+    view: str | None = None
+    tours: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
+    guesses: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
+    touring: bool = False
     known: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
-    def data(self, lang: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    def data(self, lang: str | None) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         """Return the JSON part: what is of the recording, made once of each, and all else."""
         key = id(self.trace), self.told is None, self.scenes.get("batch", 0)
         if key not in self.known:
@@ -55,11 +65,20 @@ class Contents:
         return self.known[key][1], {
             "lang": lang,
             "languages": {code: [about("name", code), about("html", code)] for code in languages()},
-            "texts": {key: texts.each(key) for key in texts.all("en") if "." not in key},
+            "texts": {
+                **{key: texts.each(key) for key in texts.all("en") if "." not in key},
+                **{f"kind_flow_{name}": flow_words.each(f"name.{name}") for name in FLOWS},
+            },
             "labels": labels(self.trace, self.left_out),
             "scenes": self.scenes,
             "left_out": list(self.left_out),
             "at": self.at,
+            "view": self.view,
+            "commands": commands(),
+            "tours": self.tours,
+            "touring": self.touring and bool(self.tours),
+            "guesses": self.guesses,
+            "flow": {key: flow_words.each(key) for key in ("play", "stop", "on", "back", "at")},
         }
 
     def _recorded(self) -> dict[str, Any]:
@@ -82,6 +101,12 @@ def contents(trace: Trace) -> Contents:
     short, left_out = _in_steps(trace)
     arrays = {**dict(_arrays(short)), **arrays}
     return Contents(short, arrays, drawn, told(short), left_out)
+
+
+def plain(trace: Trace) -> Contents:
+    """Return the same without drawings and commentary."""
+    short, left_out = _in_steps(trace)
+    return Contents(short, dict(_arrays(short)), left_out=left_out)
 
 
 def steps(trace: Trace) -> tuple[int, int]:
@@ -119,7 +144,7 @@ def _arrays(trace: Trace) -> Iterator[tuple[str, np.ndarray]]:
         if preview is not None and preview.size:
             yield f"preview/{state.id}", preview
         if state.kept and 0 < state.summary.numel <= MOST_VALUES:
-            data = trace.data(state.id)
+            data = trace.blobs.get(f"data/{state.id}")
             if data is not None and not np.iscomplexobj(data):
                 yield f"data/{state.id}", data.astype(np.float32)
 
@@ -268,7 +293,7 @@ def only_calls(trace: Trace, wanted: Callable[[Call], bool]) -> Trace:
     return dataclasses.replace(
         trace,
         calls=kept,
-        lines=tuple(_moved(line, number) for line in rows),
+        lines=tuple(replace(line, call=number[line.call]) for line in rows),
         tensors=tuple(produced(state) for state in trace.tensors),
         stages=tuple(
             replace(s, calls=tuple(number[c] for c in s.calls if c in number))
@@ -277,10 +302,6 @@ def only_calls(trace: Trace, wanted: Callable[[Call], bool]) -> Trace:
         ),
         error=error and replace(error, call=nearest.get(error.call)),
     )
-
-
-def _moved(line: Line, number: Mapping[int, int]) -> Line:
-    return replace(line, call=number[line.call])
 
 
 def _nearest_kept(trace: Trace, number: Mapping[int, int]) -> dict[int | None, int]:

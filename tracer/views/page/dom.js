@@ -66,17 +66,6 @@ export function reveal(list, row) {
   }
 }
 
-// Four digits; whole numbers whole.
-export function num(value) {
-  if (value == null) return "–";
-  if (!Number.isFinite(value)) return String(value);
-  const size = Math.abs(value);
-  if (Number.isInteger(value) && size < 1e9) return count(value);
-  return size >= 1e5 || size < 1e-4 ? value.toExponential(2).replace("e+", "e") : String(Number(value.toPrecision(4)));
-}
-
-export const count = (value) => value.toString().replace(/\B(?=(\d{3})+$)/g, "\u202f");
-
 export const clip = (text, room) => text.length > room ? `${text.slice(0, room - 1)}…` : text;
 
 // Let `draw(context, width, height)` paint in CSS pixels at the screen's resolution.
@@ -92,12 +81,12 @@ export function paint(canvas, draw) {
 
 export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-// Dark to light in even steps of lightness: blue, teal, green, yellow.
-const STOPS = [[13, 16, 46], [38, 40, 105], [40, 82, 140], [34, 125, 142], [52, 165, 122], [133, 200, 79], [240, 226, 92], []];
+// The colours of values, dark to light.
+const STOPS = colour("screen").split(",").map((stop) => stop.match(/\w\w/g).map((part) => Number.parseInt(part, 16)));
 const PIXELS = Uint32Array.from({ length: 256 }, (_, i) => {
-  const at = (i / 255) * (STOPS.length - 2);
-  const [from, to] = STOPS.slice(at, at + 2);
-  const [r, g, b] = from.map((c, k) => Math.round(c + ((to[k] ?? c) - c) * (at % 1)));
+  const at = (i / 255) * (STOPS.length - 1);
+  const [from, to = from] = STOPS.slice(at, at + 2);
+  const [r, g, b] = from.map((c, k) => Math.round(c + (to[k] - c) * (at % 1)));
   return new Uint32Array(Uint8Array.of(r, g, b, 255).buffer)[0];
 });
 

@@ -4,6 +4,7 @@
 import { el } from "./dom.js";
 import { boxOf } from "./geometry.js";
 import { drawNow, local, say } from "./page.js";
+import { outline } from "./paint.js";
 
 // What is chosen and pointed at, the `scene` (an image, its drawings) and its `scale` on the screen.
 export const at = { group: -1, point: null, box: -1, top: 100, score: 0, step: 0, opacity: 0.6 };
@@ -29,10 +30,7 @@ export function stroke(context, list, indices, look) {
   context.restore();
 }
 
-export function strokeClearly(context, list, i, ink) {
-  stroke(context, list, [i], () => ({ ink: "#000", width: 5 }));
-  stroke(context, list, [i], () => ({ ink, width: 2.5 }));
-}
+export const strokeClearly = (context, list, i, ink) => outline(context, boxOf(list, i), ink, 2.8 / at.scale, "#000");
 
 export function slider(name, { min = 0, max, step = 1, show = String }) {
   const output = el("output", show(at[name]));

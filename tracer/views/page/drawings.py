@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from math import ceil
 from typing import Any
@@ -16,11 +16,16 @@ from typing import Any
 import numpy as np
 
 from tracer.errors import TracerError
+from tracer.numbers import number
 from tracer.rcnn.anatomy import Anatomy, Merge, Plane, Pooling, anatomy, fitting
+from tracer.rcnn.anatomy.geometry import FIRST, Cells
 from tracer.record import Trace
-from tracer.views.kit.scene import FIRST
+from tracer.views.kit.flows import FLOWS, flow_of
+from tracer.views.kit.palette import SCREEN
+from tracer.views.kit.scene import Overlay, in_bytes
 from tracer.views.page.boxes import detections, matches, proposals, rois
-from tracer.views.page.parts import Arrays, level_group, number, put, said
+from tracer.views.page.parts import Arrays, level_group, put, said
+from tracer.views.page.story import stories
 
 PICTURE_SIDE = 900
 """Pixels of a picture's longer side at most."""
@@ -28,6 +33,7 @@ PLANE_SIDE = 128
 """Cells of a map's longer side at most; larger maps are thinned, and the page says so."""
 
 Drawing = dict[str, Any]
+Pair = tuple[float, float]
 
 
 def scenes(trace: Trace) -> tuple[dict[str, Any], Arrays]:
@@ -39,10 +45,11 @@ def scenes(trace: Trace) -> tuple[dict[str, Any], Arrays]:
         ``batch``: how many images went in. ``images``: of each image of which something can be
         drawn its number ``image``; ``resized`` and ``padded``, its size as (height, width); the
         arrays ``picture`` (a JPEG's bytes) and ``targets`` (boxes); and its ``drawings``.
-        Each drawing has a ``key``, by which the page names it, and a ``kind``, by which it is
-        drawn. An array stands in it as ``{"array": name}``, a text as a list of it in each
-        language. ``fits``: for each call the key of the drawing that goes with it, or with the
-        nearest call around it; None for none. With the whole pass goes what came out of it.
+        Each drawing has a ``key``, by which the page names it, a ``kind``, by which it is
+        drawn, and the ``stage`` that it is about, empty where it suits any. An array stands in it
+        as ``{"array": name}``, a text as a list of it in each language. ``fits``: for each call the
+        key of the drawing that goes with it, or with the nearest call around it; None for none.
+        With the whole pass goes what came out of it.
     """
     arrays: Arrays = {}
     try:
@@ -56,7 +63,7 @@ def scenes(trace: Trace) -> tuple[dict[str, Any], Arrays]:
 
 
 def _fits(trace: Trace, keys: set[str]) -> list[str | None]:
-    patterns = {key: re.compile(_DRAWINGS[key][1]) for key in _DRAWINGS if key in keys}
+    patterns = {key: re.compile(calls) for key, calls in _FITTING.items() if key in keys}
     whole = next((key for key in ("detections", "losses") if key in keys), None)
     roots = {call.id for call in trace.calls if call.parent is None}
     found: list[str | None] = []
@@ -66,8 +73,8 @@ def _fits(trace: Trace, keys: set[str]) -> list[str | None]:
             continue
         assert call.parent is not None
         around = None if call.parent in roots else found[call.parent]
-        name = f"{call.type} {call.path}"
-        own = (key for key, calls in patterns.items() if calls.pattern and calls.search(name))
+        name = f"{call.type} {call.path}@{call.stage}"
+        own = (key for key, calls in patterns.items() if calls.search(name))
         found.append(next(own, around))
     return found
 
@@ -83,14 +90,49 @@ def _image(parts: Anatomy, image: int, arrays: Arrays) -> dict[str, Any]:
         with suppress(TracerError), fitting(name):
             data[name] = read(parts, image, arrays)
     drawings = []
-    for key, (kind, _, draw) in _DRAWINGS.items():
+    for key, (kind, stage, draw) in _DRAWINGS.items():
         with suppress(TracerError), fitting(key):
-            drawings.append({"key": key, "kind": kind, **draw(parts, image, arrays)})
-    return {**data, "drawings": drawings}
+            own = {"key": key, "kind": kind, "stage": stage}
+            drawings.append({**own, **draw(parts, image, arrays)})
+    flows = list(_flows(parts)) if drawings and image == 0 else []
+    there = {flow["key"] for flow in flows}
+    for drawing in drawings:
+        if _WATCH.get(drawing["key"]) in there:
+            drawing["watch"] = _WATCH[drawing["key"]]
+    drawn = sorted(drawings + flows, key=lambda drawing: _ORDER.index(drawing["stage"]))
+    return {**data, "drawings": drawn}
+
+
+def _flows(parts: Anatomy) -> Iterator[Drawing]:
+    for name in FLOWS:
+        with suppress(TracerError):
+            flow = flow_of(parts, name)
+            own = {"key": f"flow_{name}", "kind": "flows", "stage": _FLOW_STAGES[name]}
+            yield {**own, "flow": flow.data()}
+
+
+_WATCH = {
+    "overlay": "flow_padding",
+    "merges": "flow_merge",
+    "anchors": "flow_anchors",
+    "proposals": "flow_decode",
+    "levels": "flow_levels",
+    "align": "flow_align",
+    "detections": "flow_nms",
+}
+"""By drawing the flow that shows how it comes about."""
 
 
 def _picture(parts: Anatomy, image: int, arrays: Arrays) -> dict[str, str]:
-    """The resized image, its normalisation undone, as JPEG."""
+    return picture_of(parts, image, f"{image}/picture", arrays)
+
+
+def picture_of(parts: Anatomy, image: int, name: str, arrays: Arrays) -> dict[str, str]:
+    """Put the resized image, its normalisation undone, as JPEG among the arrays.
+
+    Raises:
+        MissingError: the recording did not keep it.
+    """
     from PIL import Image
 
     pixels = (parts.pictures[image].rgb() * 255 + 0.5).astype(np.uint8)
@@ -98,7 +140,7 @@ def _picture(parts: Anatomy, image: int, arrays: Arrays) -> dict[str, str]:
     picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=85)
-    return put(arrays, f"{image}/picture", np.frombuffer(out.getvalue(), np.uint8), np.uint8)
+    return put(arrays, name, np.frombuffer(out.getvalue(), np.uint8), np.uint8)
 
 
 def _targets(parts: Anatomy, image: int, arrays: Arrays) -> dict[str, str]:
@@ -117,10 +159,14 @@ def _overlay(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
 
 
 def _merges(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
-    found = [_merge(m, image, arrays) for m in parts.pyramid.merges if m.top is not None]
+    merges = parts.pyramid.merges
+    found = [_merge(m, image, arrays) for m in merges if m.top is not None]
     if not found:
         raise TracerError("nothing is merged in this pyramid")
+    with suppress(TracerError):  # the top, to which nothing is added
+        found[:0] = [_top(m, image, arrays) for m in merges if m.top is None]
     return {
+        "first": FIRST,
         "merges": found,
         "note": _thinned([(merge["name"], merge["planes"][0]) for merge in found]),
     }
@@ -132,30 +178,40 @@ def _merge(merge: Merge, image: int, arrays: Arrays) -> dict[str, Any]:
     terms = [np.nan_to_num(plane.values) for plane in planes[:3]]
     low, high = min(float(t.min()) for t in terms), max(float(t.max()) for t in terms)
     ranges = [(low, high)] * 3 + [None]
-    names = ("lateral", "upsampled", "sum", "output")
-    shown = [
-        _plane(f"{image}/merge/{merge.name}/{name}", plane, extent, arrays)
-        for name, plane, extent in zip(names, planes, ranges, strict=True)
-    ]
-    for k, plane in enumerate(shown):
-        plane["text"] = said(f"merge_{k}", source=merge.source.name, name=merge.name)
+    return _row(merge, dict(enumerate(zip(planes, ranges, strict=True))), image, arrays)
+
+
+def _top(merge: Merge, image: int, arrays: Arrays) -> dict[str, Any]:
+    """What comes of the coarsest map: a lateral and an output, each on its own scale."""
+    ends = {0: (merge.lateral.mean(image), None), 3: (merge.output.mean(image), None)}
+    return _row(merge, ends, image, arrays)
+
+
+def _row(
+    merge: Merge,
+    planes: Mapping[int, tuple[Plane, tuple[float, float] | None]],
+    image: int,
+    arrays: Arrays,
+) -> dict[str, Any]:
+    """The planes of a level, each by its place: lateral, upsampled, sum, output."""
+    shown = []
+    for k, (plane, extent) in planes.items():
+        name = f"{image}/merge/{merge.name}/{k}"
+        drawn = _plane(name, plane, merge.output.stride, extent, arrays)
+        text = said(f"merge_{k}", source=merge.source.name, name=merge.name)
+        shown.append({**drawn, "place": k, "text": text})
     return {"name": merge.name, "group": level_group(merge.name), "planes": shown}
 
 
 def _plane(
-    name: str, plane: Any, extent: tuple[float, float] | None, arrays: Arrays
+    name: str, plane: Plane, stride: Pair, span: Pair | None, arrays: Arrays
 ) -> dict[str, Any]:
     """A plane in 8 bits, thinned to `PLANE_SIDE`, and how to read it."""
     thin = max(1, -(-max(plane.values.shape) // PLANE_SIDE))
-    values = np.nan_to_num(plane.values[::thin, ::thin].astype(np.float32))
-    low, high = extent or (float(values.min()), float(values.max()))
-    scale = 255 / (high - low) if high > low else 0.0
-    pixels = np.clip((values - low) * scale + 0.5, 0, 255)
-    return {
-        "values": put(arrays, name, pixels, np.uint8),
-        "range": [low, high],
-        "step": plane.step * thin,
-    }
+    values, step = np.nan_to_num(plane.values[::thin, ::thin]), plane.step * thin
+    cells = Cells(values.shape, (stride[0] * step, stride[1] * step))
+    over = Overlay(values, cells, span or (float(values.min()), float(values.max())), SCREEN)
+    return {"values": put(arrays, name, over.bytes, np.uint8), **over.data(), "step": step}
 
 
 def _thinned(named: list[tuple[str, dict[str, Any]]]) -> list[str] | None:
@@ -176,11 +232,12 @@ def _align(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
     means = [level.map.mean(image) for level in pooling.levels]
     planes = []
     for level, mean in zip(pooling.levels, means, strict=True):
-        plane = _plane(f"{image}/map/{level.name}", mean, None, arrays)
+        plane = _plane(f"{image}/map/{level.name}", mean, (1, 1), None, arrays)
         planes.append({**plane, "note": _thinned([(level.name, plane)])})
     grids, pooled = _grids(pooling, image, means, planes)
     return {
         **rois(parts, image, arrays),
+        "first": FIRST,
         "planes": planes,
         "bins": list(pooling.output_size),
         "grids": put(arrays, f"{image}/align/grids", grids, np.float32),
@@ -201,10 +258,9 @@ def _grids(
     for index, level in enumerate(pooling.assigned[image]):
         grid = pooling.grid(index, image)
         down, across = grid.bin_size
-        low, high = planes[level]["range"]
         mean = means[level]
         values = grid.thinned(mean.step, mean.values.shape).pool(mean.values[None]).ravel()
-        pooled.append(np.clip((values - low) * (255 / ((high - low) or 1)) + 0.5, 0, 255))
+        pooled.append(in_bytes(values, *planes[level]["range"]))
         ratio = pooling.sampling_ratio
         counts = [ratio if ratio > 0 else max(ceil(size), 1) for size in (across, down)]
         grids.append([*grid.roi[:2], across, down, *counts])
@@ -219,14 +275,16 @@ def _anchors(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
     anchors = parts.anchors
     levels = zip(parts.pyramid.levels, anchors.base, anchors.steps, anchors.counts, strict=True)
     return {
+        "first": FIRST,
         "groups": [level_group(level.name) for level in parts.pyramid.levels],
         "levels": [
             {
                 "grid": list(level.map.shape[-2:]),
                 "base": base.round(3).tolist(),
                 "step": list(step),
+                "stride": list(level.map.stride),
                 "sizes": ", ".join(
-                    "×".join(map(number, (x2 - x1, y2 - y1))) for x1, y1, x2, y2 in base.tolist()
+                    "×".join(map(number, (y2 - y1, x2 - x1))) for x1, y1, x2, y2 in base.tolist()
                 ),
                 "n": number(count),
             }
@@ -256,26 +314,56 @@ def _losses(parts: Anatomy, image: int, arrays: Arrays) -> Drawing:
 
 _DRAWINGS: dict[str, tuple[str, str, Callable[[Anatomy, int, Arrays], Drawing]]] = {
     "overlay": ("overlay", "", _overlay),
-    "merges": ("merges", "^FeaturePyramid", _merges),
-    "anchors": ("anchors", "AnchorGenerator", _anchors),
-    "proposals": ("boxes", "^RegionProposalNetwork |filter_proposals", proposals),
+    "merges": ("merges", "fpn", _merges),
+    "anchors": ("anchors", "rpn", _anchors),
+    "proposals": ("boxes", "rpn", proposals),
     "anchor_matches": (
         "boxes",
-        r"\.assign_targets_to_anchors|RegionProposalNetwork\.compute_loss",
+        "rpn",
         lambda parts, image, arrays: matches(
             parts, parts.losses.anchors(image), f"{image}/anchor_matches", arrays
         ),
     ),
     "roi_matches": (
         "boxes",
-        r"\.(assign_targets_to_proposals|select_training_samples|subsample)",
+        "roi_heads",
         lambda parts, image, arrays: matches(
             parts, parts.losses.proposals(image), f"{image}/roi_matches", arrays
         ),
     ),
-    "levels": ("levels", "LevelMapper|^RoIHeads ", rois),
-    "align": ("align", "roi_align|MultiScaleRoIAlign", _align),
+    "levels": ("levels", "roi_heads", rois),
+    "align": ("align", "roi_heads", _align),
+    "losses": ("losses", "losses", _losses),
     "detections": ("boxes", "postprocess", detections),
-    "losses": ("losses", "fastrcnn_loss", _losses),
+    "stories": ("stories", "postprocess", stories),
 }
-"""By key: how it is drawn, the calls that it goes with, and what reads it."""
+"""By key: how it is drawn, the stage that it is about, and what reads it."""
+
+_FLOW_STAGES = {
+    "padding": "transform",
+    "stride": "stem",
+    "merge": "fpn",
+    "anchors": "rpn",
+    "decode": "rpn",
+    "levels": "roi_heads",
+    "align": "roi_heads",
+    "nms": "postprocess",
+}
+_ORDER = ("", "transform", "stem", "fpn", "rpn", "roi_heads", "losses", "postprocess")
+"""The stages as drawings are listed; what suits any call stands first."""
+
+_FITTING = {
+    "flow_padding": r"GeneralizedRCNNTransform(?!\.postprocess)",
+    "flow_stride": r"(^|[ .])body\.conv1@",
+    "merges": "^FeaturePyramid",
+    "anchors": "AnchorGenerator",
+    "proposals": "^RegionProposalNetwork |filter_proposals",
+    "flow_decode": r"BoxCoder\.decode@rpn",
+    "anchor_matches": r"\.assign_targets_to_anchors|RegionProposalNetwork\.compute_loss",
+    "roi_matches": r"\.(assign_targets_to_proposals|select_training_samples|subsample)",
+    "levels": "LevelMapper|^RoIHeads ",
+    "align": "roi_align|MultiScaleRoIAlign",
+    "detections": "postprocess",
+    "losses": "fastrcnn_loss",
+}
+"""By key, first come first: the calls that it goes with, by class, path and stage."""

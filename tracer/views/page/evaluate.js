@@ -295,7 +295,7 @@ function facts({ state: { id, summary }, params }) {
 }
 
 function entry({ value }, name) {
-  const [, found] = value.items.find(([key]) => key === name) ?? impossible(name);
+  const [, found] = [...value.items, ...scope.inside(value)].find(([key]) => key === name) ?? impossible(name);
   return scope.read(found);
 }
 
@@ -532,9 +532,15 @@ const MOST_DECIMAL = 10_000; // bits
 
 // What an expression gave, in a few words: a plain result as Python writes it.
 export function repr(value) {
-  if (isTensor(value)) return `${value.state.shape} ${value.state.summary.dtype}`;
+  if (isTensor(value)) return described(value.state);
   if (isTree(value)) return value.value.brief;
   return clipped(written(value));
+}
+
+function described({ summary: { shape, dtype, zeros }, ends, numbers, bad, previous, name }) {
+  const known = [...numbers.filter(([key]) => key !== "zeros").map((row) => row.join(" ")), ...bad.map((row) => row.join(" ×"))];
+  return [`[${shape.join(", ")}] ${dtype}`, ends.join(" … "), ...known, zeros > 0 && `zeros ${Math.round(100 * zeros)}%`,
+    previous != null && "written in place", name].filter(Boolean).join("  ");
 }
 
 function clipped(line) {

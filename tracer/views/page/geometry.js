@@ -13,5 +13,8 @@ export function boxAt(boxes, indices, x, y) {
   return indices.reduce((best, i) => (area(i) < (best < 0 ? Infinity : area(best)) ? i : best), -1);
 }
 
+// Which of `count` points, `stride` pixels apart, a pixel is nearest to; `first` is where their cells begin.
+export const cellAt = (pixel, stride, first, count) => Math.max(0, Math.min(Math.floor(pixel / stride - first), count - 1));
+
 // The places along one axis where RoIAlign samples a box: `count` in each of its bins.
 export const samples = (start, bin, bins, count) => range(bins * count).map((i) => start + ((i + 0.5) / count) * bin);

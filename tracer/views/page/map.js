@@ -4,7 +4,7 @@ import { cursor, go, rec, say, stageStyle, told } from "./page.js";
 
 // What skips stages: C2–C4 go into the FPN, its levels into the RoI heads.
 const EDGES = [["layer1", "fpn"], ["layer2", "fpn"], ["layer3", "fpn"], ["fpn", "roi_heads"]];
-let element, list, edges;
+let element, scroller, list, edges, more;
 let nodes; // by stage
 let here; // the stage marked,
 let centred; // and the one scrolled to
@@ -13,16 +13,19 @@ export function build() {
   nodes = new Map(rec.stages.map((stage) => [stage.name, node(stage)]));
   edges = svg("svg.edges", { "aria-hidden": true });
   list = el("ol", [...nodes.values()].map((it) => el("li", it)));
-  element = el("nav.map", { label: say("map") }, edges, list);
-  new ResizeObserver(connect).observe(element);
+  scroller = el("div.stages", { onscroll: showMore }, edges, list);
+  more = [-1, 1].map((by) => el("button.more", { hint: say("more_stages"), onclick: () => { scroller.scrollLeft += by * scroller.clientWidth * 0.7; } }, by < 0 ? "‹" : "›"));
+  element = el("nav.map", { label: say("map") }, more[0], scroller, more[1]);
+  new ResizeObserver(connect).observe(scroller);
   here = centred = null;
   return element;
 }
 
 function node({ name, calls }) {
-  const title = told()?.stages[name]?.[0] || name;
+  const [made, every] = rec.data.labels.stages[name];
+  const title = [told()?.stages[name]?.[0] || name, every].join("\n").trim();
   return el("button.stage", { title, style: stageStyle(name), onclick: () => goto(calls) },
-    el("b", name), el("span", rec.data.labels.stages[name]));
+    el("b", name), el("span", made));
 }
 
 function goto(calls) {
@@ -39,11 +42,18 @@ export function update() {
 
 export function settle() {
   const node = here !== centred && nodes.get(here);
-  if (node) element.scrollLeft = node.offsetLeft - (element.clientWidth - node.offsetWidth) / 2;
+  if (node) scroller.scrollLeft = node.offsetLeft - (scroller.clientWidth - node.offsetWidth) / 2;
   centred = here;
 }
 
+// Whether there are stages beyond either end.
+function showMore() {
+  const { scrollLeft: left, scrollWidth, clientWidth } = scroller;
+  [left > 2, left < scrollWidth - clientWidth - 2].forEach((is, i) => more[i].classList.toggle("there", is));
+}
+
 function connect() {
+  showMore();
   put(edges, { width: list.scrollWidth });
   const ends = rec.kind === "pass" ? EDGES.map((edge) => edge.map((name) => nodes.get(name))) : [];
   fill(edges, ends.map(([from, to], i) => from && to && arc(from, to, i)));

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
-
 import numpy as np
 
 from tracer.languages import languages
@@ -29,17 +26,6 @@ said = texts.each
 def alike(text: str) -> list[str]:
     """Return what is the same in every language."""
     return [text for _ in languages()]
-
-
-def number(value: float) -> str:
-    """Write a number as the page does: four digits, whole numbers whole, thousands parted."""
-    if not math.isfinite(value):
-        return str(value)
-    if value == int(value) and abs(value) < 1e9:
-        return f"{value:,.0f}".replace(",", "\u202f")
-    if 1e-4 <= abs(value) < 1e5:
-        return f"{float(f'{value:.4g}'):g}"
-    return re.sub(r"e\+?(-?)0*", r"e\1", f"{value:.2e}")
 
 
 def coloured_group(names: list[str], colour: str) -> Group:

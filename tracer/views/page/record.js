@@ -13,7 +13,9 @@ export async function unpack(text) {
     const [dtype, shape, offset] = own(data.arrays, name) ?? [];
     return dtype && Object.assign(new TYPED[dtype](buffer, 4 + length + offset, product(shape)), { shape });
   };
-  return Object.assign(linked(decoded(data)), { data, array });
+  const { second: other } = data; // of a page with two recordings
+  const second = other && Object.assign(linked(decoded(other)), { data: other, array: (name) => array(`second/${name}`) });
+  return Object.assign(linked(decoded(data)), { data, array, second });
 }
 
 // The rows of tracer/record/codec.py as objects: lists of fields, the last ones left out where default.
@@ -36,7 +38,7 @@ function decoded({ trace: { columns, tables, root }, defaults, beside }) {
   const maybe = (type) => (cells) => cells && row(type, cells);
   const bound = (items) => items.map(([name, i]) => [name, values[i]]);
   const READ = { // fields that hold more than numbers, texts and lists of them
-    items: bound, changed: bound, args: (i) => values[i], result: (i) => values[i], source: (i) => sources[i],
+    items: bound, tensors: bound, changed: bound, args: (i) => values[i], result: (i) => values[i], source: (i) => sources[i],
     called_from: (i) => sources[i], summary: maybe("TensorSummary"), preview: maybe("Preview"),
     ranges: (pairs) => pairs.map((pair) => pair.map(number)), tensor: (i) => tensors[i],
     scalar: exact, min: exact, max: exact,

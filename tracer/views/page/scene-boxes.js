@@ -1,11 +1,13 @@
 // Boxes on the picture: proposals, matches, RoIs, detections. boxes.py says what a drawing holds.
-import { colour, count, el, num, paint } from "./dom.js";
+import { colour, el, paint } from "./dom.js";
 import { at, groupButtons, noted, rebuild, slider, stroke, strokeClearly } from "./drawing.js";
 import { boxAt, boxOf, range } from "./geometry.js";
+import { count, num } from "./numbers.js";
 import { drawNow, local, say } from "./page.js";
+import { name } from "./paint.js";
 
 const NAMED = 12; // boxes that get their group and score written beside them
-const targetLook = () => ({ ink: colour("target"), width: 2, dash: [6, 4] });
+export const targetLook = () => ({ ink: colour("target"), width: 2, dash: [6, 4] });
 const LINKED = {
   origin: () => ({ ink: "#fff", width: 1.6, dash: [2, 4] }),
   rival: () => ({ ink: colour("error"), width: 2.5, dash: [7, 4] }),
@@ -42,7 +44,7 @@ export const boxes = {
     stroke(context, list, found, (i) => ({ ink: inks[group[i]], width: scores ? 2.2 : 1.5, alpha }));
     const { targets = [] } = at.scene;
     stroke(context, targets, range(targets.length / 4), targetLook);
-    if (scores) for (const i of found.slice(0, NAMED).reverse()) label(context, data, i);
+    if (scores) labels(context, data, found.slice(0, NAMED));
     if (at.box < 0) return;
     strokeClearly(context, list, at.box, "#fff");
     for (const [look, others, which] of linked) {
@@ -62,22 +64,20 @@ export const boxes = {
     const [x1, y1, x2, y2] = boxOf(list, i);
     const filled = Object.entries(columns).map(([name, it]) => [name, num(ArrayBuffer.isView(it) ? it[i] : it)]);
     return say(facts, {
-      i, size: [x2 - x1, y2 - y1].map(num).join("×"), group: local(groups[group[i]][0]), score: num(scores?.[i]),
+      i, size: [y2 - y1, x2 - x1].map(num).join("×"), group: local(groups[group[i]][0]), score: num(scores?.[i]),
       end: fate && became(data, i), ...Object.fromEntries(filled),
     });
   },
 };
 
-function label(context, { boxes: list, group, groups, scores }, i) {
-  const [, ink, onInk] = groups[group[i]];
-  const text = `${local(groups[group[i]][0])} ${scores[i].toFixed(2)}`;
-  const size = 11 / at.scale;
-  context.font = `600 ${size}px system-ui, sans-serif`;
-  const [x, y] = [list[4 * i], Math.max(list[4 * i + 1], size * 1.4)];
-  context.fillStyle = ink;
-  context.fillRect(x, y - size * 1.4, context.measureText(text).width + size * 0.6, size * 1.4);
-  context.fillStyle = onInk;
-  context.fillText(text, x + size * 0.3, y - size * 0.35);
+// The best ones have their place first.
+function labels(context, { boxes: list, group, groups, scores }, found) {
+  const look = (n) => {
+    const [names, ...colours] = groups[group[found[n]]];
+    return [`${local(names)} ${scores[found[n]].toFixed(2)}`, ...colours];
+  };
+  const [height, width] = at.scene.resized;
+  name(context, found.map((i) => boxOf(list, i)), look, 11 / at.scale, "system-ui, sans-serif", [width, height]);
 }
 
 function became({ fate, steps, columns: { by } }, i) {
@@ -90,25 +90,29 @@ function funnel(steps, groups) {
   const most = Math.max(...steps.map(({ left }) => left), 1);
   const bar = ({ left, parts }) => el("span.funnel-bar", { style: { width: `${99 * Math.sqrt(left / most) + 1}%` } },
     parts.map((part, i) => el("i", { style: { "flex-grow": part, background: groups[i][1] } })));
-  return el("div", { role: "group", label: say("funnel") }, steps.map((it, step) => {
+  const lost = (step, of) => (step ? of(steps[step - 1]) - of(steps[step]) : 0);
+  return el("div", { role: "group", label: say("funnel") }, el("p.quiet", say("funnel_how")), steps.map((it, step) => {
     const [name, left] = [local(it.name), count(it.left)];
-    return el("button.funnel-row", { hint: `${name}: ${left}`, "aria-pressed": at.step === step,
-      onclick: () => rebuild({ step }) }, el("span", name), bar(it), el("span.funnel-count", left));
+    const gone = lost(step, ({ left: n }) => n);
+    const parts = it.parts.map((_, i) => [local(groups[i][0]), lost(step, ({ parts: all }) => all[i])]).filter(([, n]) => n > 0);
+    const hint = [`${name}: ${left}`, gone > 0 && say("funnel_gone", { n: count(gone) }), ...parts.map(([group, n]) => `${group} −${count(n)}`)];
+    return el("button.funnel-row", { hint: hint.filter(Boolean).join(" · "), "aria-pressed": at.step === step,
+      onclick: () => rebuild({ step }) }, el("span", name), bar(it), el("span.funnel-count", left), el("span.funnel-count.quiet", gone > 0 && `−${count(gone)}`));
   }));
 }
 
 export const levels = {
   ...boxes,
 
-  extra: (data) => el("canvas.level-chart", { role: "img", hint: say("level_chart"), onpointermove: ({ target, clientX }) => {
+  extra: (data) => [el("p.quiet", say("level_chart")), el("canvas.level-chart", { role: "img", hint: say("level_chart"), onpointermove: ({ target, clientX }) => {
     const { left, width } = target.getBoundingClientRect();
     const far = (i) => Math.abs(data.places[i] - (clientX - left) / width);
     at.box = chosen(data).reduce((a, b) => (a < 0 || far(b) < far(a) ? b : a), -1);
     drawNow();
-  } }),
+  } })],
 
   drawExtra(data) {
-    paint(at.extra.firstChild, (...args) => drawLevels(data, ...args));
+    paint(at.extra.lastChild, (...args) => drawLevels(data, ...args));
   },
 };
 
@@ -127,6 +131,7 @@ function drawLevels(data, context, width, height) {
     context.fillStyle = colour("muted");
     context.fillText(side, from * width - 10, height - 6);
   });
+  context.fillText("√(w·h), px →", 4, height - 6);
   for (const i of chosen(data)) {
     context.fillStyle = i === at.box ? colour("ink") : inks[group[i]];
     context.beginPath();

@@ -1,8 +1,10 @@
 // Maps: the tensor at hand over the picture, the merges of the FPN, RoIAlign's grid.
-import { colour, el, mapped, num, paint } from "./dom.js";
+import { colour, el, mapped, paint } from "./dom.js";
 import { at, inkOf, noted, rebuild, slider, strokeClearly } from "./drawing.js";
-import { boxAt, range, samples } from "./geometry.js";
+import { boxAt, cellAt, range, samples } from "./geometry.js";
+import { num } from "./numbers.js";
 import { drawNow, local, rec, say, shown } from "./page.js";
+import { dots, overlaid, ruled } from "./paint.js";
 
 export const overlay = {
   controls: () => slider("opacity", { max: 1, step: 0.05, show: (v) => `${Math.round(v * 100)} %` }),
@@ -12,9 +14,8 @@ export const overlay = {
     if (!plane) return;
     const { summary: { shape: [, , rows, columns] }, preview: { stride } } = shown.tensor;
     const [height, width] = at.scene.padded;
-    Object.assign(context, { globalAlpha: at.opacity, imageSmoothingEnabled: false });
-    const [right, down] = [(width * stride) / columns, (height * stride) / rows];
-    context.drawImage(plane, first * right, first * down, plane.width * right, plane.height * down);
+    context.globalAlpha = at.opacity;
+    overlaid(context, plane, [(height * stride) / rows, (width * stride) / columns], first);
   },
 
   told: () => say(meanPlane() ? "overlaid" : "not_a_map"),
@@ -27,42 +28,44 @@ function meanPlane() {
 }
 
 const SIGNS = ["", "+", "=", "→"];
-let crossed; // the place pointed at, 0–1 across and down
+let crossed; // the pixel pointed at, across and down
 
 // Lateral, upsampled, their sum and what comes out, for each merge of the FPN.
 export const merges = {
   extra: (data) => data.merges.map(({ name, group, planes }) => el("div.merge", el("h3", { style: inkOf(group) }, name),
-    el("div.merge-row", planes.map((plane, k) => cell(name, plane, k))))),
+    el("div.merge-row", planes.map((plane) => cell(name, plane, data.first))))),
 
-  told({ merges: all, note }) {
+  told({ merges: all, first, note }) {
     if (!crossed) return noted(say("merge_how"), note);
     return all.map(({ name, planes }) => {
-      const values = planes.map((plane, k) => `${SIGNS[k]} ${num(valueAt(plane, ...crossed))}`);
+      const values = planes.map((plane) => `${SIGNS[plane.place]} ${num(valueAt(plane, first, ...crossed))}`);
       return `${name}: ${values.join(" ").trim()}`;
     }).join("\n");
   },
 };
 
-function cell(name, { values, text: texts }, k) {
+function cell(name, { values, stride, place, text: texts }, first) {
   const [height, width] = values.shape;
   const text = local(texts);
   const canvas = mapped(values, width, height, `${name}: ${text}`);
-  return el("figure", { onpointermove: (event) => cross(event, canvas) },
-    el("div.map-cell", canvas, el("span.cross")), el("figcaption", el("b", SIGNS[k]), ` ${text}`));
+  const mark = el("span.cross");
+  mark.put = (x, y) => Object.assign(mark.style, { left: `${(100 * (x / stride[1] - first)) / width}%`, top: `${(100 * (y / stride[0] - first)) / height}%` });
+  return el("figure", { onpointermove: (event) => cross(event, canvas, stride, first) },
+    el("div.map-cell", canvas, mark), el("figcaption", el("b", SIGNS[place]), ` ${text}`));
 }
 
-function cross({ clientX, clientY }, canvas) {
+function cross({ clientX, clientY }, canvas, [down, right], first) {
   const { left, top, width, height } = canvas.getBoundingClientRect();
   const [x, y] = [(clientX - left) / width, (clientY - top) / height];
   if (x < 0 || y < 0 || x >= 1 || y >= 1) return;
-  crossed = [x, y];
-  for (const { style } of at.extra.querySelectorAll(".cross")) Object.assign(style, { left: `${x * 100}%`, top: `${y * 100}%` });
+  crossed = [(x * canvas.width + first) * right, (y * canvas.height + first) * down];
+  for (const mark of at.extra.querySelectorAll(".cross")) mark.put(...crossed);
   drawNow();
 }
 
-function valueAt({ values, range: [low, high] }, x, y) {
+function valueAt({ values, stride: [down, right], range: [low, high] }, first, x, y) {
   const [height, width] = values.shape;
-  const value = values[Math.floor(y * height) * width + Math.floor(x * width)];
+  const value = values[cellAt(y, down, first, height) * width + cellAt(x, right, first, width)];
   return Number((low + (value / 255) * (high - low)).toPrecision(2));
 }
 
@@ -104,21 +107,16 @@ const gridOf = ({ grids }) => grids.subarray(6 * at.box, 6 * at.box + 6);
 
 // The level's cells around the box, the bins, the sampling points.
 function drawGrid(data, context, width, height) {
-  const { bins: [rows, columns], planes, group } = data;
-  const { values, step } = planes[group[at.box]];
+  const { bins: [rows, columns], planes, group, first } = data;
+  const { values, stride } = planes[group[at.box]];
   const [x, y, wide, high, across, down] = gridOf(data);
   const scale = Math.min(width, height) / (Math.max(wide * columns, high * rows) * 1.3 + 1);
   context.translate(width / 2, height / 2);
   context.scale(scale, scale);
   context.translate(-(x + (wide * columns) / 2), -(y + (high * rows) / 2));
-  Object.assign(context, { imageSmoothingEnabled: false, lineWidth: 1.2 / scale, strokeStyle: "#fff", fillStyle: "#ff5a4f" });
-  // Values stand at whole coordinates: a cell reaches half its size to each side.
-  context.drawImage(map(values), -step / 2, -step / 2, values.shape[1] * step, values.shape[0] * step);
-  ruled(context, x, y, wide, high, data.bins);
-  const dot = 2.4 / scale;
-  for (const b of samples(y, high, rows, down)) {
-    for (const a of samples(x, wide, columns, across)) context.fillRect(a - dot / 2, b - dot / 2, dot, dot);
-  }
+  overlaid(context, map(values), stride, first);
+  ruled(context, [x, y, wide * columns, high * rows], data.bins, "#fff", 1.2 / scale);
+  dots(context, samples(y, high, rows, down).flatMap((b) => samples(x, wide, columns, across).flatMap((a) => [a, b])), "#ff5a4f", 2.4 / scale);
 }
 
 const map = (values, [height, width] = values.shape) => mapped(values.subarray(0, width * height), width, height);
@@ -127,11 +125,6 @@ const map = (values, [height, width] = values.shape) => mapped(values.subarray(0
 function drawPooled({ bins, pooled }, context, width, height) {
   const [rows, columns] = bins;
   const values = pooled.subarray(at.box * rows * columns, (at.box + 1) * rows * columns);
-  Object.assign(context, { imageSmoothingEnabled: false, strokeStyle: colour("paper") });
-  context.drawImage(map(values, bins), 0, 0, width, height);
-  ruled(context, 0, 0, width / columns, height / rows, bins);
-}
-
-function ruled(context, x, y, wide, high, [rows, columns]) {
-  for (const i of range(rows)) for (const j of range(columns)) context.strokeRect(x + j * wide, y + i * high, wide, high);
+  overlaid(context, map(values, bins), [height / rows, width / columns], 0);
+  ruled(context, [0, 0, width, height], bins, colour("paper"), 1);
 }

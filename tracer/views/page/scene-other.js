@@ -1,20 +1,21 @@
 // Anchors: those of one cell of one level, at any place of the picture. Losses, taken apart.
 import { colour, drawBars, el, paint } from "./dom.js";
 import { at, groupButtons, strokeClearly } from "./drawing.js";
+import { cellAt, range } from "./geometry.js";
 import { local, say } from "./page.js";
+import { dots } from "./paint.js";
 
 export const anchors = {
   begin: ({ levels }) => { at.group = Math.min(2, levels.length - 1); },
 
   controls: ({ groups }) => groupButtons(groups, false),
 
-  draw({ levels, groups }, context) {
-    const { row, column, down, right, rows, columns, base } = cellOf(levels);
+  draw({ levels, groups, first }, context) {
+    const { row, column, down, right, rows, columns, base } = cellOf(levels, first);
     const size = 2 / at.scale;
-    const ink = context.fillStyle = groups[at.group][1];
-    for (let i = 0; i < rows * columns && right * at.scale > 5; i++) {
-      context.fillRect((i % columns) * right - size / 2, Math.floor(i / columns) * down - size / 2, size, size);
-    }
+    const ink = groups[at.group][1];
+    const all = right * at.scale > 5 ? range(rows * columns) : [];
+    dots(context, all.flatMap((i) => [(i % columns) * right, Math.floor(i / columns) * down]), ink, size);
     const [x, y] = [column * right, row * down];
     const list = Float32Array.from(base.flatMap(([x1, y1, x2, y2]) => [x1 + x, y1 + y, x2 + x, y2 + y]));
     base.forEach((_, i) => strokeClearly(context, list, i, ink));
@@ -23,23 +24,23 @@ export const anchors = {
     context.fill();
   },
 
-  told({ levels, groups }) {
-    const { down: step, ...cell } = cellOf(levels);
+  told({ levels, groups, first }) {
+    const { down: step, ...cell } = cellOf(levels, first);
     return say("anchors_of", { ...cell, level: local(groups[at.group][0]), step });
   },
 
-  move({ levels }, across, along) {
-    const { row, column, down, right } = cellOf(levels);
+  move({ levels, first }, across, along) {
+    const { row, column, stride: [down, right] } = cellOf(levels, first);
     at.point = [(column + across) * right, (row + along) * down];
   },
 };
 
-// The cell at hand: nearest to where the pointer was last, on the chosen level.
-function cellOf(levels) {
+// The cell at hand: the one where the pointer was last, on the chosen level.
+function cellOf(levels, first) {
   const { grid: [rows, columns], step: [down, right], ...level } = levels[at.group];
   const [x, y] = at.point ?? [at.scene.resized[1] / 2, at.scene.resized[0] / 2];
-  const inside = (value, size) => Math.max(0, Math.min(Math.round(value), size - 1));
-  return { ...level, rows, columns, row: inside(y / down, rows), column: inside(x / right, columns), down, right };
+  const [tall, wide] = level.stride;
+  return { ...level, rows, columns, row: cellAt(y, tall, first, rows), column: cellAt(x, wide, first, columns), down, right };
 }
 
 export const losses = {

@@ -4,14 +4,17 @@ import { at } from "./drawing.js";
 import { cursor, panel, rec, say } from "./page.js";
 import { boxes, levels } from "./scene-boxes.js";
 import { align, merges, overlay } from "./scene-maps.js";
+import { flows } from "./scene-flow.js";
 import { anchors, losses } from "./scene-other.js";
+import { stories } from "./story.js";
 
-const DRAWINGS = { overlay, merges, anchors, boxes, levels, align, losses };
+const DRAWINGS = { overlay, merges, anchors, boxes, levels, align, losses, stories, flows };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const { images = [], fits } = read(rec.data.scenes);
 export const isEmpty = !images.length;
+export const hasStories = images.some(({ drawings }) => drawings.some(({ kind }) => kind === "stories"));
 export const hasPicture = images.some(({ picture }) => picture);
-let body, canvas, head, choice, controls, facts, bitmap;
+let body, canvas, head, choice, controls, facts, bitmap, watch, chosen;
 let data; // of the drawing shown,
 let drawing; // its functions,
 let fitting; // and the one that goes with the call at hand
@@ -24,7 +27,9 @@ function read(given) {
   return Object.fromEntries(Object.entries(given).map(([name, item]) => [name, read(item)]));
 }
 
-export function build() {
+// `whenChosen(tab)` is told whose drawing it is that was chosen.
+export function build(whenChosen) {
+  chosen = whenChosen;
   canvas = el("canvas.scene", { tabindex: "0", role: "img", onkeydown: key,
     onpointermove: (event) => pointed(event, false), onclick: (event) => pointed(event, true) });
   [head, controls, at.extra] = ["head", "controls", "extra"].map((name) => el(`div.scene-${name}`));
@@ -39,9 +44,11 @@ async function setImage(number) {
   at.scene = images[number];
   const { drawings, picture } = at.scene;
   const shown = drawings.some((one) => one.key === data?.key) ? data.key : drawings[0].key;
-  choice = select(say("drawing"), drawings.map((one) => [one.key, say(`kind_${one.key}`)]), shown, choose);
+  choice = select(say("drawing"), [], shown, (key) => { choose(key); chosen(isStory() ? "story" : "picture"); });
+  fill(choice, [...new Set(drawings.map(({ stage }) => stage))].map((stage) => listed(stage, drawings.filter((one) => one.stage === stage))));
   const numbers = images.map(({ image }, i) => [i, `${say("image")} ${image}`]);
-  fill(head, choice, images.length > 1 && select(say("image"), numbers, number, (chosen) => setImage(Number(chosen))));
+  watch = el("button.tool.watch", { onclick: () => choose(data.watch) }, `▶ ${say("flow_watch")}`);
+  fill(head, choice, watch, images.length > 1 && select(say("image"), numbers, number, (chosen) => setImage(Number(chosen))));
   bitmap = null;
   choose(shown);
   if (!picture) return;
@@ -49,14 +56,30 @@ async function setImage(number) {
   draw();
 }
 
+// The drawings about a stage, of which some move.
+function listed(stage, drawings) {
+  const options = drawings.map(({ key, kind }) => el("option", { value: key }, kind === "flows" && "▶ ", say(`kind_${key}`)));
+  return Object.assign(el("optgroup", options), { label: stage || say("drawings_any") });
+}
+
 export function update() {
   if (isEmpty) return;
   const { drawings } = at.scene;
   const wanted = fits[cursor.position.call.id];
   const { key } = drawings.find((one) => one.key === wanted) ?? drawings[0];
-  if (key !== fitting && key !== data.key) prepare(key);
+  if (key !== fitting && key !== data.key && !isStory()) prepare(key);
   fitting = key;
 }
+
+const isStory = () => data?.kind === "stories";
+
+// Stories stay while one steps; other drawings follow the call.
+export function tellStories(asked) {
+  if (asked !== isStory() && at.scene) show(asked ? "stories" : fitting ?? at.scene.drawings[0].key);
+}
+
+// A drawing by its key, where there is one.
+export const show = (key) => at.scene?.drawings.some((one) => one.key === key) && choose(key);
 
 function choose(key) {
   prepare(key);
@@ -69,6 +92,7 @@ function prepare(key) {
   Object.assign(at, { group: -1, box: -1, stale: true });
   drawing.begin?.(data);
   choice.value = key;
+  put(watch, { hidden: !data.watch });
   put(canvas, { hidden: !drawing.draw, label: say(`kind_${key}`) });
 }
 
@@ -80,14 +104,16 @@ export function draw() {
     body.classList.toggle("with-extra", Boolean(at.extra.firstChild && drawing.draw));
     at.stale = false;
   }
+  facts.textContent = drawing.told(data);
   if (drawing.draw) drawPicture();
   drawing.drawExtra?.(data);
-  facts.textContent = drawing.told(data);
 }
 
 function drawPicture() {
   const [height, width] = at.scene.resized;
-  put(canvas, { style: { "aspect-ratio": width / height, "--aspect": width / height } });
+  // What stands above and below it stays in sight, as far as there is room.
+  const rest = [head, facts, controls].reduce((sum, part) => sum + part.offsetHeight, 0);
+  put(canvas, { style: { "aspect-ratio": width / height, "--aspect": width / height, "--rest": `${rest}px` } });
   paint(canvas, (context, across, down) => {
     at.scale = across / width;
     context.fillStyle = colour("panel");

@@ -7,6 +7,9 @@ import re
 from functools import cache
 from importlib import resources
 
+from rcssmin import cssmin
+from rjsmin import jsmin
+
 from tracer.languages import Texts, about
 from tracer.views.kit.html_text import content_policy
 from tracer.views.kit.palette import css
@@ -16,21 +19,23 @@ _IMPORT = re.compile(
 )
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (?P<name>\w+))", re.MULTILINE)
 MAIN = "app.js"
+SHARED = ("flow.js", "paint.js")
 TROUBLE = ("no_script", "too_old", "damaged")
 """What is said in every language at once, for no script runs that could choose."""
 
 texts = Texts("page")
 
 
-def document(recording: str, title: str, lang: str) -> str:
+def document(recording: str, title: str, lang: str, main: str = MAIN) -> str:
     """Return the whole page.
 
     Args:
         recording: what `Press.pack` returns.
         title: of the document, any text.
         lang: the language that it opens in.
+        main: the module that shows it; another than the page's own brings a style of its name.
     """
-    script, sheet = bundle(), style()
+    script, sheet = bundle(main), style(main)
     parts = {
         "lang": about("html", lang),
         "policy": content_policy(sheet, script),
@@ -44,27 +49,32 @@ def document(recording: str, title: str, lang: str) -> str:
 
 
 @cache
-def style() -> str:
+def style(main: str = MAIN) -> str:
     """Return the page's style. Light is the ground; dark is for screens, so that print is light."""
     dark = f'@media screen {{ [data-scheme="dark"] {{ {css("dark")} color-scheme: dark; }} }}'
-    return f":root {{ {css('light')} color-scheme: light; }}\n{dark}\n{static('page.css')}"
+    light = f":root {{ {css('light')} color-scheme: light; }}"
+    sheets = ["page.css", *([main.replace(".js", ".css")] if main != MAIN else [])]
+    own = "".join(map(static, sheets))
+    return str(cssmin(f"{light}\n{dark}\n{own}"))
 
 
 @cache
 def static(name: str) -> str:
-    """Return the text of one of the page's own files."""
-    return resources.files(__package__).joinpath(name).read_text("utf-8")
+    """Return the text of one of the page's own files, or of one that it shares with decks."""
+    room = "tracer.views.kit" if name in SHARED else __package__
+    return resources.files(room).joinpath(name).read_text("utf-8")
 
 
 @cache
-def bundle() -> str:
-    """Return the page's modules as one script: each after those that it imports.
+def bundle(main: str = MAIN) -> str:
+    """Return the page's modules as one script, without comments and indents.
 
-    A module becomes an async function around its text, which gives what the module exports. They
-    import from files beside them only, by name and without renaming, or a whole module; they
-    export functions, classes and constants where they declare them.
+    Each stands after what it imports. A module becomes an async function around its text, which
+    gives what the module exports. They import from files beside them only, by name and without
+    renaming, or a whole module; they export functions, classes and constants where they declare
+    them.
     """
-    return "".join(_enclosed(name) for name in modules())
+    return str(jsmin("".join(_enclosed(name) for name in modules(main))))
 
 
 def _enclosed(name: str) -> str:
@@ -84,8 +94,8 @@ def _variable(name: str) -> str:
     return "$" + name.removesuffix(".js").replace("-", "_")
 
 
-def modules() -> list[str]:
-    """Return the names of the page's modules, each after those that it imports."""
+def modules(main: str = MAIN) -> list[str]:
+    """Return the names of a page's modules, the main one last: each after those that it imports."""
     ordered: list[str] = []
 
     def visit(name: str) -> None:
@@ -94,5 +104,5 @@ def modules() -> list[str]:
                 visit(needed["file"])
         ordered.append(name)
 
-    visit(MAIN)
+    visit(main)
     return ordered

@@ -234,7 +234,9 @@ export class Cursor {
       if (name === "self" && call.kind === "module") return read(moduleValue(this.trace.modules, call.path));
       return own(counters, name);
     };
-    return { get, read, fresh, unknown };
+    const { modules } = this.trace;
+    const inside = ({ kind, text }) => (kind === "module" && text && modules.has(text) ? moduleValue(modules, text).items : []);
+    return { get, read, fresh, inside, unknown };
   }
 
   // What `find` searches at a position: a call's names and shapes at its start, a line's text.
@@ -258,11 +260,11 @@ function readCondition(text, positions) {
   return expression;
 }
 
-// A module of the traced model as a value: its settings and its children.
+// A module of the traced model as a value: its settings, weights and children.
 function moduleValue(modules, path) {
-  const { type, settings, children } = modules.get(path) ?? unknown("self");
+  const { type, settings, tensors, children } = modules.get(path) ?? unknown("self");
   const inner = children.filter(([, child]) => modules.has(child)).map(([name, child]) => [name, moduleValue(modules, child)]);
-  const items = [...settings.map(([name, scalar]) => [name, { kind: "scalar", scalar }]), ...inner];
+  const items = [...settings.map(([name, scalar]) => [name, { kind: "scalar", scalar }]), ...tensors, ...inner];
   return { kind: "module", items, elided: 0, brief: `${type} ${path}` };
 }
 

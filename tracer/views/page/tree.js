@@ -1,14 +1,17 @@
 // Left: the tree of calls by stage, foldable, with shapes; and the search over it.
-import { arrange, clip, count, el, put, reveal } from "./dom.js";
+import { arrange, clip, el, put, reveal } from "./dom.js";
+import { count } from "./numbers.js";
 import { cursor, go, panel, rec, refresh, say, stageStyle } from "./page.js";
+import { inCode, inCommentary } from "./search.js";
 import { glob, stackOf } from "./stepper.js";
 
 const MOST_FOUND = 300;
+const MOST_HITS = 20; // of each group
 const roots = rec.calls.filter(({ around }) => !around);
 const folded = new Map(); // what was folded or unfolded by hand, by call
 const rows = new Map(); // elements, by call
 let search, status, list;
-let listed; // calls shown
+let listed; // the rows shown
 let around; // the call at hand and those around it
 let here; // the row at hand
 let entrance; // the row that the Tab key reaches
@@ -40,11 +43,18 @@ export function settle() {
 }
 
 function show() {
-  const wanted = search.value.trim();
+  const wanted = search.value.trim().toLowerCase();
   const found = wanted ? matching(wanted) : unfolded(roots, 0);
-  arrange(list, found.slice(0, wanted ? MOST_FOUND : undefined).map(([call, depth]) => row(call, depth)));
-  listed = found.map(([call]) => call);
-  status.textContent = wanted && say(found.length ? "found" : "found_none", { n: count(found.length) });
+  const hits = wanted ? [["commentary", inCommentary(wanted)], ["source", inCode(wanted)]].filter(([, all]) => all.length) : [];
+  list.classList.toggle("searched", Boolean(wanted));
+  const most = hits.length ? MOST_HITS : MOST_FOUND; // so that none of the groups is buried
+  listed = found.slice(0, wanted ? most : undefined).map(([call, depth]) => row(call, depth));
+  const heading = (key, all) => el("p.kind.quiet", { role: "none" }, `${say(key)} · ${all.length > MOST_HITS ? `${MOST_HITS}/` : ""}${count(all.length)}`);
+  const rest = hits.flatMap(([key, all]) => [heading(key, all), ...all.slice(0, MOST_HITS).map(hitRow)]);
+  arrange(list, [hits.length && found.length && heading("tree", found), ...listed, ...rest].filter(Boolean));
+  listed.push(...rest.filter(({ dataset }) => dataset.tick));
+  const all = found.length + hits.reduce((sum, [, some]) => sum + some.length, 0);
+  status.textContent = wanted && say(all ? "found" : "found_none", { n: count(all) });
   // The call at hand, or the innermost one around it that is listed.
   here = rows.get(around.find((call) => rows.get(call)?.isConnected));
   letIn(here ?? list.firstElementChild);
@@ -81,8 +91,15 @@ function makeRow(call) {
   return el(`div.row.${call.kind}${call.error ? ".failed" : ""}`, {
     role: "treeitem", "data-call": call.id, tabindex: "-1", style: stageStyle(call.stage), title: call.title,
   }, el("span.twisty", { "aria-hidden": true }), span("name", clip(call.own, 80)),
-  span("nth", call.nth > 0 && `#${call.nth}`), span("type", clip(call.owner, 60)), span("made", call.made));
+  span("nth", call.nth > 0 && `#${call.nth}`), span("path", clip(placeOf(call), 80)), span("type", clip(call.owner, 60)),
+  span("made", call.made));
 }
+
+const hitRow = ({ words, place, tick }) => el("div.row.hit", { role: "treeitem", "data-tick": tick, tabindex: "-1", "aria-level": 1, title: words },
+  el("span.words", words), el("span.quiet", place));
+
+// Where a call is found: a module's path but for its name, a function's caller.
+const placeOf = ({ kind, path, own, around }) => (kind === "module" ? path.slice(0, -own.length) : around ? `in ${around.short}` : "");
 
 const callOf = (row) => rec.calls[Number(row.dataset.call)];
 
@@ -90,7 +107,7 @@ function clicked({ target }) {
   const row = target.closest(".row");
   if (!row) return;
   if (target.classList.contains("twisty") && row.hasAttribute("aria-expanded")) toggle(callOf(row));
-  else choose(callOf(row));
+  else choose(row);
 }
 
 function toggle(call) {
@@ -99,14 +116,16 @@ function toggle(call) {
   focus(call);
 }
 
-function choose(call) {
-  folded.set(call, true);
-  go(call.start);
-  focus(call);
+function choose(row) {
+  const call = callOf(row);
+  if (call) folded.set(call, true);
+  go(Number(call?.start ?? row.dataset.tick));
+  reach(call ? rows.get(call) : listed.find(({ dataset }) => dataset.tick === row.dataset.tick && dataset.call === row.dataset.call));
 }
 
-function focus(call) {
-  const row = rows.get(call);
+const focus = (call) => reach(rows.get(call));
+
+function reach(row) {
   if (!row?.isConnected) return;
   letIn(row);
   row.focus();
@@ -119,10 +138,10 @@ function treeKey(event) {
   const row = event.target.closest(".row");
   if (!row || event.ctrlKey || event.metaKey || event.altKey) return;
   const call = callOf(row);
-  if (key === "Enter") choose(call);
-  else if (folds(call) && key === (isOpen(call) ? "ArrowLeft" : "ArrowRight")) toggle(call);
-  else if (key === "ArrowLeft") focus(call.around);
-  else if (BESIDE[key]) focus(listed[listed.indexOf(call) + BESIDE[key]]);
+  if (key === "Enter") choose(row);
+  else if (call && folds(call) && key === (isOpen(call) ? "ArrowLeft" : "ArrowRight")) toggle(call);
+  else if (key === "ArrowLeft") focus(call?.around);
+  else if (BESIDE[key]) reach(listed[listed.indexOf(row) + BESIDE[key]]);
   else return;
   event.preventDefault();
   event.stopPropagation();
@@ -139,12 +158,12 @@ function searchKey(event) {
     choose(listed[0]);
   } else if (event.key === "ArrowDown") {
     event.preventDefault();
-    focus(listed[0]);
+    reach(listed[0]);
   }
 }
 
 function matching(wanted) {
-  const fits = matcher(wanted.toLowerCase());
+  const fits = matcher(wanted);
   return rec.calls.filter((call) => (cursor.ops || call.kind !== "op") && fits(call)).map((call) => [call, 0]);
 }
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
+from tracer.errors import MissingError, near
 from tracer.numbers import Cell
-from tracer.record import Call, Module, Trace
+from tracer.rcnn.findings import changed
+from tracer.record import Module, Trace
 from tracer.views.kit.shapes import shape_text
 from tracer.views.reports import word
 from tracer.views.reports.report import Column, Row, Table
+from tracer.views.reports.rows import Names, several
 
 MOST_LINES = 20_000
 """Beyond so many lines, and three for each module there is, shared modules are written out once."""
@@ -39,21 +43,15 @@ Same = Callable[[Sequence[_Text], Sequence[_Text]], bool]
 
 
 def architecture(
-    trace: Trace, *, annotated: bool = False, fold: bool = False, lang: str = "en"
-) -> Table:
-    """Return the printed model, a row per line.
-
-    Args:
-        trace: a pass or a construction.
-        annotated: whether each module's line tells its calls, output shapes and parameters.
-        fold: whether equal neighbours are folded in every container, not only where torch does
-            so; annotated lines must then have equal shapes, too.
-        lang: ``"en"`` or ``"zh"``, for the headings of the annotations.
-    """
+    trace: Trace, *, annotated: bool = False, fold: bool = False, path: Names | None = None,
+    lang: str = "en",
+) -> Table:  # fmt: skip
+    """Return the printed model, a row per line; the options are `Recording.architecture`'s."""
     outputs = _outputs(trace) if annotated else {}
     printer = _Printer(trace, fold, outputs)
-    lines = [line for root in _roots(trace) for line in printer.lines(root)]
-    notes = (word("note_shared", lang),) if printer.brief else ()
+    lines = [line for root in _asked(trace, path) for line in printer.lines(root)]
+    shared = (word("note_shared", lang),) if printer.brief else ()
+    notes = (*shared, *changed(trace, lang))
     if not annotated:
         rows = tuple(Row((line.body,), line.depth) for line in lines)
         return Table((Column("line", ""),), rows, notes=notes, layout="plain")
@@ -72,17 +70,27 @@ def _roots(trace: Trace) -> list[str]:
     return [path for path in trace.modules if path not in inner or not path]
 
 
+def _asked(trace: Trace, path: Names | None) -> list[str]:
+    """Return the outermost modules to print: all roots, or those of some paths."""
+    if path is None:
+        return _roots(trace)
+    found: list[str] = []
+    for pattern in several(path):
+        matching = [name for name in trace.modules if fnmatchcase(name or "(root)", pattern)]
+        if not matching:
+            raise MissingError(f"the model has no module {pattern!r}{near(pattern, trace.modules)}")
+        found += matching
+    inside = tuple(f"{name}." for name in found)
+    return [name for name in dict.fromkeys(found) if not (name and f"{name}".startswith(inside))]
+
+
 def _outputs(trace: Trace) -> dict[str, list[str]]:
     """Return by path the shapes that each call of a module returned, in order."""
     found: dict[str, list[str]] = {}
     for call in trace.calls:
         if call.kind == "module":
-            found.setdefault(call.path, []).append(_output(trace, call))
+            found.setdefault(call.path, []).append(call.error or shape_text(trace, call.result))
     return found
-
-
-def _output(trace: Trace, call: Call) -> str:
-    return call.error or shape_text(trace, call.result)
 
 
 def _notes(line: _Text, trace: Trace, outputs: dict[str, list[str]]) -> tuple[Cell, Cell, Cell]:

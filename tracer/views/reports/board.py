@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from tracer.numbers import Cell, count, dims, number, shown
-from tracer.rcnn.board import Board, Map, Step, passes, read_board
+from tracer.rcnn.anatomy.reading import passes
+from tracer.rcnn.board import Board, Map, Step, read_board
+from tracer.rcnn.findings import told
 from tracer.record import Stage, Trace
 from tracer.views.kit.shapes import shape_text
 from tracer.views.reports import word
@@ -29,7 +31,7 @@ def stages(trace: Trace, *, lang: str = "en", nth: int = 0) -> Table:
 
     Args:
         trace: a pass or a construction.
-        lang: ``"en"`` or ``"zh"``.
+        lang: the language.
         nth: which of several passes, from 0.
     """
     board = read_board(trace, nth) if trace.kind == "pass" else None
@@ -44,9 +46,9 @@ def stages(trace: Trace, *, lang: str = "en", nth: int = 0) -> Table:
 def _detector(trace: Trace, board: Board, lang: str, nth: int) -> Table:
     columns = [
         Column("step", word("step", lang)),
-        Column("what", word("what", lang), rank=3),
-        Column("shape", word("shape_or_levels", lang), floor=36),
-        Column("stride", word("stride", lang), "pixels", rank=2),
+        Column("what", word("what", lang), "prose", rank=2),
+        Column("shape", word("shape_or_levels", lang), floor=26),
+        Column("stride", word("stride", lang), "pixels", rank=3),
         *_image_columns(board.batch[0], lang),
     ]
     if board.losses:
@@ -77,6 +79,7 @@ def _table(
     rows = tuple(Row(tuple(line.get(column.key) for column in columns)) for line in lines)
     if trace.error is not None:
         notes = (*notes, failure(trace, lang))
+    notes = (*notes, *told(trace, lang))
     return Table(tuple(columns), rows, title(trace, lang), tuple(notes), lang=lang)
 
 
@@ -113,7 +116,7 @@ def _scales(board: Board) -> Iterator[str]:
 
 
 def _map(level: Map, lang: str) -> Record:
-    what = word("what_level", lang, key=level.place) if level.name[:1] == "P" else level.place
+    what = word(f"what_{level.kind}", lang, key=level.place)
     return {"step": level.name, "what": what, "shape": dims(level.shape), "stride": level.stride}
 
 
@@ -142,7 +145,7 @@ def _notes(trace: Trace, board: Board, lang: str, nth: int) -> Iterator[str]:
 
 def _outline(trace: Trace, lang: str) -> Table:
     """One line per stage of a model that is no detector: what goes in and what comes out."""
-    columns = _columns(("stage", "type", "calls", "input", "output", "macs", "time"), lang)
+    columns = _columns(("stage", "type", "calls", "input", "output", "macs", "all_time"), lang)
     return _table(trace, columns, (_outlined(trace, s) for s in trace.stages), lang, ())
 
 
@@ -161,13 +164,13 @@ def _outlined(trace: Trace, stage: Stage) -> Record:
         "input": shape_text(trace, calls[0].args) or None,
         "output": shape_text(trace, calls[-1].result) or None,
         "macs": sum(call.macs for call in calls) or None,
-        "time": sum(call.seconds for call in calls),
+        "all_time": sum(call.seconds for call in calls),
     }
 
 
 def _construction(trace: Trace, lang: str) -> Table:
     """One line per stage of a construction: its builders and what came of them."""
-    columns = _columns(("stage", "path", "built_type", "built", "frozen", "time"), lang)
+    columns = _columns(("stage", "path", "built_type", "built", "frozen", "all_time"), lang)
     columns.insert(1, Column("builders", word("builders", lang), rank=10))
     return _table(trace, columns, (_stage_built(trace, s) for s in trace.stages), lang, ())
 
@@ -178,7 +181,7 @@ def _stage_built(trace: Trace, stage: Stage) -> Record:
     line: Record = {
         "stage": stage.name,
         "builders": ", ".join(dict.fromkeys(call.path for call in calls)),
-        "time": sum(call.seconds for call in calls),
+        "all_time": sum(call.seconds for call in calls),
     }
     parts = [m for m in trace.modules.values() if m.path.rpartition(".")[2] == stage.name]
     if not parts:

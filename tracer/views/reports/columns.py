@@ -33,7 +33,9 @@ def _source(attribute: str) -> Get:
 def _settings(ledger: Ledger, group: Group) -> Cell:
     """``7×7, stride 2, padding 3``: what differs from torch's defaults."""
     module = next(iter(ledger.modules(group)), None)
-    settings = dict(module.settings) if module is not None else {}
+    if module is None or not module.settings:
+        return None
+    settings = dict(module.settings)
     parts = []
     if "kernel_size" in settings:
         kernel = settings["kernel_size"]
@@ -49,11 +51,18 @@ def _settings(ledger: Ledger, group: Group) -> Cell:
 
 
 def _input(ledger: Ledger, group: Group) -> Cell:
-    return shape_text(ledger.trace, group.call.args) or None
+    return shape_text(ledger.trace, group.call.args, ledger.texts) or None
 
 
 def _output(ledger: Ledger, group: Group) -> Cell:
-    return result_text(ledger.trace, group.call) or None
+    return result_text(ledger.trace, group.call, ledger.texts) or None
+
+
+def _fingerprints(ledger: Ledger, group: Group) -> Cell:
+    """Of what the row's calls gave."""
+    results = [node.call.result for node in group.nodes if node.call.result is not None]
+    states = [ledger.trace.tensors[state] for result in results for state in result.tensors()]
+    return ", ".join(state.fingerprint for state in states if state.fingerprint) or None
 
 
 def _stride(ledger: Ledger, group: Group) -> Cell:
@@ -82,7 +91,7 @@ def _all_params(ledger: Ledger, group: Group) -> Cell:
 
 
 def _macs(ledger: Ledger, group: Group) -> Cell:
-    return sum(_own(node, "macs") for node in group.nodes) or None
+    return sum(map(_own_macs, group.nodes)) or None
 
 
 def _uncounted(ledger: Ledger, group: Group) -> Cell:
@@ -90,13 +99,11 @@ def _uncounted(ledger: Ledger, group: Group) -> Cell:
 
 
 def _time(ledger: Ledger, group: Group) -> Cell:
-    return sum(_own(node, "seconds") for node in group.nodes)
+    return sum(ledger.own_seconds[node.call.id] for node in group.nodes)
 
 
-def _own(node: Node, attribute: str) -> float:
-    beneath = sum(getattr(child.call, attribute) for child in node.children)
-    found: float = getattr(node.call, attribute) - beneath
-    return found
+def _own_macs(node: Node) -> int:
+    return node.call.macs - sum(child.call.macs for child in node.children)
 
 
 def _all(attribute: str) -> Get:
@@ -138,13 +145,13 @@ class Field:
     Attributes:
         get: the cell of a row.
         kind, rank, floor: as in `Column`.
-        adds: whether the cells of all rows add up to a total.
+        adds: which rows' cells add up to a total: ``"all"``, the ``"outermost"``, or ``""``.
     """
 
     get: Get
     kind: str = "text"
     rank: int = 0
-    adds: bool = False
+    adds: str = ""
     floor: int = 20
 
 
@@ -158,15 +165,15 @@ FIELDS: dict[str, Field] = {
     "stage": Field(_first("stage"), rank=8),
     "parent": Field(_first("parent"), "count", 20),
     "depth": Field(lambda ledger, group: group.depth, "count", 20),
-    "calls": Field(lambda ledger, group: len(group.nodes), "count", 7, adds=True),
+    "calls": Field(lambda ledger, group: len(group.nodes), "count", 7, adds="all"),
     "settings": Field(_settings, rank=6, floor=24),
     "input": Field(_input, rank=10),
     "output": Field(_output, floor=18),
     "stride": Field(_stride, "pixels", 7),
-    "params": Field(_params(lambda params, trainable: params), "count", 2, adds=True),
-    "trainable": Field(_params(lambda params, trainable: trainable), "count", 8, adds=True),
-    "frozen": Field(_params(lambda params, trainable: params - trainable), "count", 8, adds=True),
-    "macs": Field(_macs, "macs", 3, adds=True),
+    "params": Field(_params(lambda params, trainable: params), "count", 2, adds="all"),
+    "trainable": Field(_params(lambda params, trainable: trainable), "count", 8, adds="all"),
+    "frozen": Field(_params(lambda params, trainable: params - trainable), "count", 8, adds="all"),
+    "macs": Field(_macs, "macs", 3, adds="all"),
     "uncounted": Field(_uncounted, rank=4, floor=24),
     "min": Field(_extent("min"), "number", 12),
     "max": Field(_extent("max"), "number", 12),
@@ -177,14 +184,15 @@ FIELDS: dict[str, Field] = {
     "inf": Field(_extent("inf"), "count", 4),
     "dtype": Field(_extent("dtype"), rank=14),
     "device": Field(_extent("device"), rank=15),
-    "time": Field(_time, "seconds", 4, adds=True),
+    "fingerprint": Field(_fingerprints, rank=15),
+    "time": Field(_time, "seconds", 4, adds="all"),
     "all_params": Field(_all_params, "count", 9),
-    "all_macs": Field(_all("macs"), "macs", 9),
-    "all_time": Field(_all("seconds"), "seconds", 9),
+    "all_macs": Field(_all("macs"), "macs", 9, adds="outermost"),
+    "all_time": Field(_all("seconds"), "seconds", 3, adds="outermost"),
     "built_type": Field(_built_type, rank=2),
     "built": Field(_built(lambda params, trainable: params), "count", 1),
     "built_frozen": Field(_built(lambda params, trainable: params - trainable), "count", 6),
-    "added": Field(_added, "count", 1, adds=True),
+    "added": Field(_added, "count", 1, adds="all"),
     "source": Field(_source("source"), rank=16),
     "called_from": Field(_source("called_from"), rank=17),
     "error": Field(_first("error"), rank=1),

@@ -12,25 +12,10 @@ from tracer.views.reports.rows import Names, choose, groups
 
 
 def to_json(
-    trace: Trace,
-    *,
-    grain: Names | None = None,
-    stage: Names | None = None,
-    path: Names | None = None,
-    depth: int | None = None,
-) -> str:
-    """Return the calls as a JSON array, a call per line; strictly valid, no NaN in it.
-
-    Args:
-        trace: a pass or a construction.
-        grain: kinds of call; all, if not given.
-        stage: only calls of this stage, or of these.
-        path: only calls of this path, label or pattern, or of these, and what ran in them.
-        depth: how many levels beneath the outermost of them; all, if not given.
-
-    Raises:
-        InputError, MissingError: an unknown grain, stage or path.
-    """
+    trace: Trace, *, grain: Names | None = None, stage: Names | None = None,
+    path: Names | None = None, depth: int | None = None,
+) -> str:  # fmt: skip
+    """Return the calls as a JSON array; the options are those of `Recording.to_json`."""
     chosen = groups(trace, choose(trace, grain, stage, path), depth, fold=False)
     calls = (group.call for group in chosen)
     lines = ",\n".join(json_text(record) for record in records(trace, calls))
@@ -39,6 +24,9 @@ def to_json(
 
 def records(trace: Trace, calls: Iterable[Call]) -> Iterator[dict[str, Any]]:
     """Yield each call as the dict that its line of JSON stands for."""
+    changes = list(trace.settings.changes)
+    # in every call, for a list may be narrowed to any of them
+    changed = {"changes": changes} if changes else {}
     for call in calls:
         module = trace.modules.get(call.path) if call.kind == "module" else None
         yield {
@@ -55,13 +43,15 @@ def records(trace: Trace, calls: Iterable[Call]) -> Iterator[dict[str, Any]]:
             "trainable": module.trainable if module is not None else None,
             "macs": call.macs,
             "uncounted": list(call.uncounted),
-        }
+        } | changed
 
 
 def tree(trace: Trace, value: Value) -> Any:
     """Return a value as JSON data: containers as they are, tensors as leaves."""
     if value.tensor is not None:
-        return leaf(trace.tensors[value.tensor].summary)
+        state = trace.tensors[value.tensor]
+        found = leaf(state.summary)
+        return {**found, "fingerprint": state.fingerprint} if state.fingerprint else found
     if value.kind == "scalar":
         return _finite_or_named(value.scalar)
     if value.kind == "module":

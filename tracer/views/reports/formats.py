@@ -18,7 +18,7 @@ from tracer.foreign import clean, spelt
 from tracer.numbers import shown
 from tracer.views.kit.html_text import escape, lang_attribute
 from tracer.views.reports import word
-from tracer.views.reports.text_layout import grid, pad, rule
+from tracer.views.reports.text_layout import fit, grid, lines_of, notes_of, pad, rule, wrap
 
 if TYPE_CHECKING:
     from tracer.numbers import Cell
@@ -28,8 +28,12 @@ CELL_ROWS = 200
 """A notebook keeps what it shows: longer reports are cut, and say so."""
 
 
-def write(table: Table, format: str) -> str:
-    """Return the report in one of `FORMATS`, without a final newline.
+TEXT_WIDTH = 120
+"""Columns of plain text, unless all of it is asked for."""
+
+
+def write(table: Table, format: str, *, wide: bool = False) -> str:
+    """Return the report in one of `FORMATS`, without a final newline; `wide` text is never cut.
 
     Raises:
         InputError: there is no such format.
@@ -38,23 +42,26 @@ def write(table: Table, format: str) -> str:
         raise InputError(
             f"no format {format!r}{near(format, FORMATS)} (there are: {', '.join(FORMATS)})"
         )
-    return FORMATS[format](table)
+    return text(table, None) if wide and format == "text" else FORMATS[format](table)
 
 
 # --- text -----------------------------------------------------------------------------------------
 
 
-def text(table: Table) -> str:
-    """Columns padded with spaces; every cell complete, however wide it gets."""
-    laid = grid(table)
-    lines = [clean(table.title), ""] if table.title else []
+def text(table: Table, available: int | None = TEXT_WIDTH) -> str:
+    """Columns padded with spaces, cut to so many characters; complete if there is no limit."""
+    laid, left_out = fit(grid(table), available if len(table.columns) > 1 else None)
+    rows = [pad(each, laid.widths, laid.columns) for r in laid.rows for each in lines_of(r, laid)]
     if laid.header:
-        lines += [pad(laid.header, laid.widths, laid.columns), rule(laid.widths)]
-    lines += [pad(row, laid.widths, laid.columns) for row in laid.rows]
+        rows = [pad(laid.header, laid.widths, laid.columns), rule(laid.widths), *rows]
     if laid.totals:
-        lines += [rule(laid.widths), pad(laid.totals, laid.widths, laid.columns)]
-    lines += ["", *map(clean, table.notes)] if table.notes else []
-    return "\n".join(lines)
+        rows += [rule(laid.widths), pad(laid.totals, laid.widths, laid.columns)]
+    parts = [table.title and clean(table.title)], notes_of(table, left_out)
+    title, notes = (
+        [line for each in part for line in (wrap(each, available) if available else [each]) if each]
+        for part in parts
+    )
+    return "\n\n".join("\n".join(lines) for lines in (title, rows, notes) if lines)
 
 
 # --- markdown -------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from tracer.rcnn.board import strides
@@ -20,18 +20,27 @@ class Ledger:
     Attributes:
         trace: the recording.
         groups: the rows.
+        calls: the calls that were asked for, also those too deep for a row.
         tree: whether names are written relative to the module around them.
         lang: the reader's language.
+        texts: how values are written, by their identity: the recording keeps them alive.
     """
 
     def __init__(
-        self, trace: Trace, groups: tuple[Group, ...], tree: bool = False, lang: str = "en"
+        self,
+        trace: Trace,
+        groups: tuple[Group, ...],
+        calls: Iterable[Call],
+        tree: bool = False,
+        lang: str = "en",
     ) -> None:
         self.trace = trace
         self.groups = groups
+        self.calls = tuple(calls)
         self.tree = tree
         self.lang = lang
-        self._extents: dict[int, Extent] = {}
+        self.texts: dict[int, str] = {}
+        self._extents: dict[tuple[int, ...], Extent] = {}
 
     @cached_property
     def called(self) -> Counter[tuple[str, str]]:
@@ -75,6 +84,21 @@ class Ledger:
         return found
 
     @cached_property
+    def own_seconds(self) -> dict[int, float]:
+        """The time that a call spent outside of the calls beneath it, by call id.
+
+        All that were asked for count, not only those that have a row: what a call spends itself is
+        the same at every depth.
+        """
+        found = {call.id: call.seconds for call in self.calls}
+        around = query.around(self.trace, set(found))
+        for call in self.calls:
+            outer = around[call.id]
+            if outer is not None:
+                found[outer] -= call.seconds
+        return found
+
+    @cached_property
     def added(self) -> dict[int, int]:
         """The parameters that a builder added, calls within it included, by call id.
 
@@ -108,11 +132,13 @@ class Ledger:
 
     def extent(self, group: Group) -> Extent:
         """Return the range of what a row's calls returned."""
-        if group.call.id not in self._extents:
-            results = (node.call.result for node in group.nodes)
-            found = (s for result in results for s in summaries(self.trace, result))
-            self._extents[group.call.id] = extent(found)
-        return self._extents[group.call.id]
+        results = [node.call.result for node in group.nodes]
+        key = tuple(map(id, results))
+        found = self._extents.get(key)
+        if found is None:
+            each = (s for result in results for s in summaries(self.trace, result))
+            found = self._extents[key] = extent(each)
+        return found
 
 
 def _is_module(call: Call) -> bool:

@@ -15,15 +15,19 @@ def name(ledger: Ledger, group: Group) -> str:
     which their paths or numbers differ.
     """
     calls = [node.call for node in group.nodes]
+    if len(calls) == 1:
+        return f"{_shown_name(ledger, calls[0])}{_number(ledger, calls)}"
     names = list(dict.fromkeys(_shown_name(ledger, call) for call in calls))
     joined = names[0] if len(names) == 1 else _merge_paths(names) or f"{names[0]} … {names[-1]}"
     return f"{joined}{_number(ledger, calls)}"
 
 
 def _number(ledger: Ledger, calls: list[Call]) -> str:
+    if ledger.called[calls[0].kind, calls[0].path] == 1:
+        return ""
     numbers = list(dict.fromkeys(call.nth for call in calls))
     paths = {call.path for call in calls}
-    if ledger.called[calls[0].kind, calls[0].path] == 1 or len(paths) > 1 < len(numbers):
+    if len(paths) > 1 < len(numbers):
         return ""
     return f"#{_range(numbers)}"
 

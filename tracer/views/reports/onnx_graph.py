@@ -36,7 +36,7 @@ def graph(
         trace: a pass of the same model, for what came out of each module's first call.
         path: only nodes of this module and of those in it.
         depth: how many levels beneath it are told apart.
-        lang: of the headings, ``"en"`` or ``"zh"``.
+        lang: of the headings.
 
     Raises:
         MissingError: no node comes from `path`.
@@ -84,7 +84,7 @@ def detections_beside(
     Args:
         pairs: of `tracer.rcnn.onnx.pairs`.
         names: of the classes, by label, as in `Trace.classes`.
-        lang: ``"en"`` or ``"zh"``.
+        lang: the language.
     """
     columns = (
         Column("class", word("class", lang)),

@@ -1,14 +1,15 @@
-"""The parameters: shapes, which are frozen, and what a backward pass left in their gradients."""
+"""The parameters: shapes, ranges, which are frozen, and what a backward pass left in gradients."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from tracer.errors import MissingError, near
 from tracer.numbers import Cell, dims
 from tracer.record import ParameterRecord, TensorSummary, Trace
+from tracer.record.query import weights
 from tracer.views.reports import word
 from tracer.views.reports.names import title
 from tracer.views.reports.report import Column, Row, Table
@@ -16,24 +17,27 @@ from tracer.views.reports.rows import Names, several
 
 GRADIENT = ("min", "max", "mean", "std", "zeros", "nan", "inf")
 """What is told of a gradient, each in a column ``grad_…``."""
+HELD = ("min", "max", "nan", "inf")
+"""What is told of a parameter's or a buffer's own values."""
 KINDS = {"zeros": "fraction", "nan": "count", "inf": "count"}
 
 
 def parameters(trace: Trace, *, path: Names | None = None, lang: str = "en") -> Table:
-    """Return one line per parameter, in the model's order.
+    """Return one line per parameter, in the model's order, and below a line per buffer.
 
-    Columns of gradients are there if the recording contains a backward pass; a frozen parameter
-    has none.
+    Their extremes and what of them is NaN or infinite are as the run began. Columns of gradients
+    are there if the recording contains a backward pass; a frozen parameter has none.
 
     Args:
         trace: a pass or a construction.
-        path: only parameters of this name, of this module, or that fit this pattern, or of these.
-        lang: ``"en"`` or ``"zh"``.
+        path: only parameters and buffers of this name, of this module, or that fit this pattern, or
+            of these. Without it, only those buffers that hold NaN or infinite values.
+        lang: the language.
 
     Raises:
-        MissingError: no parameter answers to `path`.
+        MissingError: no parameter and no buffer answers to `path`.
     """
-    chosen = _chosen(trace, path)
+    held = {name: trace.tensors[state].summary for name, state in weights(trace).items()}
     gradients = any(p.gradient is not None for p in trace.parameters)
     columns = (
         Column("name", word("name", lang), floor=36),
@@ -41,9 +45,10 @@ def parameters(trace: Trace, *, path: Names | None = None, lang: str = "en") -> 
         Column("dtype", word("dtype", lang), rank=9),
         Column("params", word("params", lang), "count", rank=1),
         Column("frozen", word("frozen", lang), "count", rank=3),
+        *(Column(key, word(key, lang), KINDS.get(key, "number"), rank=4) for key in HELD if held),
         *(_column(key, lang) for key in GRADIENT if gradients),
     )
-    rows = tuple(Row(_cells(p, gradients)) for p in chosen)
+    rows = tuple(Row(cells) for cells in _lines(trace, path, held, gradients))
     counts = [[int(row.cells[i] or 0) for row in rows] for i in (3, 4)]
     totals: list[Cell] = [word("total", lang), None, None, *map(sum, counts)]
     totals += [None] * (len(columns) - len(totals))
@@ -56,7 +61,7 @@ def gradients(trace: Trace, *, depth: int = 3, lang: str = "en") -> Table:
     Args:
         trace: a recording with a backward pass in it; without one no part has a gradient.
         depth: how many levels of the parameters' names tell the parts apart.
-        lang: ``"en"`` or ``"zh"``.
+        lang: the language.
     """
     parts: dict[str, list[ParameterRecord]] = {}
     for parameter in trace.parameters:
@@ -93,15 +98,40 @@ def _square_sum(gradient: TensorSummary) -> float:
     return max(count - 1, 0) * (0.0 if math.isnan(std) else std) ** 2 + count * mean**2
 
 
-def _chosen(trace: Trace, path: Names | None) -> list[ParameterRecord]:
+def _lines(
+    trace: Trace, path: Names | None, held: Mapping[str, TensorSummary], gradients: bool
+) -> Iterator[tuple[Cell, ...]]:
+    records = [(p.name, p) for p in trace.parameters]
+    buffers = [name for name in held if name not in dict(records)]
     if path is None:
-        return list(trace.parameters)
+        buffers = [name for name in buffers if held[name].nan or held[name].inf]
+    every: list[tuple[str, ParameterRecord | None]] = [
+        *records,
+        *((name, None) for name in buffers),
+    ]
+    chosen = _chosen([name for name, _ in every], path)
+    for name, record in every:
+        if name not in chosen:
+            continue
+        known = held.get(name)
+        values = tuple(getattr(known, key, None) for key in HELD) if held else ()
+        if record is None:
+            summary = held[name]
+            first: tuple[Cell, ...] = (name, dims(summary.shape), summary.dtype, None, None)
+        else:
+            first = _cells(record)
+        gradient = tuple(getattr(record and record.gradient, key, None) for key in GRADIENT)
+        yield (*first, *values, *(gradient if gradients else ()))
+
+
+def _chosen(names: list[str], path: Names | None) -> set[str]:
+    if path is None:
+        return set(names)
     patterns = several(path)
     for pattern in patterns:
-        if not any(_answers(p.name, pattern) for p in trace.parameters):
-            hint = near(pattern, [p.name for p in trace.parameters])
-            raise MissingError(f"the trace has no parameter {pattern!r}{hint}")
-    return [p for p in trace.parameters if any(_answers(p.name, one) for one in patterns)]
+        if not any(_answers(name, pattern) for name in names):
+            raise MissingError(f"the trace has no parameter {pattern!r}{near(pattern, names)}")
+    return {name for name in names if any(_answers(name, one) for one in patterns)}
 
 
 def _answers(name: str, path: str) -> bool:
@@ -113,18 +143,7 @@ def _column(key: str, lang: str) -> Column:
     return Column(f"grad_{key}", heading, KINDS.get(key, "number"), rank=5)
 
 
-def _cells(parameter: ParameterRecord, gradients: bool) -> tuple[Cell, ...]:
-    numel = 1
-    for size in parameter.shape:
-        numel *= size
+def _cells(parameter: ParameterRecord) -> tuple[Cell, ...]:
+    numel = math.prod(parameter.shape)
     frozen = 0 if parameter.trainable else numel
-    known: tuple[Cell, ...] = (
-        parameter.name,
-        dims(parameter.shape),
-        parameter.dtype,
-        numel,
-        frozen,
-    )
-    if not gradients:
-        return known
-    return (*known, *(getattr(parameter.gradient, key, None) for key in GRADIENT))
+    return parameter.name, dims(parameter.shape), parameter.dtype, numel, frozen

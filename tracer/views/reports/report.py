@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas
 
 
-NUMERIC = ("count", "macs", "seconds", "fraction", "number", "pixels")
+NUMERIC = ("count", "macs", "seconds", "fraction", "number", "pixels", "overlap")
 """The kinds of column whose cells are numbers: they are set flush right."""
 
 
@@ -29,7 +29,8 @@ class Column:
         key: its stable name: the CSV header, the JSON field, what ``--columns`` takes.
         title: its heading, in the reader's language.
         kind: what its cells are: ``"text"``, ``"count"``, ``"macs"`` (multiply-adds),
-            ``"seconds"``, ``"fraction"`` (0–1), ``"number"`` or ``"pixels"``.
+            ``"seconds"``, ``"fraction"`` (0–1), ``"number"``, ``"pixels"``, ``"overlap"`` (IoU), or
+            ``"prose"``: sentences, which a terminal breaks into lines and never cuts.
         rank: its place in the queue for a narrow terminal; the highest rank is left out first.
         floor: how many character cells a text is cut to before a column is left out.
     """
@@ -67,8 +68,8 @@ class Row:
 class Table:
     """One report as data.
 
-    Printed, it is plain text, complete at any width; `rich` draws it in colour and to the width
-    of the terminal; a notebook shows it as HTML.
+    Printed, it is plain text of about 120 columns; `rich` draws it in colour and to the width of
+    the terminal; a notebook shows it as HTML. Only these two leave columns out, and say so.
 
     Attributes:
         columns: what each cell of a row is.
@@ -95,7 +96,7 @@ class Table:
         return len(self.rows)
 
     def __str__(self) -> str:
-        """Plain text, nothing cut."""
+        """Plain text of about 120 columns."""
         return self.to("text")
 
     __repr__ = __str__
@@ -111,15 +112,20 @@ class Table:
 
         return cell_html(self)
 
-    def to(self, format: str) -> str:
+    def to(self, format: str, *, wide: bool = False) -> str:
         """Return the report as text, markdown, csv, html, json or latex.
+
+        Args:
+            format: one of these.
+            wide: text with every column and nothing cut, however wide it gets, instead of about
+                120 columns; the other formats always have all.
 
         Raises:
             InputError: there is no such format.
         """
         from tracer.views.reports.formats import write
 
-        return write(self, format)
+        return write(self, format, wide=wide)
 
     @property
     def headed(self) -> bool:
@@ -165,7 +171,9 @@ class Table:
         return replace(
             self,
             columns=tuple(self.columns[i] for i in order),
-            rows=tuple(replace(r, cells=tuple(r.cells[i] for i in order)) for r in self.rows),
+            rows=tuple(
+                Row(tuple([r.cells[i] for i in order]), r.depth, r.mark, r.call) for r in self.rows
+            ),
             totals=tuple(self.totals[i] for i in order) if self.totals else (),
         )
 

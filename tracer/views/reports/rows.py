@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tracer.errors import InputError, MissingError, near
+from tracer.errors import InputError, MissingError, NotRecorded, near
 from tracer.record import Call, Trace, query
 from tracer.record.query import Node
 
@@ -68,9 +68,8 @@ def _kinds(trace: Trace, grain: Names) -> tuple[str, ...]:
             )
         if name in GRAINS and name not in trace.settings.grains:
             recorded = ", ".join(trace.settings.grains)
-            raise MissingError(
-                f"the {name} grain was not recorded (this recording has: {recorded}); "
-                f"record again with that grain"
+            raise NotRecorded(
+                f"the {name} grain was not recorded (this recording has: {recorded})", grain=name
             )
     return GRAINS if "all" in asked else tuple(asked)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from tracer.errors import option
 from tracer.numbers import Cell
+from tracer.rcnn.findings import told
 from tracer.record import Trace
 from tracer.views.reports import word
 from tracer.views.reports.columns import Field, columns_of, pick
@@ -20,50 +22,46 @@ if TYPE_CHECKING:
 PASS = (
     *("call", "type", "settings", "input", "output", "params", "frozen", "macs"),
     *("uncounted", "stride"),
-    *("min", "max", "nan", "inf", "zeros", "time"),
+    *("min", "max", "nan", "inf", "zeros", "time", "all_time"),
 )
 ALARMS = ("nan", "inf", "uncounted")
 """Columns that are left out, unless asked for, where there is nothing to tell."""
-CONSTRUCTION = ("call", "built_type", "built", "added", "built_frozen", "time")
+CONSTRUCTION = ("call", "built_type", "built", "added", "built_frozen", "time", "all_time")
 
+
+PINNED = ("call", "type", "settings", "input", "output", "params", "macs")
+"""What a contract pins: shapes and counts, nothing that weights or machines change."""
 
 DATA = ("id", "kind", "path", "nth", "stage", *PASS[1:])
 """A DataFrame's columns: a call's name in parts, to select and group by."""
 
 
 def table(
-    trace: Trace,
-    *,
-    grain: Names | None = None,
-    stage: Names | None = None,
-    path: Names | None = None,
-    depth: int | None = None,
-    columns: Names | None = None,
-    fold: bool = True,
-    lang: str = "en",
-) -> Table:
-    """Return one line per call, with totals that add up.
+    trace: Trace, *, grain: Names | None = None, stage: Names | None = None,
+    path: Names | None = None, depth: int | None = None, columns: Names | None = None,
+    fold: bool = True, lang: str = "en",
+) -> Table:  # fmt: skip
+    """Return one line per call, with totals that add up; the options are `Recording.table`'s.
 
-    Args:
-        trace: a pass or a construction.
-        grain: kinds of call, see `tracer.views.reports.rows.choose`; modules, if not given.
-        stage: only calls of this stage, or of these.
-        path: only calls of this path, label or pattern, or of these, and what ran in them.
-        depth: how many levels beneath the outermost of them; all, if not given.
-        columns: keys of `tracer.views.reports.columns.FIELDS`; if not given, `PASS` or
-            `CONSTRUCTION`, without counts of NaN and Inf where there are none.
-        fold: whether neighbours that are alike share a line.
-        lang: of the headings, ``"en"`` or ``"zh"``.
-
-    Raises:
-        InputError, MissingError: an unknown grain, stage, path, column or language.
+    Of no columns these are `PASS` or `CONSTRUCTION`, without counts of NaN and Inf where there are
+    none.
     """
     default = PASS if trace.kind == "pass" else CONSTRUCTION
     fields = pick(several(columns) if columns is not None else default)
     calls = choose(trace, grain, stage, path, default=("module",))
     rows = groups(trace, calls, depth, fold)
-    found = assemble(Ledger(trace, rows, lang=lang), fields, "grid")
+    found = assemble(Ledger(trace, rows, calls, lang=lang), fields, "grid")
     return _quiet(found) if columns is None else found
+
+
+def contract(trace: Trace, *, lang: str = "en") -> Table:
+    """Return one line per call of a module: what a golden file pins, see `tracer.testing`.
+
+    Args:
+        trace: a pass or a construction.
+        lang: of the headings.
+    """
+    return table(trace, columns=PINNED, fold=False, lang=lang)
 
 
 def _quiet(found: Table) -> Table:
@@ -73,31 +71,11 @@ def _quiet(found: Table) -> Table:
 
 
 def dataframe(
-    trace: Trace,
-    *,
-    grain: Names | None = None,
-    stage: Names | None = None,
-    path: Names | None = None,
-    depth: int | None = None,
-    columns: Names | None = None,
-    fold: bool = False,
-    lang: str = "en",
-) -> pandas.DataFrame:
-    """Return the table as a pandas DataFrame, a row per call unless ``fold=True`` is given.
-
-    Args:
-        trace: a pass or a construction.
-        grain: as for `table`, like the following.
-        stage: likewise.
-        path: likewise.
-        depth: likewise.
-        columns: likewise; of a pass, `DATA` if none are given.
-        fold: whether neighbours that are alike share a row.
-        lang: as for `table`.
-
-    Raises:
-        InputError: pandas is not installed; or as `table`.
-    """
+    trace: Trace, *, grain: Names | None = None, stage: Names | None = None,
+    path: Names | None = None, depth: int | None = None, columns: Names | None = None,
+    fold: bool = False, lang: str = "en",
+) -> pandas.DataFrame:  # fmt: skip
+    """Return the table as a pandas DataFrame; the options are those of `Recording.dataframe`."""
     if columns is None and trace.kind == "pass":
         columns = DATA
     return table(
@@ -138,7 +116,9 @@ def _totals(rows: tuple[Row, ...], fields: dict[str, Field], lang: str) -> tuple
     if not any(field.adds for field in fields.values()):
         return ()
     totals: list[Cell] = [
-        sum(row.cells[i] or 0 for row in rows) if field.adds else None  # type: ignore[misc]
+        _sum(row.cells[i] for row in rows if field.adds == "all" or not row.depth)
+        if field.adds
+        else None
         for i, field in enumerate(fields.values())
     ]
     if totals[0] is None:
@@ -146,15 +126,25 @@ def _totals(rows: tuple[Row, ...], fields: dict[str, Field], lang: str) -> tuple
     return tuple(totals)
 
 
+def _sum(cells: Iterable[Cell]) -> Cell:
+    return sum(cell or 0 for cell in cells)  # type: ignore[misc]
+
+
 def _notes(ledger: Ledger, fields: dict[str, Field]) -> Iterator[str]:
     """How to read the table, where that is not plain; how the run ended, if it failed."""
-    summed = [word(key, ledger.lang) for key, f in fields.items() if f.adds and key != "calls"]
+    alone = ("calls", "time")
+    summed = [
+        word(key, ledger.lang) for key, f in fields.items() if f.adds == "all" and key not in alone
+    ]
     folded = any(len(group.nodes) > 1 for group in ledger.groups)
     if summed:
         yield word("note_sums", ledger.lang, columns=word("comma", ledger.lang).join(summed))
+    if {"time", "all_time"} & set(fields):
+        yield word("note_time", ledger.lang)
     if "macs" in fields and any(call.uncounted for call in ledger.trace.calls):
         yield word("note_uncounted", ledger.lang)
     if folded:
-        yield word("note_folded", ledger.lang)
+        yield word("note_folded", ledger.lang, option=option(fold=False))
     if ledger.trace.error is not None:
         yield failure(ledger.trace, ledger.lang)
+    yield from told(ledger.trace, ledger.lang)

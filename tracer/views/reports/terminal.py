@@ -9,8 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from tracer.foreign import clean
-from tracer.views.reports import word
-from tracer.views.reports.text_layout import Grid, fit, grid, pad, rule, wrap
+from tracer.views.reports.text_layout import Grid, fit, grid, lines_of, notes_of, pad, rule, wrap
 
 if TYPE_CHECKING:
     from tracer.views.reports.report import Column, Row, Table
@@ -32,13 +31,16 @@ def segments(table: Table, available: int) -> Iterator[Segment]:
     """
     laid, left_out = fit(grid(table), available)
     if table.title:
-        yield from _line(clean(table.title), TITLE)
-        yield _BREAK
+        for part in wrap(clean(table.title), available):
+            yield from _line(part, TITLE)
+        if laid.rows:
+            yield _BREAK
     if laid.header:
         yield from _line(pad(laid.header, laid.widths, laid.columns), HEADER)
         yield from _line(rule(laid.widths), DIM)
     for row, cells in zip(table.rows, laid.rows, strict=True):
-        yield from _row(row, cells, laid)
+        for line in lines_of(cells, laid):
+            yield from _row(row, line, laid)
     if laid.totals:
         yield from _line(rule(laid.widths), DIM)
         yield from _line(pad(laid.totals, laid.widths, laid.columns), TOTALS)
@@ -46,14 +48,11 @@ def segments(table: Table, available: int) -> Iterator[Segment]:
 
 
 def _notes(table: Table, left_out: list[Column], available: int) -> Iterator[Segment]:
-    notes = list(table.notes)
-    if left_out:
-        keys = word("comma", table.lang).join(column.key for column in left_out)
-        notes.append(word("note_narrow", table.lang, columns=keys))
+    notes = list(notes_of(table, left_out))
     if notes:
         yield _BREAK
     for note in notes:
-        for part in wrap(clean(note), available):
+        for part in wrap(note, available):
             yield from _line(part, DIM)
 
 

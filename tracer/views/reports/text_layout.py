@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from tracer.errors import option
 from tracer.foreign import clean
 from tracer.numbers import shown
+from tracer.views.reports import word
 
 if TYPE_CHECKING:
     from tracer.views.reports.report import Column, Table
@@ -41,11 +44,26 @@ def grid(table: Table) -> Grid:
     rows = [[shown(c, k) for c, k in zip(row.cells, kinds, strict=True)] for row in table.rows]
     for cells, prefix in zip(rows, indents(table), strict=True):
         cells[0] = (prefix + cells[0]) if cells[0] else ""
-    header = [clean(column.title) for column in table.columns] if table.headed else []
+    header = (
+        [clean(column.title) for column in table.columns] if table.headed and table.rows else []
+    )
     totals = [shown(c, k) for c, k in zip(table.totals, kinds, strict=True)] if table.totals else []
     lines = [line for line in (header, totals, *rows) if line]
     widths = [max((width(line[i]) for line in lines), default=0) for i in range(len(kinds))]
     return Grid(table.columns, header, rows, totals, widths)
+
+
+def notes_of(table: Table, left_out: Sequence[Column]) -> Iterator[str]:
+    """Yield the sentences below a table: its own, and which columns had no room."""
+    yield from map(clean, table.notes)
+    if left_out:
+        yield word(
+            "note_narrow",
+            table.lang,
+            columns=word("comma", table.lang).join(column.key for column in left_out),
+            choose=option(columns=None),
+            all=option(wide=True),
+        )
 
 
 def indents(table: Table) -> list[str]:
@@ -97,13 +115,16 @@ def width(text: str) -> int:
     return cell_len(text)
 
 
-def fit(whole: Grid, available: int) -> tuple[Grid, list[Column]]:
+def fit(whole: Grid, available: int | None) -> tuple[Grid, list[Column]]:
     """Return the grid cut to `available` cells, and the columns that had to be left out.
 
     Wide texts are narrowed down to their `Column.floor` first; then whole columns go, the highest
     rank first; what is left over widens the narrowed texts again, the lowest rank first, until
-    most of their cells are whole, and then until all are.
+    most of their cells are whole, and then until all are. Prose is left whole, to be broken.
+    Without a limit nothing is cut.
     """
+    if available is None:
+        return whole, []
     floors = [size if c.numeric else min(size, c.floor) for c, size in _sized(whole)]
     kept = list(range(len(whole.columns)))
     while len(kept) > 1 and _total(floors[i] for i in kept) > available:
@@ -142,7 +163,10 @@ def _usual_width(whole: Grid, column: int) -> int:
 
 def _cut(whole: Grid, kept: list[int], widths: list[int]) -> Grid:
     def cut(cells: list[str]) -> list[str]:
-        return [shorten(cells[i], size) for i, size in zip(kept, widths, strict=True)]
+        return [
+            cells[i] if whole.columns[i].kind == "prose" else shorten(cells[i], size)
+            for i, size in zip(kept, widths, strict=True)
+        ]
 
     return replace(
         whole,
@@ -155,12 +179,35 @@ def _cut(whole: Grid, kept: list[int], widths: list[int]) -> Grid:
 
 
 def shorten(text: str, size: int) -> str:
-    """Return the text, or its beginning and an ellipsis, in at most `size` character cells."""
+    """Return the text, or its beginning and an ellipsis, in at most `size` character cells.
+
+    Of shapes in brackets whole ones stay, and the bracket: ``{0: 1×256×64×80, …}``.
+    """
     if width(text) <= size:
         return text
     from rich.cells import set_cell_size
 
+    inside = text.rstrip(")]}")
+    parts = inside.split(", ") if inside != text else []
+    for count in range(len(parts) - 1, 0, -1):
+        whole = f"{', '.join(parts[:count])}, …{text[len(inside) :]}"
+        if width(whole) <= size and _balanced(whole):
+            return whole
+
     return set_cell_size(text, max(0, size - 1)).rstrip() + "…" if size else ""
+
+
+def lines_of(cells: Iterable[str], laid: Grid) -> list[list[str]]:
+    """Return the lines of a row: one, or as many as its prose takes in the column's width."""
+    broken = (
+        wrap(cell, size) if column.kind == "prose" else [cell]
+        for cell, size, column in zip(cells, laid.widths, laid.columns, strict=True)
+    )
+    return [list(line) for line in zip_longest(*broken, fillvalue="")]
+
+
+def _balanced(text: str) -> bool:
+    return all(text.count(left) == text.count(right) for left, right in ("()", "[]", "{}"))
 
 
 def wrap(text: str, available: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tracer.errors import option
 from tracer.record import Trace
 from tracer.views.reports import word
 from tracer.views.reports.columns import pick
@@ -17,33 +18,14 @@ CONSTRUCTION = ("call", "built_type", "built", "added", "note")
 
 
 def tree(
-    trace: Trace,
-    *,
-    grain: Names | None = None,
-    stage: Names | None = None,
-    path: Names | None = None,
-    depth: int | None = None,
-    columns: Names | None = None,
-    fold: bool = True,
-    lang: str = "en",
-) -> Table:
-    """Return the calls as a tree.
+    trace: Trace, *, grain: Names | None = None, stage: Names | None = None,
+    path: Names | None = None, depth: int | None = None, columns: Names | None = None,
+    fold: bool = True, lang: str = "en",
+) -> Table:  # fmt: skip
+    """Return the calls as a tree; the options are those of `Recording.tree`.
 
     A module's name is written relative to the module around it; `table` has the full paths. If no
     grain is asked for, functions of a pass that handle no tensor are left out.
-
-    Args:
-        trace: a pass or a construction.
-        grain: kinds of call; modules and functions, if not given.
-        stage: only calls of this stage, or of these.
-        path: only calls of this path, label or pattern, or of these, and what ran in them.
-        depth: how many levels beneath the outermost of them; `DEEPEST`, if not given.
-        columns: keys of `tracer.views.reports.columns.FIELDS`.
-        fold: whether neighbours that are alike share a line.
-        lang: of the headings, ``"en"`` or ``"zh"``.
-
-    Raises:
-        InputError, MissingError: an unknown grain, stage, path, column or language.
     """
     default = PASS if trace.kind == "pass" else CONSTRUCTION
     fields = pick(several(columns) if columns is not None else default)
@@ -51,10 +33,14 @@ def tree(
     notes: tuple[str, ...] = ()
     if trace.kind == "pass" and grain is None:
         kept = handling_tensors(trace, calls)
-        notes = (word("note_tensorless", lang),) if len(kept) < len(calls) else ()
+        notes = (
+            (word("note_tensorless", lang, option=option(grain="all")),)
+            if len(kept) < len(calls)
+            else ()
+        )
         calls = kept
     rows = groups(trace, calls, DEEPEST if depth is None else depth, fold)
-    ledger = Ledger(trace, rows, tree=True, lang=lang)
+    ledger = Ledger(trace, rows, calls, tree=True, lang=lang)
     if depth is None and sum(len(group.nodes) for group in rows) < len(calls):
-        notes += (word("note_deep", lang, levels=DEEPEST),)
+        notes += (word("note_deep", lang, levels=DEEPEST, option=option(depth=None)),)
     return assemble(ledger, fields, "tree", notes)

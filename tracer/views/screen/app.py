@@ -14,12 +14,13 @@ from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static, Tree
 
-from tracer.errors import TracerError
+from tracer.errors import TracerError, option
 from tracer.stepper import Stepper, text
 from tracer.stepper.help import groups
 from tracer.stepper.help import texts as help_texts
 from tracer.views.kit.palette import stage_colour
 from tracer.views.screen.colours import THEME
+from tracer.views.screen.lessons import Lessons
 from tracer.views.screen.panels import (
     CHANGED,
     DIM,
@@ -51,6 +52,16 @@ OUTPUT = 6
 
 LOWER = ("text", "tensor", "stack", "tree")
 """What the lower part of a small screen shows, one at a time."""
+
+LOOKED_AT = {
+    "picture": "tensor",
+    "tensor": "tensor",
+    "commentary": "text",
+    "source": "source",
+    "values": "locals",
+    "calls": "tree",
+}
+"""By a tour's panel, the part that shows it here."""
 
 MOVES = (
     ("s", "s"),
@@ -85,6 +96,9 @@ class StepperApp(App[None]):
         Binding("comma", "plane(-1)", show=False),
         Binding("full_stop", "plane(1)", show=False),
         Binding("v", "lower", show=False),
+        Binding("plus,equals_sign", "tour('on')", show=False),
+        Binding("minus", "tour('back')", show=False),
+        Binding("g", "guess", show=False),
         Binding("slash", "type('find ')", show=False),
         Binding("colon", "type('')", show=False),
         Binding("question_mark", "keys", show=False),
@@ -97,6 +111,7 @@ class StepperApp(App[None]):
         super().__init__()
         self.title = "tracer step"
         self.stepper = stepper
+        stepper.lessons = self.lessons = Lessons(stepper.trace)
         self._lower = LOWER[0]
         self._typed: list[str] = []
         self._recalled = 0
@@ -159,6 +174,8 @@ class StepperApp(App[None]):
         if reply.quit:
             self.exit()
             return
+        if command.startswith("tour"):
+            self._look()
         self._say(Text("\n".join(reply.notes)))
         self.update_position()
 
@@ -223,11 +240,36 @@ class StepperApp(App[None]):
 
     def action_lower(self) -> None:
         """On a small screen, show the next of the lower parts."""
+        self._show_lower(LOWER[(LOWER.index(self._lower) + 1) % len(LOWER)])
+        self.call_after_refresh(self.update_position)
+
+    def _show_lower(self, part: str) -> None:
         body = self.query_one("#body")
         body.remove_class(f"-{self._lower}")
-        self._lower = LOWER[(LOWER.index(self._lower) + 1) % len(LOWER)]
+        self._lower = part
         body.add_class(f"-{self._lower}")
-        self.call_after_refresh(self.update_position)
+
+    # --- lessons ---
+
+    def action_tour(self, way: str) -> None:
+        """Begin the tour, or go to its next or previous stop."""
+        self.carry_out("tour" if self.lessons.stop is None else f"tour {way}")
+
+    def _look(self) -> None:
+        """Show what a tour says, and mark the part that it looks at."""
+        self._show_lower("text")
+        seen = LOOKED_AT.get(self.lessons.panel)
+        for pane in self.query("#body > *"):
+            pane.set_class(pane.id == seen, "-looked-at")
+
+    def action_guess(self) -> None:
+        """Ask a question over the screen; a letter answers it."""
+        try:
+            asked = self.lessons.ask(self.stepper.lang)
+        except TracerError as error:
+            self._say(Text(f"*** {error}", style=THEME.error))
+            return
+        self.push_screen(GuessScreen(Text(asked), self.lessons, self.stepper))
 
     def action_keys(self) -> None:
         """Show the help."""
@@ -250,10 +292,10 @@ class StepperApp(App[None]):
     @on(Input.Submitted, "#command")
     def submit(self, event: Input.Submitted) -> None:
         """Carry out what was typed."""
-        event.input.value = ""
         if event.value.strip():
             self._typed.append(event.value)
         self._recalled = len(self._typed)
+        self.action_keys_again()
         self.carry_out(event.value)
 
     def on_key(self, event: events.Key) -> None:
@@ -291,11 +333,12 @@ def title(stepper: Stepper) -> Text:
 def too_small(size: Size, lang: str) -> str:
     """Return the sentence for a terminal that is too small."""
     least = {"least_width": LEAST[0], "least_height": LEAST[1]}
-    return word("small", lang, width=size.width, height=size.height, **least)
+    plain = option(plain=True)
+    return word("small", lang, width=size.width, height=size.height, plain=plain, **least)
 
 
 class TextScreen(ModalScreen[None]):
-    """A longer text over the screen, to scroll through; any other key closes it."""
+    """A longer text over the screen: any key closes it, but for those that scroll what is long."""
 
     def __init__(self, shown: Text) -> None:
         """Show a text."""
@@ -308,7 +351,7 @@ class TextScreen(ModalScreen[None]):
             yield Static(self.shown, markup=False)
 
     def on_key(self, event: events.Key) -> None:
-        """Scroll, or go back."""
+        """Scroll, where there is more to see, or go back."""
         box = self.query_one("#box")
         moves = {
             "up": box.scroll_up,
@@ -316,12 +359,31 @@ class TextScreen(ModalScreen[None]):
             "pageup": box.scroll_page_up,
             "pagedown": box.scroll_page_down,
         }
-        moves.get(event.key, self.dismiss)()
+        (moves.get(event.key, self.dismiss) if box.max_scroll_y else self.dismiss)()
         event.stop()
 
     def on_click(self) -> None:
         """Go back."""
         self.dismiss()
+
+
+class GuessScreen(TextScreen):
+    """A question over the screen: a letter answers it, after that any key closes it."""
+
+    def __init__(self, shown: Text, lessons: Lessons, stepper: Stepper) -> None:
+        """Show a question."""
+        super().__init__(shown)
+        self.lessons, self.stepper = lessons, stepper
+
+    def on_key(self, event: events.Key) -> None:
+        """Judge an answer; any other key is left to the text."""
+        guess = self.lessons.open
+        if guess is None or guess.chosen(event.key, self.stepper.lang) is None:
+            return
+        told = Text(self.lessons.answer(event.key, self.stepper))
+        self.query_one(Static).update(Text("\n\n").join([self.shown, told]))
+        event.prevent_default()
+        event.stop()
 
 
 def help_lines(lang: str) -> Iterator[Text]:

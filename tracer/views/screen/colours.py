@@ -1,4 +1,4 @@
-"""The screen's theme, and values as colours of a picture."""
+"""The screen's theme, and pictures as large as a pane."""
 
 from __future__ import annotations
 
@@ -8,20 +8,6 @@ from tracer.views.kit.palette import THEMES
 
 THEME = THEMES["dark"]
 """Of the whole screen."""
-
-_ANCHORS = np.array(
-    [[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]], float
-)
-"""Five colours, evenly spread from low to high, that also differ in lightness (viridis)."""
-
-
-def coloured(plane: np.ndarray) -> np.ndarray:
-    """Turn values 0–255, uint8 [h, w], into colours, uint8 [h, w, 3]."""
-    position = plane.astype(float) / 255 * (len(_ANCHORS) - 1)
-    grid = np.arange(len(_ANCHORS))
-    channels = [np.interp(position, grid, _ANCHORS[:, c]) for c in range(3)]
-    found: np.ndarray = np.stack(channels, axis=-1).round().astype(np.uint8)
-    return found
 
 
 def fitted(plane: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -19,6 +19,7 @@ from tracer.stepper import Stepper, text
 from tracer.stepper.readable import Reader, TensorView, TreeView, tensors_of
 from tracer.views.kit.palette import stage_colour
 from tracer.views.screen.colours import THEME
+from tracer.views.screen.lessons import Lessons
 
 word = Texts("screen")
 
@@ -230,16 +231,12 @@ class CallTree(Tree[int]):
         if call.kind == "module":
             label.append(f" {text.clean(call.type, 30)}", DIM)
         if call.result is not None and call.result.tensor is not None:
-            label.append(f" {_dims(self.stepper, call.result.tensor)}")
+            label.append(f" {dims(self.stepper.trace.tensors[call.result.tensor].summary.shape)}")
         return label
 
     def on_tree_node_expanded(self, event: Tree.NodeExpanded[int]) -> None:
         """A branch is opened: add what is in it."""
         self._fill(event.node)
-
-
-def _dims(stepper: Stepper, state: int) -> str:
-    return dims(stepper.trace.tensors[state].summary.shape)
 
 
 def _short_name(call: Call, parent: Call | None) -> str:
@@ -259,7 +256,15 @@ class Commentary(Static):
 
     def update_position(self) -> None:
         """Show the text for the present line."""
-        self.update(commentary(self.stepper))
+        lessons = self.stepper.lessons
+        said = lessons.paragraphs(self.stepper.lang) if isinstance(lessons, Lessons) else ()
+        self.update(_stop(said) if said else commentary(self.stepper))
+
+
+def _stop(said: tuple[str, ...]) -> Text:
+    """What a tour says where it stands: its title, then paragraphs."""
+    title, *paragraphs = (text.clean(part, 2000) for part in said)
+    return Text("\n").join([Text(title, CHANGED), *map(Text, paragraphs)])
 
 
 def commentary(stepper: Stepper) -> Text:

@@ -13,7 +13,8 @@ from textual.widget import Widget
 from tracer.record import Preview
 from tracer.stepper import Stepper, text
 from tracer.stepper.readable import TensorView, tensors_of
-from tracer.views.screen.colours import coloured, fitted
+from tracer.views.kit.palette import TERMINAL, ramp
+from tracer.views.screen.colours import fitted
 from tracer.views.screen.panels import CHANGED, DIM, word
 
 
@@ -105,7 +106,7 @@ def caption(preview: Preview, plane: int, lang: str) -> str:
 
 def half_blocks(plane: np.ndarray, width: int, height: int) -> list[Text]:
     """Draw a plane, uint8 [h, w], two pixels to a character; return its lines."""
-    pixels = coloured(fitted(plane, width, 2 * height))
+    pixels = ramp(TERMINAL)[fitted(plane, width, 2 * height)]
     if len(pixels) % 2:
         pixels = np.concatenate([pixels, pixels[-1:]])
     return [_row(*pair) for pair in zip(pixels[::2], pixels[1::2], strict=True)]

@@ -19,7 +19,7 @@ def opening(stepper: Stepper) -> str:
 
 def subject(trace: Trace) -> str:
     """Return a recording in a line."""
-    what = clean(f"{trace.kind} of {trace.subject}", 80)
+    what = clean(f"{trace.kind} of {trace.subject}", 240)
     counts = f"{len(trace.calls):,} calls, {len(trace.lines):,} lines"
     failed = f", ended by {clean(trace.error.type, 60)}" if trace.error else ""
     hint = "h for help" if trace.lines else "no lines recorded: steps go over calls; h for help"

@@ -84,12 +84,12 @@ class SourceView(ScrollView, can_focus=True, inherit_bindings=False):
         return " · ".join(part for part in (self.file, source.package if source else "") if part)
 
     def _follow(self) -> None:
-        """Scroll so that the current line is in sight, with lines around it."""
-        height = max(1, self.scrollable_content_region.height)
-        margin = min(4, (height - 1) // 2)
-        region = Region(0, max(0, self.current - 1 - margin), 1, min(height, 2 * margin + 1))
-        self.scroll_to_region(region, animate=False, x_axis=False)
-        self.scroll_to(x=self._indent(), animate=False)
+        """Put the current line a third from the top, if it has left the middle of the pane."""
+        third = max(1, self.scrollable_content_region.height) // 3
+        top = self.scroll_offset.y
+        if not third // 2 <= self.current - 1 - top <= 2 * third:
+            top = max(0, self.current - 1 - third)
+        self.scroll_to(self._indent(), top, animate=False)
 
     def _indent(self) -> int:
         """Return how many columns of indentation to leave out where there is little room."""

@@ -15,11 +15,12 @@ from pathlib import Path
 from tracer.errors import InputError, near
 from tracer.views.slides.assembly import deck
 from tracer.views.slides.deck import Deck, Slide
+from tracer.views.slides.handout import unstepped
 from tracer.views.slides.outline import catalogue
 
 FORMATS = (".html", ".pptx", ".pdf")
 
-__all__ = ["FORMATS", "Deck", "Slide", "catalogue", "deck", "write", "writer"]
+__all__ = ["FORMATS", "Deck", "Slide", "catalogue", "deck", "unstepped", "write", "writer"]
 
 
 def write(deck: Deck, path: str | Path, *, overwrite: bool = False) -> Path:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tracer.errors import InputError, MissingError, near
+from tracer.errors import InputError, MissingError, require_one_of, together
 from tracer.languages import languages, listed
 from tracer.rcnn.anatomy import fitting
 from tracer.record import Trace
+from tracer.tours import Tour, find, in_language, missing
 from tracer.views.slides.deck import (
     BOTH,
     Cells,
@@ -19,11 +21,20 @@ from tracer.views.slides.deck import (
     Pictures,
     Points,
     Slide,
-    unstepped,
 )
-from tracer.views.slides.design import BESIDE, FIGURE, stage_title, texts
+from tracer.views.slides.design import BESIDE, FIGURE, OPENING, stage_title, texts
 from tracer.views.slides.excerpts import code
-from tracer.views.slides.outline import ENDS, Entry, Grid, Outline, Text, chosen, read_outline
+from tracer.views.slides.handout import unstepped
+from tracer.views.slides.outline import (
+    ENDS,
+    Entry,
+    Grid,
+    Outline,
+    Text,
+    catalogue,
+    chosen,
+    read_outline,
+)
 from tracer.views.slides.subject import Subject, credits_of
 from tracer.views.slides.tables import table
 
@@ -46,32 +57,12 @@ class Plan:
 
 
 def deck(
-    trace: Trace,
-    *,
-    lang: str = "en",
-    theme: str = "light",
-    stages: Iterable[str] = (),
-    outline: str | Path | None = None,
-    strict: bool = False,
-    steps: bool = True,
-    page: str | Path | None = None,
-    image: int = 0,
+    trace: Trace, *, lang: str = "en", theme: str = "light", stages: Iterable[str] = (),
+    outline: str | Path | None = None, strict: bool = False, steps: bool = True,
+    page: str | Path | None = None, image: int = 0, tour: str = "",
     progress: Callable[[str], None] = lambda key: None,
-) -> Deck:
-    """Make a deck from a recording.
-
-    Args:
-        trace: the recording; figures need a pass recorded with ``keep="anatomy"``.
-        lang: the language, or ``"both"``.
-        theme: ``"light"`` or ``"dark"``.
-        stages: only these parts of the walkthrough (`design.STAGES`).
-        outline: a file that chooses, orders and adds slides.
-        strict: whether a slide that the recording cannot fill is an error.
-        steps: whether figures, points and code come step by step; in PowerPoint and PDF each step
-            of a figure or of code is a page.
-        page: the page that slides link into, relative to the deck.
-        image: which one of the batch is shown.
-        progress: called with the name of each slide before it is made.
+) -> Deck:  # fmt: skip
+    """Make a deck from a recording; the options are those of `Recording.slides`.
 
     Returns:
         The deck; `Deck.left_out` says which slides it lacks, and why.
@@ -81,16 +72,25 @@ def deck(
         MissingError: there is no such stage; nothing could be shown; with `strict`, a slide lacks
             something.
     """
-    _one_of("language", lang, (*languages(), BOTH))
-    _one_of("theme", theme, THEMES)
+    require_one_of("language", lang, (*languages(), BOTH))
+    require_one_of("theme", theme, THEMES)
     stages = tuple(stages)
-    asked = _asked(outline, stages)
+    if tour:
+        if outline is not None or stages:
+            raise InputError("a deck follows a tour, or an outline or stages: not both")
+        followed = find(tour)
+        asked = Outline((catalogue()["sources"],), followed.title)
+    else:
+        followed, asked = None, _asked(outline, stages)
     wanted = languages() if lang == BOTH else (lang,)
     named = ((one, _title(asked, stages, trace, one)) for one in wanted)
     subjects = tuple(Subject(trace, one, title, image) for one, title in named)
     plan = Plan(subjects, theme, asked.folder)
     entries = asked.entries if outline else _fitting(asked.entries, subjects[0])
     slides, left_out = _slides(plan, entries, strict, progress)
+    if followed is not None:
+        led, lacking = _led(plan, followed, strict, progress)
+        slides, left_out = [*led, *slides], (*lacking, *left_out)
     if not any(slide.key not in ENDS for slide in slides):
         raise MissingError(f"there is nothing to make a deck of: {_why(left_out, asked, stages)}")
     made = Deck(
@@ -98,13 +98,6 @@ def deck(
         Path(page) if page is not None else None, credits_of(trace), left_out,
     )  # fmt: skip
     return made if steps else unstepped(made)
-
-
-def _one_of(what: str, chosen: str, known: Iterable[str]) -> None:
-    if chosen not in known:
-        raise InputError(
-            f"there is no {what} {chosen!r}{near(chosen, known)} (one of {', '.join(known)})"
-        )
 
 
 def _asked(outline: str | Path | None, stages: tuple[str, ...]) -> Outline:
@@ -136,7 +129,7 @@ def _slides(
     plan: Plan, entries: Iterable[Entry], strict: bool, progress: Callable[[str], None]
 ) -> tuple[list[Slide], tuple[str, ...]]:
     slides: list[Slide] = []
-    left_out: list[str] = []
+    left_out: list[tuple[str, MissingError]] = []
     for entry in entries:
         progress(entry.key)
         try:
@@ -144,21 +137,39 @@ def _slides(
                 with fitting("what it shows"):
                     slides += list(_made(plan, entry, subject))
         except MissingError as error:
-            where = f" ({entry.place})" if entry.place else ""
-            reason = f"slide {entry.key!r}{where}: {error}"
+            name = f"{entry.key!r} ({entry.place})" if entry.place else repr(entry.key)
             if strict:
-                raise MissingError(reason) from error
-            left_out.append(reason)
-    return slides, tuple(left_out)
+                raise MissingError(f"slide {name}: {error}") from error
+            left_out.append((name, error))
+    return slides, tuple(together(left_out))
+
+
+def _led(
+    plan: Plan, tour: Tour, strict: bool, progress: Callable[[str], None]
+) -> tuple[list[Slide], tuple[str, ...]]:
+    """The slides of a tour, and which of its stops the recording lacks."""
+    from tracer.views.slides.learning import opening, stops
+
+    slides: list[Slide] = []
+    lacking = missing(tour, plan.subjects[0].trace)
+    reasons = tuple(f"stop {number} of {tour.name!r}: {why}" for number, why in lacking.items())
+    if strict and reasons:
+        raise MissingError(reasons[0])
+    for subject in plan.subjects:
+        progress(tour.name)
+        slides += [opening(subject, tour), *stops(subject, tour, plan.theme)]
+    return slides, reasons
 
 
 def _title(asked: Outline, stages: tuple[str, ...], trace: Trace, lang: str) -> str:
     """Of the outline, of the lecture's stages, or of the whole walkthrough."""
     if any(asked.title.values()):
-        return asked.title[lang]
-    if stages:
-        return listed((stage_title(stage, lang) for stage in stages), lang)
-    return texts("step_by_step", lang, subject=trace.subject)
+        title = in_language(asked.title, lang)
+    elif stages:
+        title = listed((stage_title(stage, lang) for stage in stages), lang)
+    else:
+        title = texts("step_by_step", lang, subject=trace.subject)
+    return trace.called(title)
 
 
 # --- one slide ------------------------------------------------------------------------------------
@@ -167,6 +178,12 @@ def _title(asked: Outline, stages: tuple[str, ...], trace: Trace, lang: str) -> 
 def _made(plan: Plan, entry: Entry, subject: Subject) -> Iterator[Slide]:
     if any(entry.notebook.values()):
         yield from _of_notebook(plan, entry, subject)
+        return
+    if entry.guess:
+        from tracer.views.slides.learning import asked
+
+        title = subject.told(entry.title) or ""
+        yield from asked(subject, entry.key, entry.guess, title, entry.stage or None)
         return
     parts, said, step = _parts(plan, entry, subject)
     notes = [told for text in entry.notes if (told := subject.told(text)) is not None]
@@ -221,21 +238,44 @@ def _parts(plan: Plan, entry: Entry, subject: Subject) -> tuple[tuple[Part, ...]
     shown: list[Part] = []
     said: list[str] = []
     step = ""
-    if entry.figure or any(entry.picture.values()):
-        shown.append(_pictures(plan, entry, subject, BESIDE if points else FIGURE))
-        said.append(shown[-1].alt if isinstance(shown[-1], Pictures) and entry.figure else "")
+    if _illustrated(entry, subject):
+        # A title page goes without its figure where the recording cannot fill that.
+        with suppress(MissingError) if entry.layout == "title" else nullcontext():
+            pictures = _pictures(plan, entry, subject, _room(entry, points))
+            shown.append(pictures)
+            said.append(pictures.alt if entry.figure else "")
     if entry.interactive:
-        shown.append(_interactive(plan, entry, subject, BESIDE if points else FIGURE))
+        shown.append(_interactive(plan, entry, subject, _room(entry, points)))
+    if entry.flow:
+        from tracer.views.slides.moving import moving
+
+        flow = moving(subject, entry.flow, theme=plan.theme, size=_room(entry, points))
+        shown.append(flow)
+        said.append(flow.still.alt)
     if entry.table:
         shown.append(_table(entry, subject))
     if entry.code:
-        piece = code(subject, entry.code, entry.at)
+        piece = code(subject, entry.code, entry.at, entry.link)
         shown.append(piece.code)
         said += piece.said
         step = piece.step
     if points:
         shown.append(Points(points, entry.stepwise))
     return tuple(shown), said, step
+
+
+def _illustrated(entry: Entry, subject: Subject) -> bool:
+    """Whether a slide has a picture; a figure on a title page is of what a model detected."""
+    if entry.layout == "title" and entry.figure:
+        return subject.has("eval")
+    return bool(entry.figure) or any(entry.picture.values())
+
+
+def _room(entry: Entry, points: Sequence[str]) -> tuple[float, float]:
+    """Return the inches that a figure has, beside what else is on the slide."""
+    if entry.layout == "title":
+        return OPENING
+    return BESIDE if points else FIGURE
 
 
 def _pictures(plan: Plan, entry: Entry, subject: Subject, size: tuple[float, float]) -> Pictures:

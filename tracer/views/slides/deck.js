@@ -83,6 +83,10 @@
     for (const name of ["hidden", "aria-hidden", "style"]) clone.removeAttribute(name);
     if (whole) for (const part of clone.querySelectorAll(".fragment")) part.classList.add("visible");
     for (const part of clone.querySelectorAll(".interactive")) interactive.draw(part);
+    const boards = section.querySelectorAll(".flow canvas");
+    clone.querySelectorAll(".flow canvas").forEach((board, n) => {
+      board.getContext("2d").drawImage(boards[n], 0, 0);
+    });
     return make("div", "copy reveal", make("div", "slides", clone));
   }
 
@@ -129,6 +133,7 @@
     const section = Reveal.getCurrentSlide();
     if (!section) return;
     document.activeElement?.closest(".interactive input")?.blur();
+    for (const flow of document.querySelectorAll(".flow")) if (!section.contains(flow)) flow.stop();
     mark(section);
     show();
   }
@@ -146,6 +151,11 @@
     window.setInterval(tick, 1000);
     window.addEventListener("pagehide", () => speaker?.close());
     document.addEventListener("input", onInput);
+    for (const part of document.querySelectorAll(".moving")) {
+      const { flow, words, lang } = JSON.parse(part.dataset.flow);
+      part.append(moving.flow(flow, words, (texts) => texts[lang]));
+      part.removeAttribute("data-flow");
+    }
     follow();
     return interactive.start();
   }).then(() => {

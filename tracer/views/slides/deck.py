@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracer.languages import languages
+from tracer.views.kit.flows import Flow
+from tracer.views.kit.scene import Marks
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
-
-
-SENTENCES = (".", "。", "！", "？")
-"""Ends of what is no shape or value."""
 
 
 @dataclass(frozen=True)
@@ -133,20 +131,14 @@ class Interactive:
 
     Attributes:
         picture: float32 [h, w, 3] in 0–1.
-        boxes: float64 [N, 4] as x1, y1, x2, y2 in pixels of `picture`; the first is drawn on top.
-        group: int64 [N], which of `groups` each belongs to.
-        groups: name and colour, ``("P3", "#E69F00")``.
-        names: what is written at each box; empty for nothing.
+        marks: the boxes, in pixels of `picture`; the first is drawn on top.
         sliders: at least one.
         count: how many are shown, with ``{shown}`` for that number.
         still: what formats that cannot move show, with all sliders at their start.
     """
 
     picture: np.ndarray
-    boxes: np.ndarray
-    group: np.ndarray
-    groups: tuple[tuple[str, str], ...]
-    names: tuple[str, ...]
+    marks: Marks
     sliders: tuple[Slider, ...]
     count: str
     still: Pictures
@@ -162,7 +154,22 @@ class Interactive:
         return reduce(lambda kept, more: kept & more, passed)
 
 
-Part = Points | Pictures | Cells | Code | Interactive
+@dataclass(frozen=True, eq=False)
+class Moving:
+    """How one tensor becomes the next, a step after the other.
+
+    Attributes:
+        flow: the steps.
+        lang: of what is said at each.
+        still: what formats that cannot move show: a figure for each step.
+    """
+
+    flow: Flow
+    lang: str
+    still: Pictures
+
+
+Part = Points | Pictures | Cells | Code | Interactive | Moving
 
 
 @dataclass(frozen=True)
@@ -175,7 +182,7 @@ class Slide:
         parts: what it shows, in reading order; two parts stand side by side, one fills the slide.
         notes: what the speaker says, in paragraphs.
         stage: the stage of Faster R-CNN that it belongs to, for its colour; None for none.
-        lang: ``"en"`` or ``"zh"``.
+        lang: the language.
         layout: ``"title"`` for a deck's or a part's opening, ``"content"`` else.
         step: fragment of the page's address at the step that the slide is about, or "".
     """
@@ -226,33 +233,7 @@ def stilled(deck: Deck) -> Deck:
     """Return the deck as formats that cannot move show it: stills for what is interactive."""
 
     def still(part: Part) -> Part:
-        return part.still if isinstance(part, Interactive) else part
+        return part.still if isinstance(part, (Interactive, Moving)) else part
 
     slides = (replace(slide, parts=tuple(map(still, slide.parts))) for slide in deck.slides)
     return replace(deck, slides=tuple(slides))
-
-
-def unstepped(deck: Deck) -> Deck:
-    """Return the deck with everything there at once: figures whole, all lines of code marked."""
-
-    def whole(part: Part) -> Part:
-        if isinstance(part, Pictures):
-            return replace(part, figures=part.figures[-1:])
-        if isinstance(part, Points):
-            return replace(part, stepwise=False)
-        return _at_once(part) if isinstance(part, Code) and part.steps else part
-
-    slides = (replace(slide, parts=tuple(map(whole, slide.parts))) for slide in deck.slides)
-    return replace(deck, slides=tuple(slides))
-
-
-def _at_once(part: Code) -> Code:
-    """Return the code with one step for all; what is beside begins with its line's number.
-
-    Of each step the first shape or value stays. Remarks go: the notes have them, and the lines need
-    the room.
-    """
-    lines = tuple(line for step in part.steps for line in step.lines)
-    first = ((step.lines[0], step.beside[0]) for step in part.steps if step.beside)
-    beside = (f"{line} {text}" for line, text in first if not text.endswith(SENTENCES))
-    return replace(part, steps=(CodeStep(lines, tuple(beside)),))

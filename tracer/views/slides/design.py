@@ -18,11 +18,14 @@ FIGURE = (12.2, 5.35)
 BESIDE = (8.0, 5.35)
 """Inches of a figure with a few points at its side."""
 
+OPENING = (5.7, 5.35)
+"""Inches of a figure on a page that opens a deck or a part."""
+
 TITLE, TEXT, CAPTION, TABLE, CODE = 32, 22, 18, 17, 15
 """Sizes of text in points; nothing but tables and code is smaller than 18."""
 
 STAGES = (
-    "overview", "build", "transform", "backbone", "fpn", "rpn", "roi_heads", "postprocess",
+    "overview", "transform", "backbone", "fpn", "rpn", "roi_heads", "postprocess", "build",
     "losses", "activations", "questions",
 )  # fmt: skip
 """The parts of a talk, in order."""

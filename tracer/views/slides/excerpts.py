@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tracer.errors import MissingError, near
 from tracer.rcnn.narration import Note, commentary, function_of
 from tracer.record import Call, Line, Trace, Value
-from tracer.record.query import lines_of
+from tracer.record.query import find_call, lines_of
 from tracer.views.kit.shapes import shape_text
 from tracer.views.slides.deck import Code, CodeStep
 from tracer.views.slides.subject import Subject
@@ -91,19 +91,20 @@ class Shown:
     said: tuple[str, ...]
 
 
-def code(subject: Subject, name: str, at: Iterable[str] = ()) -> Shown:
+def code(subject: Subject, name: str, at: Iterable[str] = (), within: str = "") -> Shown:
     """Return the lines of a function around those to dwell on.
 
     Args:
         subject: the recording.
         name: of the function.
         at: beginnings of lines, stripped; none for the lines that the commentary remarks on.
+        within: the call whose values are shown, or in which the function ran; the first, if none.
 
     Raises:
         MissingError: the recording has no such function, or none of the lines.
     """
     function = find_function(subject.trace, name)
-    call = next((c for c in subject.trace.calls if _ran(c, name, subject.trace)), None)
+    call = _shown_call(subject.trace, name, within)
     remarks = _remarks(subject, name)
     places = _statements(function, tuple(at) or tuple(note.anchor for note in remarks))
     notes = {first: _note_on(function, first, remarks) for first, _ in places}
@@ -127,8 +128,13 @@ def _address(subject: Subject, call: Call | None, places: list[tuple[int, int]])
     return subject.address(call.label, next((n for n, _ in places if n in ran), None))
 
 
-def _ran(call: Call, name: str, trace: Trace) -> bool:
-    return call.kind != "op" and function_of(call, trace) == name
+def _shown_call(trace: Trace, name: str, within: str) -> Call | None:
+    """Return the first call of a function, of those in a call if there are any."""
+    ran = [call for call in trace.calls if call.kind != "op" and function_of(call, trace) == name]
+    known = within and within in {call.path for call in trace.calls}
+    outer = find_call(trace, within) if known else None
+    inside = (c for c in ran if outer and outer.start <= c.start and c.end <= outer.end)
+    return next(inside, next(iter(ran), None))
 
 
 def _remarks(subject: Subject, name: str) -> tuple[Note, ...]:

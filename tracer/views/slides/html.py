@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib import resources
 from pathlib import Path
 
 from tracer.files import put
@@ -30,7 +31,8 @@ def write_html(deck: Deck, path: str | Path, *, overwrite: bool = False) -> Path
 
 def document(deck: Deck) -> str:
     """Return the whole file."""
-    script, library = static("interactive.js") + static("deck.js"), reveal.file("reveal.js")
+    script = _painter() + static("interactive.js") + static("deck.js")
+    library = reveal.file("reveal.js")
     sheets = (reveal.file("reset.css"), reveal.file("reveal.css"), style(deck.theme))
     sheet = "\n".join(sheets)
     licence = "\n".join(map(escaped, reveal.file("LICENSE").splitlines()))
@@ -52,3 +54,18 @@ def document(deck: Deck) -> str:
 def _speaker() -> dict[str, dict[str, str]]:
     """The words of the speaker's window, by the language of the slide that is shown."""
     return {about("html", lang): texts.table("speaker", lang) for lang in languages()}
+
+
+def _painter() -> str:
+    """The scripts that page and deck share, each as one object of its functions."""
+    return "".join(
+        f"const {name} = (() => {{\n{_shared(name)}return {{ {exported} }};\n}})();\n"
+        for name, exported in (("paint", "outline, name, dots, ruled"), ("moving", "flow"))
+    )
+
+
+def _shared(name: str) -> str:
+    file = {"moving": "flow.js"}.get(name, f"{name}.js")
+    text = resources.files("tracer.views.kit").joinpath(file).read_text("utf-8")
+    text = re.sub(r'^import (.*) from "./(.*).js";$', r"const \1 = \2;", text, flags=re.MULTILINE)
+    return text.replace("export ", "")

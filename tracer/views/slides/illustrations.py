@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,7 +26,7 @@ from tracer.views.slides.subject import Subject
 ZOOM = 0.92
 """How large a figure's text is beside that of a whole slide: the title takes its share of room."""
 
-NAMED = ("detections", "detection_funnel")
+NAMED = ("detections", "detection_funnel", "story")
 """The figures that are told what the classes are called."""
 
 PAD = 0.07
@@ -67,17 +68,30 @@ def drawn(
         settings["names"] = names_in(subject.trace.classes, subject.lang)
     settings |= options or {}
     try:
-        figure = FIGURES[name].draw(subject.parts, size="slide", **settings)
+        figure = FIGURES[name].draw(
+            subject.parts, size="slide", inches=drawn_inches(size, zoom), **settings
+        )
     except TypeError as error:
         if isinstance(error, InputError):
             raise
         raise InputError(
             f"figure {name!r} cannot be drawn with {dict(options or {})!r}: {error}"
         ) from error
-    alt = " ".join(_unwrapped(text) for text in _undress(figure))
-    sized(figure, size, zoom)
+    whole = undressed(figure, size, zoom)
     figures = stepwise(figure, STEPS[name](figure)) if name in STEPS else (figure,)
-    return Pictures(figures, alt)
+    return replace(whole, figures=figures)
+
+
+def undressed(figure: Figure, size: tuple[float, float], zoom: float = 1.0) -> Pictures:
+    """Return a figure for a slide, which has a title of its own: the figure's is its alternative.
+
+    Args:
+        figure: of size ``"slide"``, drawn in `drawn_inches`.
+        size: of its place, in inches.
+        zoom: how much larger its text becomes than it is drawn.
+    """
+    alt = " ".join(_unwrapped(text) for text in _undress(figure))
+    return Pictures((sized(figure, size, zoom),), alt)
 
 
 def sized(figure: Figure, size: tuple[float, float], zoom: float = 1.0) -> Figure:
@@ -88,11 +102,16 @@ def sized(figure: Figure, size: tuple[float, float], zoom: float = 1.0) -> Figur
         size: of its place, in inches.
         zoom: how much larger its text becomes than it is drawn.
     """
-    figure.set_size_inches(size[0] / (zoom * ZOOM), size[1] / (zoom * ZOOM))
+    figure.set_size_inches(drawn_inches(size, zoom))
     engine = figure.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine):
         engine.set(w_pad=PAD, h_pad=PAD)
     return figure
+
+
+def drawn_inches(size: tuple[float, float], zoom: float = 1.0) -> tuple[float, float]:
+    """Return the size that a figure is drawn in, for a place of so many inches."""
+    return size[0] / (zoom * ZOOM), size[1] / (zoom * ZOOM)
 
 
 def _undress(figure: Figure) -> tuple[str, str]:
@@ -121,9 +140,12 @@ def stepwise(figure: Figure, hidden: Iterable[Iterable[int]]) -> tuple[Figure, .
         hidden: for each step the places of the artists that are not to be seen, in the order of
             `_artists`.
     """
-    for _ in range(2):  # the second time finds the widths of the labels that the first placed
-        figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        for _ in range(2):  # the second time finds the widths of the labels that the first placed
+            engine.execute(figure)
+    with mpl.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
+        figure.set_layout_engine(None)  # a file of "none" would be drawn twice all the same
     packed = pickle.dumps(figure)
     return tuple(_without(pickle.loads(packed), places) for places in hidden)
 
@@ -152,12 +174,14 @@ def _merge_steps(figure: Figure) -> list[list[int]]:
 
 
 def _row_steps(figure: Figure) -> list[list[int]]:
-    """One bar more at a time."""
+    """One bar more at a time, and the picture of what it leaves."""
     artists = _artists(figure)
     first = figure.axes[0]
     rows = len(first.get_yticks())
     labels = len(artists) - rows
-    place = {i: _row_of(artist) for i, artist in enumerate(artists[:labels]) if i}
+    panels = len(figure.axes)
+    place = {panel: panel - 1 for panel in range(1, panels)}
+    place |= {i: _row_of(artist) for i, artist in enumerate(artists[:labels]) if i >= panels}
     place |= {labels + row: row for row in range(rows)}
     return [[i for i, row in place.items() if row > seen] for seen in range(rows)]
 

@@ -54,7 +54,7 @@ const interactive = (() => {
     const inputs = [...part.querySelectorAll("input")];
     const places = inputs.map((input) => Number(input.value));
     const boxes = shown(data, places);
-    paint(part.querySelector("canvas"), data, boxes, part.matches(":only-child") ? ROOM : BESIDE);
+    paintBoxes(part.querySelector("canvas"), data, boxes, part.matches(":only-child") ? ROOM : BESIDE);
     part.querySelector("output").textContent = data.count.replace("{shown}", boxes.length.toLocaleString("en-US"));
     inputs.forEach((input, n) => {
       const text = data.sliders[n].texts[places[n]];
@@ -64,48 +64,18 @@ const interactive = (() => {
     part.querySelectorAll(".key li").forEach((item, group) => { item.style.borderColor = data.colours[group]; });
   }
 
-  function paint(canvas, data, boxes, room) {
+  function paintBoxes(canvas, data, boxes, room) {
     const scale = SHARP * Math.min(room[0] / data.size[0], room[1] / data.size[1]);
     [canvas.width, canvas.height] = data.size.map((side) => Math.round(side * scale));
     const paper = canvas.getContext("2d");
     paper.drawImage(data.picture, 0, 0, canvas.width, canvas.height);
     const places = boxes.map((box) => data.boxes.slice(4 * box, 4 * box + 4).map((side) => side * scale));
-    const colours = boxes.map((box) => data.colours[data.group[box]]);
-    for (let n = boxes.length - 1; n >= 0; n -= 1) outline(paper, places[n], colours[n]);
-    const inks = boxes.map((box) => data.inks[data.group[box]]);
-    if (data.names.length) name(paper, places, boxes.map((box) => data.names[box]), colours, inks);
-  }
-
-  function outline(paper, [x1, y1, x2, y2], colour) {
-    for (const [width, ink] of [[6, "#00000080"], [3.5, colour]]) {
-      paper.lineWidth = width;
-      paper.strokeStyle = ink;
-      paper.strokeRect(x1, y1, x2 - x1, y2 - y1);
-    }
-  }
-
-  // A name stands in a corner of its box where no better box's name stands, or not at all.
-  function name(paper, places, texts, colours, inks) {
-    const taken = [];
-    paper.font = `${TEXT}px ${getComputedStyle(document.querySelector(".reveal")).fontFamily}`;
-    paper.textBaseline = "middle";
-    texts.forEach((text, n) => {
-      const [wide, tall] = [paper.measureText(text).width + 16, TEXT * 1.25];
-      const free = corners(places[n], wide, tall, paper.canvas).find(([x, y]) =>
-        taken.every(([a, b, width]) => x >= a + width || a >= x + wide || Math.abs(y - b) >= tall));
-      if (!free) return;
-      taken.push([...free, wide]);
-      paper.fillStyle = colours[n];
-      paper.fillRect(...free, wide, tall);
-      paper.fillStyle = inks[n];
-      paper.fillText(text, free[0] + 8, free[1] + tall * 0.53);
-    });
-  }
-
-  function corners([x1, y1, x2, y2], wide, tall, { width, height }) {
-    const within = (at, most) => Math.max(0, Math.min(at, most));
-    return [[x1, y1], [x1, y1 - tall], [x2 - wide, y1], [x1, y2 - tall], [x1, y2], [x2 - wide, y2 - tall]]
-      .map(([x, y]) => [within(x, width - wide), within(y, height - tall)]);
+    const colour = (n) => data.colours[data.group[boxes[n]]];
+    for (let n = boxes.length - 1; n >= 0; n -= 1) paint.outline(paper, places[n], colour(n), 3.5);
+    if (!data.names.length) return;
+    const look = (n) => [data.names[boxes[n]], colour(n), data.inks[data.group[boxes[n]]]];
+    const { fontFamily } = getComputedStyle(document.querySelector(".reveal"));
+    paint.name(paper, places, look, TEXT, fontFamily, [canvas.width, canvas.height]);
   }
 
   return { start, draw, follow, leave, owns };

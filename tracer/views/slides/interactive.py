@@ -6,7 +6,7 @@ detections, each with its score, so that a slider only chooses among them and co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -17,9 +17,8 @@ from tracer.foreign import clean
 from tracer.numbers import count
 from tracer.rcnn.anatomy import Anatomy
 from tracer.rcnn.classes import class_name
-from tracer.views.figures.common import tag_boxes
 from tracer.views.figures.sheet import Sheet, figure
-from tracer.views.kit.palette import class_colour, level_colour
+from tracer.views.kit.scene import Marks, by_class, by_level
 from tracer.views.slides.deck import Interactive, Pictures, Slider
 from tracer.views.slides.illustrations import sized
 from tracer.views.slides.subject import Subject
@@ -74,10 +73,9 @@ def anchors(subject: Subject) -> Interactive:
         middle, "is", level.astype(float),
     )  # fmt: skip
     best = _best(subject.say("best_of_level"), ranks, 20, rank)
-    return _over_picture(
-        subject, subject.parts.anchors.xyxy[chosen], level, _levels(names), (of_level, best),
-        subject.say("count.anchors", total=len(subject.parts.anchors), shown="{shown}"),
-    )  # fmt: skip
+    marks = by_level(subject.parts.anchors.xyxy[chosen], level, names)
+    said = subject.say("count.anchors", total=len(subject.parts.anchors), shown="{shown}")
+    return _over_picture(subject, marks, (of_level, best), said)
 
 
 def proposals(subject: Subject) -> Interactive:
@@ -89,30 +87,27 @@ def proposals(subject: Subject) -> Interactive:
     names = [each.name for each in subject.parts.pyramid.levels]
     score = _score(subject.say("objectness_from"), found.scores[order], 0.0, 0.5)
     best = _best(subject.say("at_most"), ranks, 20, rank)
-    return _over_picture(
-        subject, found.boxes.xyxy[order], found.level[order], _levels(names), (score, best),
-        subject.say("count.proposals", total=len(order), shown="{shown}"),
-    )  # fmt: skip
+    marks = by_level(found.boxes.xyxy[order], found.level[order], names)
+    said = subject.say("count.proposals", total=len(order), shown="{shown}")
+    return _over_picture(subject, marks, (score, best), said)
 
 
 def detections(subject: Subject) -> Interactive:
     """What comes out, by score and class."""
     found = subject.parts.detections[subject.image]
-    labels, group = np.unique(found.labels, return_inverse=True)
     known = subject.trace.classes
-    called = [clean(class_name(known, int(label), subject.lang)) for label in labels]
+    marks = by_class(
+        found.resized.xyxy, found.labels,
+        lambda label: clean(class_name(known, label, subject.lang)), found.scores,
+    )  # fmt: skip
+    called = [name for name, _ in marks.groups]
     score = _score(subject.say("score_from"), found.scores, 0.05, 0.5)
     of_class = Slider(
-        subject.say("class"), (-1.0, *map(float, range(len(labels)))),
-        (subject.say("all"), *called), 0, "is", group.astype(float),
+        subject.say("class"), (-1.0, *map(float, range(len(called)))),
+        (subject.say("all"), *called), 0, "is", marks.group.astype(float),
     )  # fmt: skip
-    names = (f"{called[g]} {s:.2f}" for g, s in zip(group, found.scores, strict=True))
-    made = _over_picture(
-        subject, found.resized.xyxy, group,
-        [(name, class_colour(int(n))) for name, n in zip(called, labels, strict=True)],
-        (score, of_class), subject.say("count.detections", total=len(found), shown="{shown}"),
-    )  # fmt: skip
-    return replace(made, names=tuple(names))
+    said = subject.say("count.detections", total=len(found), shown="{shown}")
+    return _over_picture(subject, marks, (score, of_class), said)
 
 
 INTERACTIVES: dict[str, Callable[[Subject], Interactive]] = {
@@ -122,10 +117,6 @@ INTERACTIVES: dict[str, Callable[[Subject], Interactive]] = {
 
 
 # --- sliders --------------------------------------------------------------------------------------
-
-
-def _levels(names: Iterable[str]) -> list[tuple[str, str]]:
-    return [(name, level_colour(name)) for name in names]
 
 
 def _rank_within(group: np.ndarray) -> np.ndarray:
@@ -157,18 +148,11 @@ def _score(label: str, scores: np.ndarray, least: float, start: float) -> Slider
 
 
 def _over_picture(
-    subject: Subject,
-    boxes: np.ndarray,
-    group: np.ndarray,
-    groups: list[tuple[str, str]],
-    sliders: tuple[Slider, ...],
-    said: str,
+    subject: Subject, marks: Marks, sliders: tuple[Slider, ...], said: str
 ) -> Interactive:
     picture = subject.parts.pictures[subject.image].rgb()
-    whole = np.round(boxes.astype(float), 1)
-    return Interactive(
-        picture, whole, group, tuple(groups), (), sliders, said, Pictures((), "")
-    )  # fmt: skip
+    whole = replace(marks, xyxy=np.round(marks.xyxy.astype(float), 1))
+    return Interactive(picture, whole, sliders, said, Pictures((), ""))
 
 
 # --- the still ------------------------------------------------------------------------------------
@@ -190,13 +174,9 @@ def draw_still(s: Sheet, parts: Anatomy, image: int, part: Interactive) -> None:
     """The picture with the boxes that are shown at first, and what the colours stand for."""
     ax = s.panel()
     s.picture(ax, part.picture)
-    shown = np.flatnonzero(part.shown())[::-1]
-    colours = [part.groups[group][1] for group in part.group[shown]]
-    s.boxes(ax, part.boxes[shown], colours, width=1.6)
-    if part.names:
-        texts = [part.names[n].replace("$", r"\$") for n in shown]
-        tag_boxes(s, ax, part.boxes[shown], texts, colours, part.picture.shape[:2])
-    here = sorted(set(part.group[shown].tolist()))
-    marks = [Patch(color=part.groups[g][1], label=part.groups[g][0]) for g in here]
-    if marks and not part.names:
+    shown = part.marks.take(part.shown())
+    s.marked(ax, shown, part.picture.shape[:2])
+    here = sorted(set(shown.group.tolist()))
+    marks = [Patch(color=shown.groups[g][1], label=shown.groups[g][0]) for g in here]
+    if marks and not shown.names:
         s.legend(ax, handles=marks, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tracer.foreign import clean
-from tracer.languages import about
-from tracer.views.kit.palette import css, stage_colour, written_on
+from tracer.languages import about, languages
+from tracer.views.kit.flows.model import say
+from tracer.views.kit.palette import css, stage_colour
 from tracer.views.slides import syntax
 from tracer.views.slides.deck import (
     Cells,
@@ -25,6 +26,7 @@ from tracer.views.slides.deck import (
     CodeStep,
     Deck,
     Interactive,
+    Moving,
     Part,
     Pictures,
     Points,
@@ -130,6 +132,8 @@ def _part(part: Part) -> str:
         return _pictures(part)
     if isinstance(part, Interactive):
         return _interactive(part)
+    if isinstance(part, Moving):
+        return _moving(part)
     return _cells(part) if isinstance(part, Cells) else _code(part)
 
 
@@ -187,7 +191,9 @@ def _interactive(part: Interactive) -> str:
     """A canvas that the deck's script draws on, the sliders, and the data as text for it."""
     data = escaped(json.dumps(_data(part), separators=(",", ":")))
     sliders = "".join(_slider(slider) for slider in part.sliders)
-    keys = "".join(f"<li>{escaped(name)}</li>" for name, _ in part.groups if not part.names)
+    keys = "".join(
+        f"<li>{escaped(name)}</li>" for name, _ in part.marks.groups if not part.marks.names
+    )
     return (
         f'<div class="part interactive" data-boxes="{data}"><div class="stack">'
         f'<canvas role="img" aria-label="{escaped(part.still.alt)}"></canvas>'
@@ -195,6 +201,14 @@ def _interactive(part: Interactive) -> str:
         f'<div class="sliders" data-prevent-swipe><output aria-live="polite"></output>{sliders}'
         f'<ul class="key">{keys}</ul></div></div>'
     )
+
+
+def _moving(part: Moving) -> str:
+    """What the deck's script makes a board of: the flow and its words, as text."""
+    words = {key: say.each(key) for key in ("play", "stop", "on", "back", "at")}
+    given = {"flow": part.flow.data(), "words": words, "lang": languages().index(part.lang)}
+    data = escaped(json.dumps(given, separators=(",", ":"), ensure_ascii=False))
+    return f'<div class="part moving" data-prevent-swipe data-flow="{data}"></div>'
 
 
 def _slider(slider: Slider) -> str:
@@ -211,11 +225,8 @@ def _data(part: Interactive) -> dict[str, Any]:
     height, width = part.picture.shape[:2]
     return {
         "size": [width, height],
-        "boxes": part.boxes.ravel().tolist(),
-        "group": part.group.tolist(),
-        "colours": [colour for _, colour in part.groups],
-        "inks": [written_on(colour) for _, colour in part.groups],
-        "names": [clean(name) for name in part.names],
+        **part.marks.data(),
+        "names": [clean(name) for name in part.marks.names],
         "count": clean(part.count),
         "sliders": [
             {

@@ -8,7 +8,6 @@ notebook's pictures (``notebook``), or says by itself what it shows. The fields 
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -16,18 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from tracer.errors import InputError, MissingError, near
-from tracer.languages import languages, read_toml, translated
+from tracer.languages import TOMLDecodeError, languages, parse_toml, read_toml, translated
+from tracer.views.kit.flows import FLOWS
+from tracer.views.kit.guesses import KINDS
 from tracer.views.slides.design import STAGES
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Text = Mapping[str, str]
 """By language; empty for none."""
 
-NEEDS = ("pass", "rcnn", "two-stage", "resnet", "fpn", "training", "eval", "targets")
+NEEDS = (
+    "pass", "rcnn", "two-stage", "resnet", "resnet50", "bottleneck", "fpn", "coarser", "levels",
+    "training", "eval", "targets",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,9 @@ class Entry:
         zoom: how much larger the figure's text is than it is drawn.
         interactive: name of something to try (`tracer.views.slides.interactive.INTERACTIVES`), or
             "".
+        flow: name of a flow to watch (`tracer.views.kit.flows.FLOWS`), or "".
+        guess: kind of a question (`tracer.views.kit.guesses.KINDS`) that is asked on one slide and
+            answered on the next; or "".
         picture: path of a picture file, as seen from the outline's folder; or "".
         alt, caption: of the figure or picture.
         table: name of a table (`tracer.views.slides.tables.TABLES`), a `Grid`, or "".
@@ -84,6 +86,8 @@ class Entry:
     options: Mapping[str, Any] = field(default_factory=dict)
     zoom: float = 1.0
     interactive: str = ""
+    flow: str = ""
+    guess: str = ""
     picture: Text = field(default_factory=dict)
     alt: Text = field(default_factory=dict)
     caption: Text = field(default_factory=dict)
@@ -202,6 +206,8 @@ FIELDS: dict[str, Callable[[Any], Any]] = {
     "options": _options,
     "zoom": _zoom,
     "interactive": _string,
+    "flow": _one_of(FLOWS),
+    "guess": _one_of(KINDS),
     "picture": _text,
     "alt": _text,
     "caption": _text,
@@ -272,8 +278,8 @@ def read_outline(path: str | Path) -> Outline:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise InputError(f"the outline {str(path)!r} cannot be read: {reason}") from error
     try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        tables = parse_toml(text)
+    except TOMLDecodeError as error:
         raise InputError(f"the outline {str(path)!r} is no valid TOML: {error}") from error
     return _Reader(str(path), text, tables).outline(file.parent)
 
@@ -367,9 +373,8 @@ class _Reader:
     def _until(self, end: int) -> dict[str, Any]:
         """Read the file's first lines; none of them where they end within a text."""
         try:
-            found: dict[str, Any] = tomllib.loads("\n".join(self.text.splitlines()[:end]))
-            return found
-        except tomllib.TOMLDecodeError:
+            return parse_toml("\n".join(self.text.splitlines()[:end]))
+        except TOMLDecodeError:
             return {}
 
     def _error(self, line: int, what: str) -> InputError:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import urlencode
 
 from tracer.errors import MissingError
-from tracer.numbers import count
+from tracer.languages import listed
+from tracer.numbers import count, dims
 from tracer.rcnn import facts
 from tracer.rcnn import texts as told_texts
-from tracer.rcnn.anatomy import Anatomy, anatomy, fitting
+from tracer.rcnn.anatomy import Anatomy, FeatureMap, anatomy, fitting
+from tracer.rcnn.anatomy.geometry import area
 from tracer.rcnn.narration import commentary, questions
 from tracer.record import Trace
 from tracer.record.query import find_call
@@ -84,6 +87,8 @@ class Subject:
     def about(self, name: str) -> tuple[str, ...]:
         """Return what the commentary says: ``"stage.fpn"``, ``"function.…"``, ``"question.…"``.
 
+        Of a stage or a module's class that the recorded model lacks, nothing.
+
         Raises:
             KeyError: it says nothing of that name.
         """
@@ -95,7 +100,12 @@ class Subject:
         if where == "construction":
             return entry.text(self.lang)
         named = {where: key}
+        stages = {"model", *(stage.name for stage in self.trace.stages)}  # the whole, and its parts
+        if where == "stage" and key not in stages:
+            return ()
         said = commentary(lang=self.lang, trace=self.trace, **named)  # type: ignore[arg-type]
+        if said and said.call is None and key.endswith(".forward"):
+            return ()
         return (*said.text, *said.here) if said else entry.text(self.lang)
 
     # --- places ---
@@ -115,12 +125,26 @@ def _resnet(subject: Subject) -> bool:
     return any(f".{path}".endswith(".layer4.0") for path in subject.trace.modules)
 
 
+def _as_built(subject: Subject) -> bool:
+    """Whether the model is such as ``fasterrcnn_resnet50_fpn`` builds; its v2 is not."""
+    modules = subject.trace.modules
+    depth = sum(
+        f".{path}".count(".layer3.") and m.type == "Bottleneck" for path, m in modules.items()
+    )
+    head = any(m.type == "TwoMLPHead" for m in modules.values())
+    return depth == 6 and head and any(m.type == "FasterRCNN" for m in modules.values())
+
+
 _NEEDS: dict[str, Callable[[Subject], bool]] = {
     "pass": lambda it: bool(it.parts),
     "two-stage": lambda it: not it.parts.one_stage,
     "rcnn": lambda it: any(path.endswith("roi_heads") for path in it.trace.modules),
     "resnet": _resnet,
+    "resnet50": _as_built,
+    "bottleneck": lambda it: any(m.type == "Bottleneck" for m in it.trace.modules.values()),
     "fpn": lambda it: len(it.parts.pyramid.merges) > 1,
+    "coarser": lambda it: len({merge.source.stride for merge in it.parts.pyramid.merges}) > 1,
+    "levels": lambda it: len(_strides(it)) > 1,
     "training": lambda it: it.parts.training,
     "eval": lambda it: not it.parts.training,
     "targets": lambda it: any(p.targets is not None for p in it.parts.pictures),
@@ -172,6 +196,58 @@ def _mode(subject: Subject) -> str:
     return subject.say(f"mode.{mode}") if f"mode.{mode}" in texts else mode
 
 
+def _strides(subject: Subject) -> set[tuple[float, float]]:
+    """The strides that there are among the levels; two levels may have the same one."""
+    return {level.map.stride for level in subject.parts.pyramid.levels}
+
+
+def _maps(subject: Subject) -> tuple[FeatureMap, ...]:
+    """The backbone's maps that become levels: without the stem's, and others not handed on."""
+    maps, merges = subject.parts.backbone.maps, subject.parts.pyramid.merges
+    return maps[-len(merges) :] if merges else maps[-1:]
+
+
+def _map(feature: FeatureMap) -> str:
+    return f"{feature.name} {dims(feature.shape)}"
+
+
+def _rpn_convolutions(subject: Subject) -> int:
+    """How many 3×3 convolutions the RPN's head has before its two of 1×1."""
+    modules = subject.trace.modules.items()
+    found = sum("rpn.head.conv" in path and m.type == "Conv2d" for path, m in modules)
+    if not found:
+        raise LookupError("rpn.head.conv")
+    return found
+
+
+def _largest_anchor(subject: Subject) -> int:
+    """The side of a square as large as the coarsest level's largest anchor, in pixels."""
+    return round(math.sqrt(area(subject.parts.anchors.base[-1]).max()))
+
+
+def _own_paper(subject: Subject) -> str:
+    """Of a one-stage detector, where it comes from."""
+    forward = f"{subject.trace.modules[''].type}.forward"
+    return told_texts.entries()["function", forward].papers(subject.lang)[0]
+
+
+def _divisible(subject: Subject) -> str:
+    batching = find_call(subject.trace, "GeneralizedRCNNTransform.batch_images")
+    return str(batching.args["size_divisible"].scalar)
+
+
+def _limit(step: str) -> Callable[[Subject], str]:
+    """The threshold or the most that a step of the post-processing lets through."""
+
+    def read(subject: Subject) -> str:
+        funnel = subject.parts.detections[subject.image].funnel
+        if funnel is None:  # of a one-stage detector
+            raise LookupError(step)
+        return f"{funnel.step(step).limit:g}"
+
+    return read
+
+
 def credits_of(trace: Trace) -> tuple[str, ...]:
     """Return the packages whose source is shown, with their licences."""
     packages = {
@@ -197,5 +273,22 @@ FACTS: dict[str, Callable[[Subject], str]] = {
     "anchors": _funnel(0),
     "kept_proposals": _funnel(-1),
     "found": _best,
+    "divisible": _divisible,
+    "own_paper": _own_paper,
+    "maps": lambda it: listed(map(_map, _maps(it)), it.lang),
+    "fine_map": lambda it: _map(_maps(it)[0]),
+    "deep_map": lambda it: _map(_maps(it)[-1]),
+    "deep_stride": lambda it: f"{_maps(it)[-1].stride[0]:g}",
+    "pyramid_channels": lambda it: str(it.parts.pyramid.levels[0].map.shape[1]),
+    "scales": lambda it: str(len(_strides(it))),
+    "rpn_convolutions": lambda it: str(_rpn_convolutions(it)),
+    "per_cell": lambda it: str(len(it.parts.anchors.base[0])),
+    "finest_share": lambda it: f"{it.parts.anchors.counts[0] / len(it.parts.anchors):.0%}",
+    "largest_anchor": lambda it: str(_largest_anchor(it)),
+    "points_on_p5": lambda it: f"{_largest_anchor(it) / _maps(it)[-1].stride[0]:g}",
+    "bins": lambda it: dims(it.parts.roi_heads.box.output_size),
+    "box_weights": lambda it: listed((f"{w:g}" for w in it.parts.roi_heads.weights), it.lang),
+    "least_score": _limit("score"),
+    "most_boxes": _limit("top_n"),
 }
 """Numbers of a recording by the names that slides' texts have for them."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from tracer.errors import MissingError, near
 from tracer.numbers import count, dims, fraction, large, number
 from tracer.rcnn.board import Board, Map, read_board
 from tracer.rcnn.classes import class_name
-from tracer.rcnn.narration import stage_title
-from tracer.record import Call, Module, Stage, TensorSummary, Trace, Value
+from tracer.record import Call, Module, TensorSummary, Trace, Value
 from tracer.views.slides.deck import Cells
+from tracer.views.slides.design import texts
 from tracer.views.slides.subject import Subject
 
 MOST_ROWS = 11
@@ -50,10 +51,13 @@ def in_and_out(subject: Subject) -> Cells:
     run = subject.parts.run.model
     given = [(f"images[{i}]", v) for i, (_, v) in enumerate(_given(run)) if v.tensor is not None]
     found = list(run.result.leaves()) if run.result is not None else []
-    rows = [_tensor_row(subject.trace, name, value) for name, value in given[:3]]
-    rows += [_tensor_row(subject.trace, _python(n), v) for n, v in found if v.tensor is not None]
-    head = subject.heads("tensors")
-    return _cells(head, rows, (3, 4))
+    rows = [_tensor_row(subject, name, "images", value) for name, value in given[:3]]
+    rows += [
+        _tensor_row(subject, _python(path), path.rpartition(".")[2], value)
+        for path, value in found
+        if value.tensor is not None
+    ]
+    return _cells(subject.heads("tensors"), rows, ())
 
 
 def _given(run: Call) -> tuple[tuple[str, Value], ...]:
@@ -67,25 +71,42 @@ def _python(path: str) -> str:
     return "out" + "".join(f"[{p}]" if p.isdecimal() else f'["{p}"]' for p in parts)
 
 
-def _tensor_row(trace: Trace, name: str, value: Value) -> tuple[str, ...]:
-    summary = trace.tensors[value.tensor or 0].summary
-    return (name, dims(summary.shape), summary.dtype, *_range(summary))
+def _tensor_row(subject: Subject, name: str, kind: str, value: Value) -> tuple[str, ...]:
+    summary = subject.trace.tensors[value.tensor or 0].summary
+    return name, dims(summary.shape), _meaning(subject, kind, summary)
 
 
-def _range(summary: TensorSummary) -> tuple[str, str]:
-    low, high = summary.min, summary.max
-    return ("–" if low is None else number(low)), ("–" if high is None else number(high))
+def _meaning(subject: Subject, kind: str, summary: TensorSummary) -> str:
+    """What a tensor is, in words with its range; of a loss, its value."""
+    key = f"means.{kind}" if summary.numel else "means.nothing"
+    low, high = ("–" if each is None else number(each) for each in (summary.min, summary.max))
+    if key in texts:
+        return subject.say(key, low=low, high=high)
+    return low if low == high else f"{low} … {high}"
 
 
-def parts_of_model(subject: Subject) -> Cells:
-    """The model's main parts with their parameters."""
+def costs(subject: Subject) -> Cells:
+    """The parameters and the multiply-adds of the model's main parts."""
     modules = subject.trace.modules
     if "" not in modules:
         raise MissingError("the recording holds no modules: there is nothing to count")
-    rows = [_module_row(module) for module in _main_parts(modules[""], subject.trace)]
-    rows.append(_module_row(modules[""]))
-    head = subject.heads("model")
-    return _cells(head, rows, (2, 3))
+    root = modules[""]
+    work = Counter[str]()
+    for call in subject.trace.calls:
+        if call.kind == "module":
+            work[call.path] += call.macs
+    rows = [_costs_row(part, root, work) for part in (*_main_parts(root, subject.trace), root)]
+    return _cells(subject.heads("costs"), rows, range(1, 5))
+
+
+def _costs_row(part: Module, root: Module, work: Counter[str]) -> tuple[str, ...]:
+    return (
+        part.path or part.type,
+        count(part.params),
+        fraction(part.params / root.params) if root.params else "–",
+        large(work[part.path]),
+        fraction(work[part.path] / work[root.path]) if work[root.path] else "–",
+    )
 
 
 def _main_parts(root: Module, trace: Trace) -> list[Module]:
@@ -96,33 +117,6 @@ def _main_parts(root: Module, trace: Trace) -> list[Module]:
         inside = [trace.modules[p] for _, p in module.children]
         found += inside if name == "backbone" and 0 < len(inside) <= 4 else [module]
     return found
-
-
-def _module_row(module: Module) -> tuple[str, ...]:
-    return (
-        module.path or "(model)",
-        module.type,
-        count(module.params),
-        count(module.trainable),
-    )
-
-
-def work(subject: Subject) -> Cells:
-    """The multiply-adds of each stage."""
-    trace = subject.trace
-    total = sum(call.macs for call in trace.calls if call.parent is None)
-    if not total:
-        raise MissingError("no multiply-adds were counted in this recording: record with ops")
-    rows = [_work_row(subject, stage, total) for stage in trace.stages]
-    head = subject.heads("work")
-    return _cells(head, rows, (1, 2))
-
-
-def _work_row(subject: Subject, stage: Stage, total: int) -> tuple[str, ...]:
-    done = sum(subject.trace.calls[call].macs for call in stage.calls)
-    title = stage_title(stage.name, subject.lang, subject.trace.kind).partition(":")[0]
-    short = title.partition("：")[0]
-    return short, large(done), fraction(done / total)
 
 
 # --- backbone and pyramid -------------------------------------------------------------------------
@@ -202,14 +196,15 @@ def detections(subject: Subject) -> Cells:
         )
         for label, score, box in zip(found.labels, found.scores, boxes, strict=True)
     ]
+    if not rows:
+        raise MissingError("nothing was detected in this image: a table of detections is empty")
     head = subject.heads("detections")
     return _cells(head, rows[:8], range(1, 6))
 
 
 TABLES: dict[str, Callable[[Subject], Cells]] = {
     "in-and-out": in_and_out,
-    "model": parts_of_model,
-    "work": work,
+    "costs": costs,
     "resnet": resnet,
     "anchors": anchors,
     "detections": detections,

@@ -62,7 +62,7 @@ def families(text: str = "") -> list[str]:
 
 def register() -> None:
     """Tell matplotlib of the fonts that lie here; its list forgets them where it is made anew."""
-    if all(font.name != CHINESE for font in fontManager.ttflist):
+    if all(font.name != CHINESE for font in reversed(fontManager.ttflist)):  # it was added last
         for path in FOLDER.glob("*.ttf"):
             fontManager.addfont(path)
 
@@ -122,8 +122,9 @@ def writes(family: str, text: str) -> bool:
 
 def _lacking(text: str, names: list[str]) -> str:
     """Return the characters to be seen that none of the families has, each once, in order."""
-    odd = (c for c in sorted(set(text)) if not c.isascii() and c.isprintable())
-    return "".join(c for c in odd if all(ord(c) not in _letters(file_of(n)) for n in names))
+    odd = [] if text.isascii() else [c for c in sorted(set(text)) if not c.isascii()]
+    known = [_letters(file_of(name)) for name in names] if odd else []
+    return "".join(c for c in odd if c.isprintable() and not any(ord(c) in each for each in known))
 
 
 @cache

@@ -7,22 +7,25 @@ that has grown old still opens the page.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import unquote
+from urllib.parse import quote, unquote, urlencode
 
 from tracer.errors import InputError, MissingError, near
 from tracer.record import Call, Line, Trace
 from tracer.record.query import find_call
 from tracer.record.statements import first_line
 from tracer.stepper.breakpoints import find_file, no_lines
+from tracer.stepper.positions import Position, Timeline
 
-PARTS = ("call", "at", "line", "text", "round", "lang")
+PARTS = ("call", "at", "line", "text", "round", "lang", "view")
+VIEWS = ("plain", "full", "large")
+"""Stages, picture and commentary; all panes; the tensor or the picture made large."""
 
 
 def read(address: str) -> dict[str, str]:
     """Return the parts of ``call=…&line=…`` by name, what is written ``%23`` decoded.
 
     Raises:
-        InputError: a part has no value, is unknown, or stands twice.
+        InputError: a part has no value, is unknown, or stands twice; there is no such view.
     """
     found: dict[str, str] = {}
     for part in filter(None, address.removeprefix("#").split("&")):
@@ -33,7 +36,21 @@ def read(address: str) -> dict[str, str]:
         if not text or name in found:
             raise InputError(f"{address!r} names {name!r} {'twice' if text else 'without a value'}")
         found[name] = unquote(text)
+    if found.get("view", "full") not in VIEWS:
+        raise InputError(f"view= is one of {', '.join(VIEWS)}; found {found['view']!r}")
     return found
+
+
+def of(timeline: Timeline, position: Position) -> str:
+    """Return the address of a position, as the page writes it: ``call=rpn.head%231&line=77``."""
+    call, line = position.call, position.line
+    alike = sum(1 for other in timeline.trace.calls if other.label == call.label)
+    parts = {"call": call.label if alike == 1 else str(call.id)}
+    parts |= {"at": "end"} if position.kind == "end" else {}
+    if line is not None:
+        rounds = timeline.iteration(line)
+        parts |= {"line": str(line.line)} | ({"round": str(rounds)} if rounds else {})
+    return urlencode(parts, quote_via=quote)
 
 
 def tick_at(trace: Trace, parts: Mapping[str, str]) -> int | None:

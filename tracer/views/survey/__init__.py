@@ -1,0 +1,1 @@
+"""What is written of a survey: a page, tables as Markdown and CSV, figures."""
