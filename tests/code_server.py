@@ -136,76 +136,106 @@ def wait_for(address: str, server: subprocess.Popen, log: Path) -> None:
 
 
 class Hand:
-    """What a reader does in VS Code: keys, menus, and what is then to be seen."""
+    """What a reader does in VS Code: keys, menus, and what is then to be seen.
+
+    VS Code draws its lists anew whenever it likes, so that a click may meet what is about to go.
+    Whatever is done here is done again until it had its effect.
+    """
 
     def __init__(self, page, address: str, folder: Path) -> None:
         self.page = page
-        page.set_default_timeout(300_000)
-        page.goto(f"{address}?folder={folder}")
-        page.wait_for_selector(".monaco-workbench")
+        page.goto(f"{address}?folder={folder}", timeout=300_000)
+        page.wait_for_selector(".monaco-workbench", timeout=300_000)
+        page.set_default_timeout(10_000)  # of one attempt
 
     def until(self, found, what: str):
-        """Wait until something is found, and return it."""
+        """Try until something is found, and return it."""
+        from playwright.sync_api import Error
+
         deadline = time.monotonic() + 300
-        while not (it := found()):
-            assert time.monotonic() < deadline, f"never came true: {what}\n{self.seen()}"
+        failed: Error | None = None
+        while time.monotonic() < deadline:
+            try:
+                if it := found():
+                    return it
+            except Error as error:
+                failed = error
             self.page.wait_for_timeout(100)
-        return it
+        raise AssertionError(f"never came true: {what}\n{failed or ''}\n{self.seen()}")
 
     def seen(self) -> str:
         return self.page.locator(".monaco-workbench").inner_text()
 
-    def menu(self, item, name: str) -> None:
-        """Choose from an item's context menu; at first the extension is not there yet."""
-        entry = self.page.get_by_role("menuitem", name=name)
+    def menu(self, find, name: str) -> None:
+        """Choose from the context menu of what is found; at first the extension is not there."""
         menu = self.page.locator(".context-view .monaco-menu")
+        entry = menu.get_by_role("menuitem", name=name)
 
-        def opened() -> bool:
-            item.click(button="right")
-            menu.get_by_role("menuitem").first.wait_for()
-            if not entry.count():
+        def chosen() -> bool:
+            if menu.count():
                 self.page.keyboard.press("Escape")
                 menu.wait_for(state="hidden")
-            return entry.count() > 0
+            find().click(button="right")
+            menu.get_by_role("menuitem").first.wait_for()
+            if entry.count():
+                entry.click()
+                return True
+            return False
 
-        self.until(opened, f"{name} in the menu")
-        entry.click()
+        self.until(chosen, f"{name} in the menu")
+
+    def pick(self, key: str, text: str, entry: str) -> None:
+        """Open the palette by a key, write into it, and take an entry."""
+        palette = self.page.locator(".quick-input-widget")
+
+        def picked() -> bool:
+            if palette.is_visible():
+                self.page.keyboard.press("Escape")
+                palette.wait_for(state="hidden")
+            self.page.keyboard.press(key)
+            palette.locator("input").fill(text)
+            palette.locator(".quick-input-list .monaco-list-row", has_text=entry).first.click()
+            return True
+
+        self.until(picked, f"{entry} in the palette")
 
     def command(self, name: str) -> None:
         """Carry out a command by its name in the palette."""
-        self.page.keyboard.press("F1")
-        field = self.page.locator(".quick-input-widget input")
-        field.fill(f">{name}")
-        entry = self.page.locator(".quick-input-list .monaco-list-row", has_text=name).first
-        entry.click()
+        self.pick("F1", f">{name}", name)
 
     def open(self, file: Path, line: int) -> None:
         """Open a file at a line, wherever it lies."""
-        self.page.keyboard.press("Control+p")
-        self.page.locator(".quick-input-widget input").fill(f"{file}:{line}")
-        self.page.locator(".quick-input-list .monaco-list-row", has_text=file.name).first.click()
+        self.pick("Control+p", f"{file}:{line}", file.name)
         self.until(lambda: self.line() == line, f"line {line} of {file.name}")
 
     def breakpoint(self, condition: str) -> None:
         """Set a breakpoint with a condition where the editor's cursor stands."""
         self.command("Debug: Add Conditional Breakpoint...")
-        self.page.locator(".breakpoint-widget .monaco-editor.focused").wait_for()
+        field = self.page.locator(".breakpoint-widget .monaco-editor.focused")
+        self.until(field.is_visible, "the field of a condition")
         self.page.keyboard.type(condition)
         self.page.keyboard.press("Enter")
         self.until_set("conditional")
 
     def until_set(self, kind: str) -> None:
         """Wait until the server has taken a breakpoint of this kind."""
-        self.page.locator(f".debug-breakpoints .codicon-debug-breakpoint-{kind}").wait_for()
+        mark = self.page.locator(f".debug-breakpoints .codicon-debug-breakpoint-{kind}")
+        self.until(mark.is_visible, f"a breakpoint, {kind}")
 
     def line(self) -> int:
         """The line that the editor's cursor stands at."""
         status = self.page.locator("#status\\.editor\\.selection").inner_text()
-        return int(re.search(r"Ln (\d+)", status)[1])
+        found = re.search(r"Ln (\d+)", status)
+        return int(found[1]) if found else 0
 
     def press(self, button: str) -> None:
         """Press a button of the debugger, by its icon."""
-        self.page.locator(f".codicon-debug-{button}").first.click()
+
+        def pressed() -> bool:
+            self.page.locator(f".codicon-debug-{button}").first.click()
+            return True
+
+        self.until(pressed, f"the button {button}")
 
     def file(self, name: str):
         """A file in the explorer."""
@@ -248,3 +278,11 @@ class Hand:
         """The row of a variable."""
         exact = re.compile(rf"^\s*{re.escape(name)}\s*[:=]")
         return self.page.locator(".debug-variables .monaco-list-row", has_text=exact).first
+
+    def item(self, name: str, index: str):
+        """The row of an item within a variable, which it opens where it is closed."""
+        item = self.variable(index)
+        if not item.count():
+            self.variable(name).click()
+            item.wait_for()
+        return item

@@ -44,7 +44,7 @@ def test_vs_code_steps_a_recording_both_ways(vscode, browser, workspace, stepper
     file, line = merge()
     with browser.new_context(viewport={"width": 1400, "height": 900}) as context:
         hand = Hand(context.new_page(), vscode, workspace)
-        hand.menu(hand.file("pass.safetensors"), "Step This Recording")
+        hand.menu(lambda: hand.file("pass.safetensors"), "Step This Recording")
         hand.until_at("FasterRCNN.forward() · call")
 
         hand.open(file, line)
@@ -63,8 +63,7 @@ def test_vs_code_steps_a_recording_both_ways(vscode, browser, workspace, stepper
             hand.until_at("FeaturePyramidNetwork.forward()", stepper.position.line.line)
 
         written = stepper.evaluate("x[0]").state
-        hand.variable("x").click()
-        hand.menu(hand.variable("0"), "Break on Value Change")
+        hand.menu(lambda: hand.item("x", "0"), "Break on Value Change")
         hand.until_set("data")
         hand.press("reverse-continue")
         write = stepper.trace.calls[written.producer]
@@ -76,7 +75,7 @@ def test_vs_code_steps_a_recording_both_ways(vscode, browser, workspace, stepper
 def test_vs_code_shows_the_page_at_the_step(vscode, browser, workspace, stepper):
     with browser.new_context(viewport={"width": 1400, "height": 900}) as context:
         hand = Hand(context.new_page(), vscode, workspace)
-        hand.menu(hand.file("pass.safetensors"), "Step This Recording")
+        hand.menu(lambda: hand.file("pass.safetensors"), "Step This Recording")
         hand.until_at("FasterRCNN.forward() · call")
         hand.press("step-over")
         stepper.do("n")
@@ -105,7 +104,7 @@ def test_vs_code_says_which_python_has_no_tracer(browser, workspace, tmp_path, l
     serving = code_server(tmp_path, python="/nowhere/python", lang=lang)
     with serving as address, browser.new_context() as context:
         hand = Hand(context.new_page(), address, workspace)
-        hand.menu(hand.file("pass.safetensors"), step)
+        hand.menu(lambda: hand.file("pass.safetensors"), step)
         hand.until(lambda: sentence in hand.seen(), "the sentence")
         assert hand.page.get_by_role("button", name=button).count()
 

@@ -38,7 +38,7 @@ def taken(page, address: str, folder: Path, recording: str, picture: Path) -> No
         picture: the file that is written.
     """
     hand = Hand(page, address, folder)
-    hand.menu(hand.file(recording), "Step This Recording")
+    hand.menu(lambda: hand.file(recording), "Step This Recording")
     hand.until_at("FasterRCNN.forward() · call")
     file, line = merge()
     hand.open(file, line)
@@ -49,8 +49,7 @@ def taken(page, address: str, folder: Path, recording: str, picture: Path) -> No
     hand.until(hand.shown_address, "the page")
     page.get_by_role("button", name="Watch Section").click()
     widen(page, by=130)
-    hand.variable("x").click()
-    hand.variable("0").wait_for()
+    hand.until(lambda: hand.item("x", "0").is_visible(), "the items of x")
     page.add_style_tag(content=".debug-breakpoints .file-path { display: none }")
     page.screenshot(path=picture, animations="disabled")
 
