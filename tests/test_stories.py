@@ -606,7 +606,7 @@ def test_in_training_there_are_no_false_detections():
 @pytest.mark.parametrize(
     ("name", "taken", "said"),
     [
-        ("anchor_match", 0.058, "the best, with IoU 0.058, overlaps another object more"),
+        ("anchor_match", 0.06, "the best, with IoU 0.060, overlaps another object as much or more"),
         ("anchor_match", None, "no anchor overlaps it"),
         ("box_match", 1.0, "the best, with IoU 1.000, overlaps another object as much or more"),
         ("box_match", None, "no box reaches IoU 0.5 with it: the best has 0.400"),

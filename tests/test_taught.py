@@ -6,13 +6,17 @@ import re
 
 import pytest
 import torch
-from torchvision.models import resnet
+from torchvision.models import detection, resnet
 from torchvision.models.detection import FasterRCNN
+from torchvision.models.detection._utils import Matcher
 from torchvision.models.detection.anchor_utils import AnchorGenerator
-from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+from torchvision.models.detection.backbone_utils import (
+    _validate_trainable_layers,
+    resnet_fpn_backbone,
+)
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
-from torchvision.ops import roi_align
+from torchvision.ops import roi_align, sigmoid_focal_loss
 
 from tracer.rcnn import texts
 
@@ -157,6 +161,32 @@ def test_the_builders_text_lists_the_backbones_of_its_docstring():
         assert told - {"fasterrcnn_resnet50_fpn"} == listed
 
 
+@pytest.mark.parametrize("layers", [0, 5])
+def test_any_number_of_layers_warns_where_nothing_is_pretrained(layers):
+    with pytest.warns(UserWarning, match="has no effect"):
+        assert _validate_trainable_layers(False, layers, 5, 3) == 5
+    for lang, words in (("en", "any number, even 5"), ("zh", "只要传了数值，哪怕是 5")):
+        assert words in said("_validate_trainable_layers", lang)
+
+
+def test_ssd_lies_on_a_vgg_or_a_mobilenet_and_answers_on_six_maps():
+    none = {"weights": None, "weights_backbone": None}
+    for build, name in (("ssd300_vgg16", "VGG"), ("ssdlite320_mobilenet_v3_large", "MobileNetV3")):
+        with torch.device("meta"):
+            model = getattr(detection, build)(**none)
+        assert type(model) is detection.ssd.SSD
+        assert len(model.head.classification_head.module_list) == 6
+        assert name in said("SSD.forward")
+        assert name in said("SSD.forward", "zh")
+
+
+def test_only_the_rpn_of_a_mobilenet_has_a_threshold_by_default():
+    none = {"weights": None, "weights_backbone": None}
+    for build, least in (("resnet50_fpn", 0.0), ("mobilenet_v3_large_fpn", 0.05)):
+        with torch.device("meta"):
+            assert getattr(detection, f"fasterrcnn_{build}")(**none).rpn.score_thresh == least
+
+
 def test_dilation_wants_three_entries_and_keeps_the_size():
     with pytest.raises(ValueError, match="3-element"):
         resnet.resnet50(weights=None, replace_stride_with_dilation=[True])
@@ -197,6 +227,27 @@ def test_without_detach_only_the_box_loss_would_reach_the_proposals():
     assert reached["loss_box_reg"].abs().sum() > 0
     untouched = reached["loss_classifier"]
     assert untouched is None or not untouched.any()
+
+
+def test_a_target_that_no_anchor_overlaps_makes_all_of_them_positives():
+    ious = torch.tensor([[0.8, 0.1, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    rpn = Matcher(0.7, 0.3, allow_low_quality_matches=True)
+    assert rpn(ious[:1]).tolist() == [0, -1, -1, -1]
+    assert (rpn(ious) >= 0).all()
+    assert "every anchor a positive" in said("Matcher.set_low_quality_matches_")
+
+
+def test_of_two_equal_targets_nothing_learns_the_second():
+    ious = torch.tensor([[0.8, 0.6, 0.1]] * 2)
+    for matcher in (Matcher(0.7, 0.3, allow_low_quality_matches=True), Matcher(0.5, 0.5)):
+        assert 1 not in matcher(ious).tolist()
+
+
+def test_focal_loss_weighs_objects_with_alpha_and_background_with_the_rest():
+    logits, targets = torch.tensor([1.5, 1.5]), torch.tensor([1.0, 0.0])
+    p = torch.stack([logits[0].sigmoid(), 1 - logits[1].sigmoid()])  # of the right answer
+    expected = torch.tensor([0.25, 0.75]) * (1 - p) ** 2 * -p.log()
+    assert torch.allclose(sigmoid_focal_loss(logits, targets), expected)
 
 
 def test_cross_entropy_is_the_negative_logarithm():
