@@ -1,7 +1,7 @@
 # make demo         record a pass over a picture and make a lecture of it in demo/
 # make test         lint, type check and tests
 # make test-fast    the same without what needs a browser, a kernel, a whole model, a torch of its
-#                   own or hundreds of examples
+#                   own, hundreds of examples or, by itself, half a second
 # make vsix         the extension for VS Code
 #
 # Each sets up what it needs in a fresh clone, and is quick the second time.

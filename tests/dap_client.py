@@ -15,8 +15,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft4Validator
-
 
 @cache
 def definitions():
@@ -27,6 +25,8 @@ def definitions():
 
 @cache
 def validator(name):
+    from jsonschema import Draft4Validator  # which reads a grammar first: a second
+
     return Draft4Validator({"$ref": f"#/definitions/{name}", "definitions": definitions()})
 
 

@@ -783,6 +783,7 @@ def test_on_step_sees_every_tick_of_the_clock(block, image):
 # -- what cannot be recorded ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_scripted_compiled_and_replicated_models_are_refused(block, image):
     with pytest.raises(InputError, match="scripted"):
         tracer.trace(torch.jit.trace(block, image), image)

@@ -143,7 +143,10 @@ def test_the_slides_are_set_as_chinese_is():
 
 def strings(path: Path) -> Iterator[str]:
     """A module's Chinese strings; no docstrings."""
-    tree = ast.parse(path.read_text("utf-8"))
+    source = path.read_text("utf-8")
+    if not re.search(rf"[{HAN}]|\\[uUN]", source):
+        return
+    tree = ast.parse(source)
     docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     known = (n for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in docs)
     texts = (node.value for node in known if isinstance(node.value, str))

@@ -132,6 +132,7 @@ def many(count: int, extra: int) -> Trace:
     return draft.trace("pass", "Net")
 
 
+@pytest.mark.slow
 def test_very_many_calls_side_by_side_are_matched_by_their_numbers():
     first, second = many(20_000, 7_000), many(20_000, 9_000)
     found = sound(first, second)
@@ -508,6 +509,7 @@ def test_random_changes_are_found():
         assert path in around(first, culprit(compared)), path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["png", "svg", "pdf"])
 def test_the_command_draws_how_far_results_are_apart(tmp_path, capsys, form):
     model = chain()

@@ -10,11 +10,14 @@ import random
 
 import case_files
 import handmade
+import pytest
 
 from tracer.errors import TracerError
 from tracer.stepper import Stepper
 from tracer.views.page.data import contents
 from tracer.views.page.pack import Press
+
+pytestmark = pytest.mark.slow
 
 SEED = 20
 TRACES = {"handmade": handmade.tiny_pass, "stories": case_files.TRACES["pyramid_pass"]}

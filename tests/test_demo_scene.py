@@ -94,6 +94,7 @@ def test_no_object_is_hidden_by_more_than_a_quarter(seed):
         assert (seen == number).sum() >= 0.75 * pixels_of(shape, SIZE).sum()
 
 
+@pytest.mark.slow
 def test_sizes_span_the_range_asked_for_and_all_classes_occur():
     pictures = [scene(seed, (256, 320)) for seed in range(40)]
     boxes = np.concatenate([p.boxes for p in pictures])

@@ -358,6 +358,7 @@ def test_a_model_of_another_kind_has_questions_too():
         trace.explore("anchors")
 
 
+@pytest.mark.slow
 def test_levels_may_have_different_channels():
     """SSD's maps do: not every level has the channel that is asked for."""
     import torch

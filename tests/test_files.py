@@ -149,6 +149,7 @@ def test_a_pipe_gets_the_bytes_and_stays_a_pipe(tmp_path):
     assert load(copy) == handmade.tiny_pass()
 
 
+@pytest.mark.slow
 def test_a_recording_and_a_page_to_standard_output(saved):
     command = [sys.executable, "-m", "tracer", "page", str(saved), "-o", "/dev/stdout"]
     done = subprocess.run(command, capture_output=True, cwd=Path(__file__).parent.parent)

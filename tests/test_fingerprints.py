@@ -299,6 +299,7 @@ def test_only_where_both_have_them():
     assert "fingerprints=True" in told
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_them(tmp_path, capsys):
     picture = tmp_path / "picture.png"
     Image.new("RGB", (60, 40), "gray").save(picture)

@@ -161,6 +161,7 @@ def kinds(text: str) -> set[str]:
     return {each.type for token in tokens for each in (token, *(token.children or ()))}
 
 
+@pytest.mark.slow
 def test_full_screen():
     """The text of what is written to the terminal, at several steps."""
     shown: list[str] = []
@@ -200,6 +201,7 @@ def test_cleaning():
     assert in_prose("a`b\n") == r"a'b\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/full")
 @pytest.mark.parametrize("shell", [">/dev/full", ">&-", "<&- >&-", ">&- 2>&-"])
 def test_a_stream_that_takes_nothing(tmp_path, shell):

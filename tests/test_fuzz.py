@@ -51,6 +51,7 @@ def test_every_expression_is_answered_or_refused():
     assert found == []
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=list(HealthCheck), max_examples=max(COUNT // 5, 1), deadline=None)
 @given(trace=traces(), seed=strategies.integers(0, 99))
 def test_every_view_takes_every_sound_recording(trace, seed):

@@ -144,8 +144,10 @@ def imports(tree: ast.AST, within_functions: bool) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "relative imports hide where a name comes from"
             yield from _from(node)
-        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        elif isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
             yield from imports(ast.Module(node.orelse, []), within_functions)
+        elif isinstance(node, ast.expr):
+            continue  # no expression imports
         elif within_functions or not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield from imports(node, within_functions)
 

@@ -565,6 +565,7 @@ class Exports(nn.Module):
         return self.part(x) + part(x) + 0 * other(x).detach()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("grain", ["module", "line"])
 def test_a_program_that_is_taken_down_within_the_run_is_no_part_of_it(grain):
@@ -616,6 +617,7 @@ class TakesDown(nn.Module):
         return self.way(self.part, self.layer(x))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("grain", ["module", "line"])
 @pytest.mark.parametrize("way", [exported, compiled, traced, symbolic, functional, branched])
@@ -635,6 +637,7 @@ class Compiles(nn.Module):
         return torch.compile(torch.neg, backend="eager")(flex_attention(x, x, x))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_what_torch_compiles_runs_as_it_does_plainly():
     x = torch.rand(1, 2, 16, 16)

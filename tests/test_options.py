@@ -54,15 +54,12 @@ def spelt(text: str) -> bool:
 
 def messages(path: Path) -> list[str]:
     """The strings of a file that may be shown: no docstrings, and no comments."""
-    tree = ast.parse(path.read_text("utf-8"))
-    told = {
-        node.body[0].value
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
-        and isinstance(node.body[0], ast.Expr)
-    }
-    told |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    strings = (n for n in ast.walk(tree) if isinstance(n, ast.Constant) and n not in told)
+    source = path.read_text("utf-8")
+    if not SPELT.search(source):
+        return []
+    nodes = [*ast.walk(ast.parse(source))]
+    told = {node.value for node in nodes if isinstance(node, ast.Expr)}
+    strings = (n for n in nodes if isinstance(n, ast.Constant) and n not in told)
     return [node.value for node in strings if isinstance(node.value, str)]
 
 

@@ -174,6 +174,7 @@ def test_the_bundle_holds_no_import_and_no_export(main):
     assert not re.search(r"^(import|export)\b", bundle(main), re.MULTILINE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("main", MAINS)
 def test_the_bundle_says_what_its_modules_say(main):
     """What takes the blanks out knows no template within a template: write none."""

@@ -147,6 +147,7 @@ def test_a_large_but_legal_picture_is_read_without_a_warning(tmp_path, monkeypat
     assert not [w for w in recwarn if issubclass(w.category, Image.DecompressionBombWarning)]
 
 
+@pytest.mark.slow
 def test_an_enormous_picture_is_refused_by_its_header(tmp_path):
     path = save(tmp_path, Image.new("1", (20_000, 10_000)))
     with pytest.raises(InputError, match="more than 178 megapixels: make it smaller"):

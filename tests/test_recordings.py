@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import handmade
+import pytest
 import recordings
 
 ASKED = """
@@ -17,6 +18,7 @@ recordings.shared("tiny", lambda: print("made") or handmade.tiny_pass())
 """
 
 
+@pytest.mark.slow
 def test_a_recording_is_made_once_whatever_number_of_processes_asks(recordings_folder):
     start = [sys.executable, "-c", ASKED, str(recordings_folder)]
     options = {"stdout": subprocess.PIPE, "text": True, "cwd": Path(__file__).parent}

@@ -150,6 +150,7 @@ sys.exit(f"it loaded {heavy}" if heavy else code)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("report", show.REPORTS)
 def test_it_loads_neither_torch_nor_matplotlib(files, report):
     done = subprocess.run(

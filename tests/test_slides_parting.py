@@ -83,6 +83,7 @@ def test_of_detectors_it_shows_what_both_found():
         parting_deck(compared, image=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["html", "pdf", "pptx"])
 def test_it_is_written_to_every_kind_of_file(parted, tmp_path, ending):
     file = parted.slides(tmp_path / f"a.{ending}", lang="both", theme="dark")

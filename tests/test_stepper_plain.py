@@ -144,6 +144,7 @@ def test_a_cell_shows_commands_with_their_answers():
         plain.walk(stepper, "first", "find nowhere")
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_ends_it_quietly(saved, script):
     lesson = script("ll\n" * 5000)
     command = [sys.executable, "-m", "tracer", "step", saved, "--commands", lesson]
@@ -155,6 +156,7 @@ def test_a_closed_pipe_ends_it_quietly(saved, script):
     assert process.wait() == 141
 
 
+@pytest.mark.slow
 def test_pictures_are_recorded_first(tmp_path, script, capsys):
     from PIL import Image
 
@@ -172,6 +174,7 @@ def test_pictures_are_recorded_first(tmp_path, script, capsys):
     assert any(state.kept for state in trace.tensors)
 
 
+@pytest.mark.slow
 def test_a_construction_is_recorded_first(script, capsys):
     lesson = script("b ResNet._make_layer\nc\np self.inplanes\n")
     options = ["--build", "--model", "fasterrcnn_resnet18_fpn"]

@@ -395,6 +395,7 @@ while True:
 KILLS = 100 if "TRACER_FUZZ" in os.environ else 3
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment(path):
     """While shards replace shards, again and again: old or new, whole, and nothing left by then."""
     here = Path(__file__).parent

@@ -61,6 +61,7 @@ def test_integer_statistics(values, dtype, at_once):
     assert (found.std is None) == (len(values) < 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", [0.0, 1.0, 1e3, 1e6])
 def test_large_tensors_far_from_zero_keep_their_digits(offset):
     tensor = torch.randn(3_000_000, generator=torch.Generator().manual_seed(0)) + offset

@@ -77,6 +77,7 @@ def same(one, other):
 # --- what is counted ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_objects_and_detections_are_told_as_why_tells_them(model, whole):
     for number in range(4):
         image, target = Scenes(7)[number]
@@ -400,6 +401,7 @@ def broken(tmp_path_factory):
     return write_scenes(folder, 2, size=64, broken=True)
 
 
+@pytest.mark.slow
 def test_broken_pictures_are_counted_and_named(model, broken):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -442,6 +444,7 @@ def test_a_picture_without_proposals_is_surveyed(model):
     assert {STATIONS[at] for at in known.tolist()} <= {"decode", "top_k", "small", "score"}
 
 
+@pytest.mark.slow
 def test_pictures_of_which_none_can_be_used_are_said_and_reported(tmp_path, capsys):
     folder = tmp_path / "survey"
     args = ["--static", "-o", str(folder)]
@@ -519,6 +522,7 @@ class Wide:
         return torch.rand(3, 64, 64), {"boxes": torch.tensor([box]), "labels": labels}
 
 
+@pytest.mark.slow
 def test_a_proposal_of_anchors_fits_better_and_says_how_much(model):
     found = tracer.survey(model, Wide(), static=True)
     own, *better = anchor_sets(found)
@@ -553,6 +557,7 @@ def test_a_row_for_each_picture_object_and_detection(whole):
     assert len(records(whole, "detections").dataframe()) == len(whole.detections["label"])
 
 
+@pytest.mark.slow
 def test_all_is_written_into_a_folder(model, whole, tmp_path):
     from tracer.views.survey.folder import write_survey
 

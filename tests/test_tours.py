@@ -301,6 +301,7 @@ def test_the_stepper_says_where_no_tour_fits_or_no_stop_exists(tmp_path):
         stepper.do(f"tour {path}")
 
 
+@pytest.mark.slow
 def test_the_full_screen_shows_a_tour_and_asks(tmp_path):
     from screens import play
 

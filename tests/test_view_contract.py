@@ -7,7 +7,6 @@ import math
 import re
 from pathlib import Path
 
-import jsonschema
 import pytest
 from handmade import (
     HOSTILE_NAMES,
@@ -55,22 +54,30 @@ def schema():
 STORIES = [tiny_pass, failed_pass, repeated_pass, tiny_construction, hostile_pass]
 
 
+def validate(calls) -> None:
+    import jsonschema  # which reads a grammar first: a second
+
+    jsonschema.validate(calls, schema(), cls=jsonschema.Draft202012Validator)
+
+
 @pytest.mark.parametrize("story", STORIES)
 def test_every_story_fits_the_documents_schema(story):
     calls = strictly(to_json(story()))
-    jsonschema.validate(calls, schema(), cls=jsonschema.Draft202012Validator)
+    validate(calls)
     assert [call["id"] for call in calls] == [call.id for call in story().calls]
 
 
 def test_the_schema_refuses_what_is_not_in_the_contract():
+    from jsonschema import ValidationError
+
     calls = strictly(to_json(tiny_pass()))
     calls[0]["extra"] = 1
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(calls, schema(), cls=jsonschema.Draft202012Validator)
+    with pytest.raises(ValidationError):
+        validate(calls)
     calls = strictly(to_json(tiny_pass()))
     del calls[0]["result"]["features"]["nan"]
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(calls, schema(), cls=jsonschema.Draft202012Validator)
+    with pytest.raises(ValidationError):
+        validate(calls)
 
 
 def test_a_whole_call():
@@ -183,7 +190,7 @@ def test_a_real_pass_and_construction_fit_the_schema(recorded, built):
     for trace in (recorded, built):
         calls = strictly(to_json(trace))
         assert len(calls) == len(trace.calls)
-        jsonschema.validate(calls, schema(), cls=jsonschema.Draft202012Validator)
+        validate(calls)
 
 
 def test_both_documents_name_every_field():
