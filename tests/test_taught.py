@@ -16,7 +16,7 @@ from torchvision.models.detection.backbone_utils import (
 )
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
-from torchvision.ops import roi_align, sigmoid_focal_loss
+from torchvision.ops import box_iou, nms, roi_align, sigmoid_focal_loss
 
 from tracer.rcnn import texts
 
@@ -205,6 +205,17 @@ def test_fewer_returned_layers_are_named_from_0_and_want_fewer_anchors():
         "2": (2, 2),
         "pool": (1, 1),
     }
+
+
+# --- filters --------------------------------------------------------------------------------------
+
+
+def test_only_a_box_that_stays_removes_another():
+    """Of three in a row the middle one goes; the last overlaps it, and stays all the same."""
+    boxes = torch.tensor([[0.0, 0, 10, 10], [1, 0, 11, 10], [2, 0, 12, 10]])
+    overlaps = box_iou(boxes, boxes)
+    assert min(overlaps[0, 1], overlaps[1, 2]) > 0.7 > overlaps[0, 2]
+    assert nms(boxes, torch.tensor([0.9, 0.8, 0.7]), 0.7).tolist() == [0, 2]
 
 
 # --- training -------------------------------------------------------------------------------------
