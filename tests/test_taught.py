@@ -218,6 +218,20 @@ def test_only_a_box_that_stays_removes_another():
     assert nms(boxes, torch.tensor([0.9, 0.8, 0.7]), 0.7).tolist() == [0, 2]
 
 
+# --- leaving Python -------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_an_exporter_without_values_gives_up_at_how_many_boxes_there_are():
+    """Of torch's exporters the new one, which works on symbols; `dynamo=False` is the older one."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        options = {"weights": None, "weights_backbone": None, "min_size": 64, "max_size": 96}
+        model = detection.fasterrcnn_resnet50_fpn(**options).eval()
+    with pytest.raises(Exception, match="data-dependent"):
+        torch.export.export(model, ([torch.rand(3, 64, 80)],), strict=False)
+
+
 # --- training -------------------------------------------------------------------------------------
 
 
