@@ -262,6 +262,12 @@ def test_a_target_that_no_anchor_overlaps_makes_all_of_them_positives():
     assert "every anchor a positive" in said("Matcher.set_low_quality_matches_")
 
 
+def test_a_rescued_anchor_learns_what_it_overlaps_most_whosever_best_it_is():
+    """The second is the second target's best, and learns the first, whose best is another."""
+    ious = torch.tensor([[0.65, 0.6], [0.1, 0.5]])
+    assert Matcher(0.7, 0.3, allow_low_quality_matches=True)(ious).tolist() == [0, 0]
+
+
 def test_of_two_equal_targets_nothing_learns_the_second():
     ious = torch.tensor([[0.8, 0.6, 0.1]] * 2)
     for matcher in (Matcher(0.7, 0.3, allow_low_quality_matches=True), Matcher(0.5, 0.5)):
