@@ -116,6 +116,13 @@ def test_a_bottleneck_squeezes_to_a_quarter_of_what_it_gives_out():
     assert {share for (_, number), share in inner.items() if number != "0"} == {4}
 
 
+def test_relatives_of_the_resnet_are_wider_inside_than_a_quarter():
+    for name, times in (("resnet50", 4), ("resnext50_32x4d", 2), ("wide_resnet50_2", 2)):
+        with torch.device("meta"):
+            block = getattr(resnet, name)(weights=None).layer1[1]
+        assert block.conv3.out_channels == times * block.conv3.in_channels
+
+
 def test_only_layer1_of_the_shallow_resnets_has_no_projection():
     for name in ("resnet18", "resnet34", "resnet50", "resnet101"):
         with torch.device("meta"):
