@@ -18,7 +18,9 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import box_iou, nms, roi_align, sigmoid_focal_loss
 
+import tracer
 from tracer.rcnn import texts
+from tracer.rcnn.narration import commentary
 
 FIELDS = {"resnet18": (43, 99, 211, 435), "resnet50": (35, 91, 267, 427)}  # of C2 to C5, in pixels
 
@@ -57,6 +59,14 @@ def test_anchors_stand_where_their_points_look():
         own = centres[offset : offset + rows * columns * 3].reshape(rows, columns, 3, 2)
         y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
         assert torch.equal(own, (torch.stack([x, y], -1) * stride)[:, :, None].expand(-1, -1, 3, 2))
+
+
+def test_the_commentary_tells_all_sizes_that_base_anchors_are_made_of():
+    sizes = ((32, 64, 128, 256, 512),) * 3
+    made = tracer.trace(AnchorGenerator, sizes, ((0.5, 1.0, 2.0),) * 3, grain="line")
+    call = next(c for c in made.calls if c.path == "AnchorGenerator.generate_anchors")
+    told = commentary(trace=made, call=call)
+    assert told.here == ("Sizes (32, 64, 128, 256, 512), ratios (0.5, 1, 2) → 15×4.",)
 
 
 def test_roi_align_reads_point_i_at_pixel_i_times_the_stride():
