@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 
+import handmade
 import pytest
 from PIL import Image
 
@@ -18,6 +19,7 @@ from tracer import cli, commands
 from tracer.errors import InputError, TracerError
 from tracer.rcnn import models
 from tracer.rcnn.anatomy import anatomy
+from tracer.views.page.pack import unpack
 
 pytestmark = pytest.mark.slow
 
@@ -370,6 +372,20 @@ def test_demo_writes_everything_and_an_index_to_it(demo):
         assert trace.kind == name
         calls = json.loads((folder / f"reports/{name}-calls.json").read_text(encoding="utf-8"))
         assert len(calls) == len(trace.calls)
+
+
+@pytest.mark.parametrize(("langs", "opens"), [(("zh", "en"), None), (("zh",), "zh")])
+def test_pages_of_a_lecture_open_in_its_language_or_in_their_readers(
+    langs, opens, tmp_path, monkeypatch
+):
+    from tracer.commands import lecture
+
+    for rest in ("_pieces", "_index"):
+        monkeypatch.setattr(lecture, rest, lambda *_: "")
+    lecture.write_lecture(tmp_path, handmade.tiny_pass(), handmade.tiny_construction(), langs)
+    page = (tmp_path / "pass.html").read_text(encoding="utf-8")
+    data, _ = unpack(re.search(r'id="recording">([^<]*)<', page)[1])
+    assert data["lang"] == opens
 
 
 def test_a_lecture_is_of_ones_own_pictures(no_reports, picture, tmp_path, capsys):

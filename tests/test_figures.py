@@ -317,6 +317,22 @@ def test_a_class_name_is_no_formula():
     assert r"\$x^2\$" in text_of(made)
 
 
+def test_of_the_head_it_is_said_what_keeps_its_values(monkeypatch):
+    """The anatomy leaves out what is large of many boxes, and would be named in vain."""
+
+    def none(*_):
+        raise MissingError("none")
+
+    heads = parts("plain").roi_heads
+    unknown = tuple((path, None) for path, _ in heads.hidden(0))
+    monkeypatch.setattr(type(heads.box), "pooled", none)
+    monkeypatch.setattr(type(heads), "hidden", lambda *_: unknown)
+    made = draw("plain", "head", box=0)
+    said = [text.get_text() for ax in made.axes for text in ax.texts]
+    for pattern in ("*box_roi_pool", "*box_head*"):
+        assert any(f'record also with\nkeep=\n"{pattern}"' in text for text in said)
+
+
 def test_the_head_shows_the_recorded_values():
     found = parts("plain")
     index = 3

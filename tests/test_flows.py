@@ -304,6 +304,8 @@ def test_a_handout_has_all_steps_of_a_flow_on_one_page(tmp_path):
     said = [ax.get_title(loc="left").replace("\n", "") for ax in figure.axes]
     assert said == [f"{n}. {step.said['zh']}" for n, step in enumerate(moving.flow.steps, 1)]
     assert len(pages(made)) == len(made.slides)
+    # Eight steps of a square board: four beside each other make it larger than three or eight.
+    assert figure.axes[0].get_gridspec().get_geometry() == (2, 4)
 
 
 def test_a_deck_follows_a_tour():

@@ -193,9 +193,10 @@ def test_a_tour_that_is_not_there_names_those_that_are(capsys):
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):
-    path = tmp_path / "mine.toml"
+    """A recording, say, that was given without a tour before it."""
+    path = tmp_path / "pass.safetensors"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="no file that can be read"):
+    with pytest.raises(InputError, match="a recording after it"):
         find(str(path))
 
 

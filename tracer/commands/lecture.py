@@ -113,16 +113,16 @@ def write_lecture(
         langs: in these languages.
         training: a pass in training mode, for a page and for the figures of what is learned.
     """
-    traces = {"pass": passing, "construction": building}
+    traces, langs = {"pass": passing, "construction": building}, tuple(langs)
     more = {} if training is None else {"training": training}
-    _pages(folder, {**traces, **more}, next(iter(langs)))
+    _pages(folder, {**traces, **more}, langs[0] if len(langs) == 1 else None)
     made = {lang: list(_pieces(folder, traces, more, lang)) for lang in langs}
     put(folder / "index.html", _index(folder, passing, made), "html")
     write_lines(f"open {folder / 'index.html'} in a browser: it leads to everything")
 
 
-def _pages(folder: Path, traces: Mapping[str, Recording], lang: str) -> None:
-    """Write the pages, which hold every language."""
+def _pages(folder: Path, traces: Mapping[str, Recording], lang: str | None) -> None:
+    """Write the pages, which hold every language and open in one, or in their reader's own."""
     for name, trace in traces.items():
         trace.page(lang=lang).save(folder / f"{name}.html")
         write_lines(f"{folder / name}.html: step through the {trace.kind}, in every language")
@@ -233,7 +233,7 @@ ul { list-style: none; padding: 0; display: grid; gap: 1rem;
 li { border: 1px solid #8884; border-radius: .5rem; padding: .8rem 1rem; }
 li p { margin: .3rem 0 0; }
 h2 { font-size: 1.1rem; margin: 0; }
-nav a, li a { margin-right: .8rem; }
+nav a, li a { display: inline-block; margin-right: .8rem; }
 :root { color-scheme: light dark; }
 """
 

@@ -307,9 +307,14 @@ def find(name: str) -> Tour:
     path = Path(name)
     try:
         text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"tour {clean(name)!r} is no text: a tour comes first, by its name or as a TOML file, "
+            f"and a recording after it (shipped: {', '.join(shipped())})"
+        ) from error
+    except OSError as error:
         there = ", ".join(shipped())
-        reason = getattr(error, "strerror", None) or error
+        reason = error.strerror or error
         raise InputError(
             f"no tour {clean(name)!r}{near(name, shipped())} (shipped: {there}), and no file that "
             f"can be read: {reason}"

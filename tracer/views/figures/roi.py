@@ -369,7 +369,7 @@ def _pooled_channels(s: Sheet, ax: Axes, parts: Anatomy, image: int, index: int 
     except MissingError:
         pooled = None
     if pooled is None:
-        _no_values(s, ax, index)
+        _no_values(s, ax, index, "*box_roi_pool")
         return
     s.overlaid(ax, alone(tiled(pooled)))
     down = _rows_for(len(pooled))
@@ -395,12 +395,17 @@ def _rows_for(count: int) -> int:
     return next(n for n in range(int(np.sqrt(count)), 0, -1) if count % n == 0)
 
 
-def _no_values(s: Sheet, ax: Axes, index: int | None) -> None:
+def _no_values(s: Sheet, ax: Axes, index: int | None, keep: str = "") -> None:
+    """Say why there are none: no box, or nothing of the results of these calls was kept.
+
+    Of many boxes they are larger than what the anatomy keeps, and have to be named.
+    """
     bare(ax)
     if index is None:
         s.empty(ax, "no_proposals")
     else:
-        s.empty(ax, "not_kept_how", option=option(keep="anatomy"))
+        narrow = option(keep=keep).replace(" ", "\n").replace("=", "=\n")
+        s.empty(ax, "not_kept_too", option=narrow)
 
 
 def _hidden_layer(s: Sheet, ax: Axes, parts: Anatomy, path: str, values: np.ndarray | None) -> None:
@@ -411,7 +416,7 @@ def _hidden_layer(s: Sheet, ax: Axes, parts: Anatomy, path: str, values: np.ndar
     size = f"{params / 1e6:.2f} M" + s.say("of_parameters", space=space)
     if values is None:
         s.heading(ax, f"{name} + ReLU")
-        _no_values(s, ax, 0)
+        _no_values(s, ax, 0, "*box_head*")
         return
     s.heading(ax, f"{name} + ReLU\n{len(values)}")
     squares = tiled(values[:, None, None])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,8 +21,8 @@ from tracer.views.slides.subject import Subject
 
 LETTERS = 56
 """In a line of what is said at a step."""
-ABREAST = 3
-"""Steps that stand side by side where all are shown at once."""
+SMALL = 0.75
+"""The size of what is said where all steps are shown at once."""
 
 
 def moving(subject: Subject, name: str, *, theme: str, size: tuple[float, float]) -> Moving:
@@ -62,11 +63,28 @@ def at_once(moving: Moving, theme: str) -> Moving:
     steps, first = moving.flow.steps, moving.still.figures[0]
     wide, high = (float(inches) for inches in first.get_size_inches())
     with drawing(high, moving.lang, theme=theme, size="slide", inches=(wide, high)) as s:
-        grid = s.grid(-(-len(steps) // ABREAST), ABREAST)
+        abreast = max(range(1, len(steps) + 1), key=partial(_scale, s, moving.flow, wide, high))
+        grid = s.grid(-(-len(steps) // abreast), abreast)
         for number in range(len(steps)):
-            ax = s.panel(grid[divmod(number, ABREAST)])
-            _step(s, ax, moving.flow, number, 0.75, LETTERS * 2 // ABREAST)
+            ax = s.panel(grid[divmod(number, abreast)])
+            _step(s, ax, moving.flow, number, SMALL, _letters(abreast))
     return replace(moving, still=replace(moving.still, figures=(s.figure,)))
+
+
+def _letters(abreast: int) -> int:
+    """In a line of what is said at a step, where so many steps stand side by side."""
+    return LETTERS * 2 // abreast
+
+
+def _scale(s: Sheet, flow: Flow, wide: float, high: float, abreast: int) -> float:
+    """How large the pictures are, in inches for a unit, with so many steps side by side."""
+    left, top, right, bottom = _reach(flow, s.lang)
+    steps, letters = len(flow.steps), _letters(abreast)
+    said = (wrap(f"{n}. {step.said[s.lang]}", letters) for n, step in enumerate(flow.steps, 1))
+    lines = 1 + max(text.count("\n") for text in said)
+    words = (1.2 * lines + 1) * SMALL * s.point / 72
+    room = high / -(-steps // abreast) - words
+    return min(wide / abreast / (right - left), room / (bottom - top))
 
 
 def _step(s: Sheet, ax: Axes, flow: Flow, number: int, size: float, letters: int) -> None:
