@@ -297,7 +297,7 @@ def test_a_saved_failure_tells_its_cause_everywhere(failure, tmp_path, capsys):
     path = failure.save(tmp_path / "failed.safetensors")
     said = "the backbone returns 4 maps"
     assert said in str(failure.table())
-    assert "主干网络返回 4 个特征图" in str(failure.board(lang="zh"))
+    assert "主干网络返回 4 张特征图" in str(failure.board(lang="zh"))
     assert said in str(labels(failure, ())["notices"])
     assert said in Stepper(failure).do("last").text
     assert cli.main(["explain", str(path), "--stage", "rpn"]) == 0
