@@ -192,6 +192,8 @@ def test_ssd_lies_on_a_vgg_or_a_mobilenet_and_answers_on_six_maps():
         with torch.device("meta"):
             model = getattr(detection, build)(**none)
         assert type(model) is detection.ssd.SSD
+        assert model.transform.fixed_size is not None
+        assert model.transform.size_divisible == 1
         assert len(model.head.classification_head.module_list) == 6
         assert name in said("SSD.forward")
         assert name in said("SSD.forward", "zh")
