@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import json
 from dataclasses import replace
 
@@ -15,10 +17,12 @@ from test_dap import served
 
 import tracer
 from tracer import cli
+from tracer.testing import assert_same, write_golden
 from tracer.views.explorers import EXPLORERS
 from tracer.views.figures import FIGURES
 from tracer.views.page.labels import labels
 from tracer.views.reports.parameters import parameters
+from tracer.views.reports.table import contract
 from tracer.views.screen.prompt import subject
 from tracer.views.slides import deck
 
@@ -131,6 +135,69 @@ def test_programs_read_it_in_every_call_of_such_a_recording_alone(trace):
     assert all(call["changes"] == [PLACE] for call in json.loads(trace.to_json()))
     plain = replace(trace, settings=replace(trace.settings, changes=()))
     assert not any("changes" in call for call in json.loads(plain.to_json()))
+
+
+ROWS = {
+    "table": lambda it: it.table(),
+    "tree": lambda it: it.tree(),
+    "board": lambda it: it.board(),
+    "architecture": lambda it: it.architecture(),
+    "architecture, annotated": lambda it: it.architecture(annotated=True),
+    "parameters": parameters,
+    "stories": lambda it: it.why(),
+    "one story": lambda it: it.why(box=[5, 5, 40, 40]),
+    "contract": contract,
+}
+
+
+def _as_it_is(trace):
+    return replace(trace, settings=replace(trace.settings, changes=()))
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_every_row_for_programs_says_it_of_such_a_recording_alone(trace, name):
+    made, plain = ROWS[name](trace), ROWS[name](_as_it_is(trace))
+    rows = json.loads(made.to("json"))
+    assert rows
+    assert all(row.pop("changes") == [PLACE] for row in rows)
+    assert rows == json.loads(plain.to("json"))
+    lines = list(csv.DictReader(io.StringIO(made.to("csv"))))
+    assert list(lines[0])[-1] == "changes"
+    assert all(row["changes"] == PLACE for row in lines)
+    assert "changes" not in plain.to("csv").splitlines()[0]
+    assert made.records()[0]["changes"] == PLACE
+    assert set(made.dataframe()["changes"]) == {PLACE}
+
+
+def test_a_comparison_says_to_programs_which_of_the_two_it_was(trace):
+    plain = _as_it_is(trace)
+    for pair, done, key, side in (
+        (tracer.compare(plain, trace), [[], [PLACE]], "second_changes", "changes_b"),
+        (tracer.compare(trace, plain), [[PLACE], []], "first_changes", "changes_a"),
+    ):
+        assert json.loads(pair.to_json())["changes"] == done
+        assert pair.report().to("csv").splitlines()[0].endswith(f",by,{key}")
+        found = json.loads(pair.detections().to("json"))
+        assert found
+        assert all(row[side] == [PLACE] and len(row) == 8 for row in found)
+
+
+def test_the_stories_as_data_say_it(trace, tmp_path, capsys):
+    file = str(trace.save(tmp_path / "a.safetensors"))
+    assert cli.main(["why", file, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["changed"] == [PLACE]
+
+
+def test_a_contract_of_shapes_is_held_to_whatever_was_changed(trace, tmp_path):
+    plain = _as_it_is(trace)
+    for golden, found in ((plain, trace), (trace, plain), (trace, trace)):
+        assert_same(found, write_golden(golden, tmp_path / "shapes.csv"))
+    file = tmp_path / "shapes.csv"
+    file.write_text(file.read_text("utf-8").replace("\nrpn.head,", "\nrpn.other,"), "utf-8")
+    with pytest.raises(AssertionError, match="the calls are not those") as error:
+        assert_same(trace, file)
+    lines = str(error.value).splitlines()[2:]
+    assert [line.split(",")[0].strip() for line in lines] == ["- rpn.other", "+ rpn.head"]
 
 
 def test_a_run_as_it_is_is_called_what_it_is(trace):

@@ -15,12 +15,18 @@ from torch import nn
 
 import tracer
 from tracer import cli
-from tracer.errors import InputError, TracerError
+from tracer.errors import InputError, MissingError, TracerError
 from tracer.languages import Texts, languages
+from tracer.rcnn.anatomy import anatomies
+from tracer.rcnn.anatomy.agreement import agree
+from tracer.rcnn.stories import followed, why
 from tracer.record import Source, Trace, Value
 from tracer.record.codec import decode
 from tracer.record.comparison import Comparison, compare
+from tracer.views.figures.detections import BEST
+from tracer.views.figures.divergence import fig_both_detections
 from tracer.views.kit.differences import verdict
+from tracer.views.kit.stories import station
 from tracer.views.page.pack import unpack
 from tracer.views.page.pair import MAIN, pair_page
 from tracer.views.page.shell import bundle
@@ -122,6 +128,66 @@ def test_lines_that_only_one_runs_are_steps_of_it_alone():
             file = compared.first.calls[line.call].source.file
             found.append(texts[file].text.splitlines()[line.line - 1].strip())
     assert found == ["x = x + 1", "x = x * 2"]
+
+
+# --- detections that one of the two lacks ---------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def thinned() -> Comparison:
+    """A detector's pass, and one in which more is removed by the RPN's NMS."""
+    model = kinds.detector()
+    options = {"keep": "anatomy"}
+    with torch.no_grad():
+        first = tracer.trace(model, kinds.pictures(), **options)
+        second = tracer.trace(model, kinds.pictures(), change={"rpn.nms_thresh": 0.3}, **options)
+    return compare(first, second)
+
+
+@pytest.mark.slow
+def test_what_a_pass_lacks_is_followed_in_it(thinned):
+    passes = anatomies(thinned.first, thinned.second)
+    rows = held(pair_page(thinned))[0]["pair"]["detections"]["outcomes"]
+    alone = [row for row in rows if row[1] in ("vanished", "appeared")]
+    assert {row[1] for row in alone} == {"vanished", "appeared"}
+    assert all((row[5] is None) == (row not in alone) for row in rows)
+    for image, what, *places, _, (english, chinese) in alone[::6]:
+        side = int(what == "vanished")
+        given = [{"boxes": np.zeros((0, 4)), "labels": np.zeros(0)} for _ in passes[0].pictures]
+        found, number = passes[1 - side].results[image], places[1 - side]
+        given[image] = {"boxes": found.boxes.xyxy[number], "labels": found.labels[[number]]}
+        (story,) = why(passes[side], targets=given, image=image).objects
+        said = f"lost at “{station(story.lost, 'en')}”" if story.lost else "belongs to another one"
+        assert f"{'AB'[side]} " in english
+        assert said in english
+        assert (station(story.lost, "zh") if story.lost else "已与另一个配对") in chinese
+
+
+@pytest.mark.slow
+def test_the_figure_dashes_what_a_pass_lacks_of_the_best_of_the_other(thinned):
+    passes = anatomies(thinned.first, thinned.second)
+    outcomes = agree(*(parts.results for parts in passes))
+    drawn = fig_both_detections(thinned).axes
+    for side, other in ((0, "second"), (1, "first")):
+        alone = [getattr(it, other) for it in outcomes if it.kind == ("appeared", "vanished")[side]]
+        boxes = passes[1 - side].results[0].boxes.xyxy[[n for n in alone if n < BEST]]
+        dashed = [it for it in drawn[side].patches if it.get_linestyle() not in ("-", "solid")]
+        found = [(*it.get_xy(), it.get_width(), it.get_height()) for it in dashed]
+        assert found
+        assert np.allclose(found, np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]]))
+
+
+@pytest.mark.slow
+def test_of_other_pictures_or_classes_nothing_is_followed(thinned):
+    model, parts = kinds.detector(num_classes=2), anatomies(thinned.first, thinned.first)[0]
+    with torch.no_grad():
+        fewer = tracer.trace(model, kinds.pictures(), keep="anatomy")
+        other = tracer.trace(model, [p[:, :-4] for p in kinds.pictures()], keep="anatomy")
+    found = parts.results[0]
+    assert found.labels.max() > 1
+    for trace, why_not in ((fewer, "the pass has 1 classes"), (other, "another picture")):
+        with pytest.raises(MissingError, match=why_not):
+            followed(anatomies(trace, trace)[0], found, range(len(found)))
 
 
 # --- what the page holds --------------------------------------------------------------------------

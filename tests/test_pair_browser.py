@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import handmade
 import pytest
 import stories
@@ -159,6 +161,34 @@ def test_the_detections_of_both_are_pictures_and_a_table(browser, changed):
         assert opened.view.locator(".outcomes tr").count() > 1
         opened.press("Escape")
         assert opened.view.locator(".side-A").is_visible()
+
+
+def test_a_detection_that_one_lacks_is_pointed_at_and_says_why(browser, changed):
+    with Opened(browser, changed) as opened:
+        opened.view.locator('.tabs [data-tab="detections"]').click()
+        slider = opened.view.locator(".detections input[type=range]")
+        slider.evaluate("it => { it.value = 0; it.dispatchEvent(new Event('input')); }")
+        fact = opened.view.locator(".detections .scene-facts")
+        alone = opened.view.locator(".outcomes tr.vanished button")
+        alone.first.click()
+        assert alone.first.get_attribute("aria-pressed") == "true"
+        assert re.search(r"in B as an object: lost at|B has detection \d+ here", fact.inner_text())
+        picture = opened.view.locator(".detections canvas").nth(1)  # of the pass that lacks it
+        picture.scroll_into_view_if_needed()
+        told = set()
+        frame = picture.bounding_box()
+        for across in range(5, 100, 10):
+            for down in range(5, 100, 10):
+                x, y = frame["width"] * across / 100, frame["height"] * down / 100
+                opened.view.mouse.move(frame["x"] + x, frame["y"] + y)
+                told.add(fact.inner_text())
+        assert any(text.startswith("A: ") and "in B as an object" in text for text in told)
+        assert any(text.startswith("B: ") and "in A as an object" in text for text in told)
+        assert any(" · B: " in text and "\n" not in text for text in told)
+        opened.view.locator(".language").click()
+        opened.view.locator(".outcomes tr.vanished button").first.click()
+        assert re.search("在 B 中追踪：丢在|B 在这里有检测结果", fact.inner_text())
+        assert opened.problems == []
 
 
 def test_the_language_switches_in_place(browser, changed):

@@ -103,4 +103,6 @@ def _json(trace: Trace, args: argparse.Namespace, asked: Mapping[str, Any]) -> s
         records["objects"] = [each.records() for each in missed_ones(found)]
     if isinstance(found, Stories) and args.false:
         records["detections"] = [each.records() for each in false_ones(found)]
+    if trace.settings.changes:  # a story's own "changes" are what would have kept its object
+        records["changed"] = list(trace.settings.changes)
     return json_text(records)

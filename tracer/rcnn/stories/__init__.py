@@ -15,7 +15,15 @@ from contextlib import contextmanager
 import numpy as np
 
 from tracer.errors import InputError, MissingError, option
-from tracer.rcnn.anatomy import ORIGINAL, Anatomy, Boxes, Picture, anatomy, fitting
+from tracer.rcnn.anatomy import (
+    ORIGINAL,
+    Anatomy,
+    Boxes,
+    Detections,
+    Picture,
+    anatomy,
+    fitting,
+)
 from tracer.rcnn.anatomy.detections import no_detections
 from tracer.rcnn.stories import learning, objects
 from tracer.rcnn.stories.case import Case, Objects, check_box, given_objects, recorded_objects
@@ -28,6 +36,7 @@ __all__ = [
     "Stories",
     "Story",
     "false_ones",
+    "followed",
     "missed_ones",
     "nothing_to_tell",
     "why",
@@ -123,6 +132,33 @@ def _unknown(what: str) -> str:
         f"{what} is not known, for the recording has no targets: give them "
         f"({option(targets=None)}), or record the pass with them, model(images, targets)"
     )
+
+
+def followed(parts: Anatomy, found: Detections, chosen: Sequence[int]) -> tuple[Story, ...]:
+    """Tell what became, in a pass, of what another pass over the same picture detected.
+
+    Args:
+        parts: the pass.
+        found: the other one's detections of an image.
+        chosen: which of these: as objects they are followed here.
+
+    Returns:
+        A story for each, without the settings that would have kept it.
+
+    Raises:
+        MissingError: the pass does not hold what is needed, has no such class, or is over another
+            picture.
+    """
+    picture, boxes = parts.pictures[found.image], found.boxes.take(np.array(chosen, np.int64))
+    labels = found.labels[list(chosen)]
+    if boxes.size != picture.original_size:
+        raise MissingError(f"image {found.image} is another picture in the two passes")
+    case = Case(parts, found.image, Objects(boxes, picture.to_resized(boxes), labels))
+    with _ended(parts.trace), fitting("the story"):
+        if len(labels) and not parts.one_stage and labels.max() > case.second.classes:
+            raise MissingError(f"the pass has {case.second.classes} classes")
+        numbers = range(len(labels))
+        return tuple(objects.object_story(case, number, helped=False) for number in numbers)
 
 
 def worth_telling(parts: Anatomy, image: int = 0, targets: Targets | None = None) -> Story:

@@ -34,12 +34,13 @@ class _Fate:
     lost: str
 
 
-def object_story(case: Case, number: int) -> Story:
+def object_story(case: Case, number: int, *, helped: bool = True) -> Story:
     """Tell what became of an object.
 
     Args:
         case: the image.
         number: of the object.
+        helped: find what would have kept it, too: most of the time that a story takes.
     """
     assert case.objects is not None
     search = Search.of_object(case, number)
@@ -48,7 +49,7 @@ def object_story(case: Case, number: int) -> Story:
     overlap = None if detection < 0 else float(case.overlaps[detection, number])
     instead = None if detection >= 0 else _instead(case, number)
     return _story(search, "object", number, as_box(case.objects.boxes.xyxy[number]), fate, overlap,
-                  instead)  # fmt: skip
+                  instead, helped)  # fmt: skip
 
 
 def box_story(case: Case, box: np.ndarray, original: np.ndarray) -> Story:
@@ -156,6 +157,7 @@ def _story(
     fate: _Fate,
     overlap: float | None,
     instead: int | None,
+    helped: bool = True,
 ) -> Story:
     case = search.case
     found = fate.lost == ""
@@ -176,7 +178,7 @@ def _story(
         "found" if found else "lost",
         fate.lost,
         tuple(_steps(search, fate)),
-        () if found else _changes(search, fate, number),
+        () if found or not helped else _changes(search, fate, number),
         fate.proposal is not None or case.parts.one_stage,
         fate.detection if found else None,
         overlap,

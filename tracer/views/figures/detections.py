@@ -17,6 +17,8 @@ from tracer.views.kit.palette import class_colour
 from tracer.views.kit.scene import alone, by_class
 
 Naming = Callable[[int], str]
+BEST = 12
+"""So many detections are drawn on a picture."""
 
 
 @figure(height=5.0)
@@ -25,7 +27,7 @@ def fig_detections(
     parts: Anatomy,
     image: int,
     names: Sequence[str] | None = None,
-    count: int = 12,
+    count: int = BEST,
     scores: bool = True,
 ) -> None:
     """The top detections on the original image, if wanted with their scores for all classes.
@@ -44,7 +46,13 @@ def fig_detections(
 
 
 def best_detections(
-    s: Sheet, ax: Axes, parts: Anatomy, found: Detections, name: str, count: int = 12
+    s: Sheet,
+    ax: Axes,
+    parts: Anatomy,
+    found: Detections,
+    name: str,
+    other: Detections,
+    lacks: Sequence[int],
 ) -> None:
     """Draw the best detections of a pass on the original image, with their names and scores.
 
@@ -54,10 +62,14 @@ def best_detections(
         parts: the pass.
         found: what it detected in an image.
         name: of the pass, above the picture.
-        count: how many of them.
+        other: what another pass detected there.
+        lacks: which of these this one did not: of its best they are dashed.
     """
-    _on_original(s, ax, parts, found, names_of_classes(s, parts, None), count, numbered=False)
-    s.heading(ax, s.say("both_detections.of", name=name, shown=min(count, len(found)),
+    _on_original(s, ax, parts, found, names_of_classes(s, parts, None), BEST, numbered=False)
+    dashed = [number for number in lacks if number < BEST]
+    colours = [class_colour(int(other.labels[number])) for number in dashed]
+    s.boxes(ax, other.boxes.xyxy[dashed], colours, 1.2, ls=(0, (4, 3)), zorder=0.5)
+    s.heading(ax, s.say("both_detections.of", name=name, shown=min(BEST, len(found)),
                         total=len(found)))  # fmt: skip
 
 

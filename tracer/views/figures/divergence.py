@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from tracer.errors import MissingError
 from tracer.rcnn.anatomy import anatomies
+from tracer.rcnn.anatomy.agreement import agree
 from tracer.record.comparison import Comparison, Pair
 from tracer.views.figures.detections import best_detections
 from tracer.views.figures.sheet import Sheet, drawing, require_image
@@ -69,10 +70,15 @@ def fig_both_detections(
     both = anatomies(compared.first, compared.second)
     for parts in both:
         require_image(parts, image)
+    found = [parts.results[image] for parts in both]
+    outcomes = agree(found[:1], found[1:])
     with drawing(4.6, lang, None, theme, size, inches) as s:
         grid = s.grid(1, 2)
         for side, (name, parts) in enumerate(zip("AB", both, strict=True)):
-            best_detections(s, s.panel(grid[0, side]), parts, parts.results[image], name)
+            places = [(it.first, it.second)[:: 1 - 2 * side] for it in outcomes]
+            lacks = [there for here, there in places if here is None and there is not None]
+            ax = s.panel(grid[0, side])
+            best_detections(s, ax, parts, found[side], name, found[1 - side], lacks)
         s.title("both_detections")
     return s.figure
 

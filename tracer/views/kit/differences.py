@@ -10,10 +10,12 @@ from tracer.errors import option
 from tracer.foreign import clean
 from tracer.languages import Texts, joined, listed
 from tracer.numbers import number
+from tracer.rcnn.stories import Story
 from tracer.record import TensorSummary, Trace, Value
 from tracer.record.comparison import LEAST, Branch, Comparison, Difference, Pair, Setting
 from tracer.record.query import ancestors
 from tracer.views.kit.shapes import shape_text
+from tracer.views.kit.stories import station, told
 
 say = Texts("diff")
 MOST = 4
@@ -242,6 +244,26 @@ def branch_told(compared: Comparison, branch: Branch, lang: str) -> Iterator[str
     if branch.names:
         told = [f"{d.name} ({how(compared, d, lang)})" for d in branch.names]
         yield say("note.branch_names", lang, names=some(told, lang))
+
+
+def missing_told(story: Story, side: str, names: Sequence[str], lang: str) -> str:
+    """Return why a pass lacks a detection of the other one, which was followed in it.
+
+    Args:
+        story: of `tracer.rcnn.stories.followed`.
+        side: the pass that lacks it, A or B.
+        names: of its classes by label.
+        lang: the language.
+    """
+    if story.lost:
+        reason = told(story.step(story.lost), names, lang)
+        where = station(story.lost, lang)
+        return say("detections.lost", lang, side=side, station=where, reason=reason)
+    assert story.score is not None
+    assert story.overlap is not None
+    score, overlap = number(story.score), number(story.overlap)
+    return say("detections.shared", lang, side=side, partner=story.partner, score=score,
+               overlap=overlap)  # fmt: skip
 
 
 def environment_told(compared: Comparison, lang: str) -> Iterator[str]:

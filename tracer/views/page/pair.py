@@ -13,12 +13,14 @@ from tracer.languages import checked, languages
 from tracer.rcnn.anatomy import Anatomy, Detections, anatomies, fitting
 from tracer.rcnn.anatomy.agreement import IOU, Outcome, agree
 from tracer.rcnn.classes import class_name, names_in
+from tracer.rcnn.stories import followed
 from tracer.record import Trace
 from tracer.record.comparison import Comparison, Difference, line_text
 from tracer.record.query import lines_by_call
 from tracer.views.kit.differences import (
     around_parting,
     how,
+    missing_told,
     notes,
     say,
     setting_text,
@@ -226,7 +228,7 @@ def _detections(compared: Comparison, arrays: Arrays) -> dict[str, Any] | None:
         width) and, for each pass, the ``picture`` (a JPEG's bytes, None if it is not known), the
         ``boxes`` [N, 4] in pixels of the resized image, and of each box name in every language,
         score, colour and colour of text on it. ``outcomes``: image, what became of it, index
-        in each pass, IoU.
+        in each pass, IoU, and why one of them lacks it, in each language; None if it does not.
     """
     traces = compared.first, compared.second
     try:
@@ -240,13 +242,37 @@ def _detections(compared: Comparison, arrays: Arrays) -> dict[str, Any] | None:
          for side, (trace, parts, results) in enumerate(zip(traces, both, found, strict=True))]
         for i in range(count)
     ]  # fmt: skip
-    outcomes = [_outcome(it) for it in agree(*found)]
-    return {"iou": IOU, "images": images, "outcomes": outcomes}
+    outcomes = agree(*found)
+    told = _missing(both, found, outcomes)
+    rows = [_outcome(it, told.get(it)) for it in outcomes]
+    return {"iou": IOU, "images": images, "outcomes": rows}
 
 
-def _outcome(it: Outcome) -> list[Any]:
+def _outcome(it: Outcome, told: list[str] | None) -> list[Any]:
     iou = None if it.iou is None else round(it.iou, 3)
-    return [it.image, it.kind, it.first, it.second, iou]
+    return [it.image, it.kind, it.first, it.second, iou, told]
+
+
+def _missing(
+    both: Sequence[Anatomy], found: Sequence[Sequence[Detections]], outcomes: Sequence[Outcome]
+) -> dict[Outcome, list[str]]:
+    """Return why a pass lacks what the other one detected, in each language, where it is known."""
+    lacking: dict[tuple[int, int], list[Outcome]] = {}
+    for it in outcomes:
+        if it.first is None or it.second is None:
+            lacking.setdefault((int(it.second is None), it.image), []).append(it)
+    told: dict[Outcome, list[str]] = {}
+    for (side, image), chosen in lacking.items():
+        parts, other = both[side], found[1 - side][image]
+        numbers = [it.first if side else it.second for it in chosen]
+        try:
+            stories = followed(parts, other, [n for n in numbers if n is not None])
+        except TracerError:
+            continue
+        for it, story in zip(chosen, stories, strict=True):
+            names = parts.trace.classes
+            told[it] = [missing_told(story, "AB"[side], names, lang) for lang in languages()]
+    return told
 
 
 def _side(

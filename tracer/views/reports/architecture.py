@@ -13,6 +13,7 @@ from tracer.rcnn.findings import changed
 from tracer.record import Module, Trace
 from tracer.views.kit.shapes import shape_text
 from tracer.views.reports import word
+from tracer.views.reports.names import changes
 from tracer.views.reports.report import Column, Row, Table
 from tracer.views.reports.rows import Names, several
 
@@ -54,7 +55,9 @@ def architecture(
     notes = (*shared, *changed(trace, lang))
     if not annotated:
         rows = tuple(Row((line.body,), line.depth) for line in lines)
-        return Table((Column("line", ""),), rows, notes=notes, layout="plain")
+        return Table(
+            (Column("line", ""),), rows, notes=notes, layout="plain", common=changes(trace)
+        )
     columns = (
         Column("line", word("line", lang), floor=48),
         Column("calls", word("calls", lang), "count", rank=2),
@@ -62,7 +65,7 @@ def architecture(
         Column("output", word("output", lang), floor=18),
     )
     rows = tuple(Row((line.body, *_notes(line, trace, outputs)), line.depth) for line in lines)
-    return Table(columns, rows, notes=notes, layout="plain", lang=lang)
+    return Table(columns, rows, notes=notes, layout="plain", lang=lang, common=changes(trace))
 
 
 def _roots(trace: Trace) -> list[str]:

@@ -13,7 +13,7 @@ from tracer.record import Stage, Trace
 from tracer.views.kit.shapes import shape_text
 from tracer.views.reports import word
 from tracer.views.reports.columns import columns_of, pick
-from tracer.views.reports.names import failure, title
+from tracer.views.reports.names import changes, failure, title
 from tracer.views.reports.report import Column, Row, Table
 
 IMAGES = 4
@@ -80,7 +80,9 @@ def _table(
     if trace.error is not None:
         notes = (*notes, failure(trace, lang))
     notes = (*notes, *told(trace, lang))
-    return Table(tuple(columns), rows, title(trace, lang), tuple(notes), lang=lang)
+    return Table(
+        tuple(columns), rows, title(trace, lang), tuple(notes), lang=lang, common=changes(trace)
+    )
 
 
 def _lines(board: Board, lang: str) -> Iterator[Record]:

@@ -65,7 +65,14 @@ def difference(
     if len(shown) < differing:
         cut = say("note.shown", lang, shown=f"{len(shown):,}", count=f"{differing:,}")
         said = (cut, *said)
-    return Table(columns, rows, verdict(compared, lang), said, lang=lang)
+    common = _changes(compared, "first_changes", "second_changes")
+    return Table(columns, rows, verdict(compared, lang), said, lang=lang, common=common)
+
+
+def _changes(compared: Comparison, *keys: str) -> dict[str, tuple[str, ...]]:
+    """Return what was changed on purpose in either run, under these keys, where anything was."""
+    both = (trace.settings.changes for trace in (compared.first, compared.second))
+    return {key: done for key, done in zip(keys, both, strict=True) if done}
 
 
 def _differing(compared: Comparison) -> list[int]:
@@ -194,6 +201,7 @@ def _about(compared: Comparison) -> dict[str, Any]:
         "said": verdict(compared),
         "first": compared.first.called(),
         "second": compared.second.called(),
+        "changes": [list(t.settings.changes) for t in (compared.first, compared.second)],
         "tolerance": compared.tolerance,
         "calls": len(compared.pairs),
         "counts": compared.counts,
@@ -283,7 +291,11 @@ def detections(compared: Comparison, *, lang: str = "en") -> Table:
         vanished=count["vanished"], appeared=count["appeared"],
     )  # fmt: skip
     rows = tuple(Row(tuple(_cells(compared, outcome, lang))) for outcome in found)
-    return Table(columns, rows, title, (say("detections.note", lang, iou=IOU),), lang=lang)
+    told, common = (
+        (say("detections.note", lang, iou=IOU),),
+        _changes(compared, "changes_a", "changes_b"),
+    )
+    return Table(columns, rows, title, told, lang=lang, common=common)
 
 
 _KINDS = ("kept", "relabelled", "vanished", "appeared")

@@ -239,7 +239,8 @@ def _class(name: str | bool) -> str:
 
 def json(table: Table) -> str:
     """A list with one object per row, by the columns' keys."""
-    records = ({k: _json_cell(v) for k, v in record.items()} for record in table.records())
+    common = {key: list(texts) for key, texts in table.common.items()}
+    records = ({k: _json_cell(v) for k, v in record.items()} | common for record in table.records())
     lines = ",\n".join(json_text(record) for record in records)
     return f"[\n{lines}\n]" if lines else "[]"
 

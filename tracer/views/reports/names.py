@@ -139,6 +139,11 @@ def title(trace: Trace, lang: str, calls: int | None = None) -> str:
     return word("title_calls", lang, name=name, shown=f"{calls:,}", all=f"{len(trace.calls):,}")
 
 
+def changes(trace: Trace) -> dict[str, tuple[str, ...]]:
+    """Return what every record of a report says of a run that was changed on purpose, as data."""
+    return {"changes": trace.settings.changes} if trace.settings.changes else {}
+
+
 def failure(trace: Trace, lang: str) -> str:
     """Return how and where a run failed."""
     error = trace.error

@@ -11,7 +11,7 @@ from tracer.numbers import Cell, dims
 from tracer.record import ParameterRecord, TensorSummary, Trace
 from tracer.record.query import weights
 from tracer.views.reports import word
-from tracer.views.reports.names import title
+from tracer.views.reports.names import changes, title
 from tracer.views.reports.report import Column, Row, Table
 from tracer.views.reports.rows import Names, several
 
@@ -52,7 +52,9 @@ def parameters(trace: Trace, *, path: Names | None = None, lang: str = "en") -> 
     counts = [[int(row.cells[i] or 0) for row in rows] for i in (3, 4)]
     totals: list[Cell] = [word("total", lang), None, None, *map(sum, counts)]
     totals += [None] * (len(columns) - len(totals))
-    return Table(columns, rows, title(trace, lang), totals=tuple(totals), lang=lang)
+    return Table(
+        columns, rows, title(trace, lang), totals=tuple(totals), lang=lang, common=changes(trace)
+    )
 
 
 def gradients(trace: Trace, *, depth: int = 3, lang: str = "en") -> Table:
@@ -76,7 +78,7 @@ def gradients(trace: Trace, *, depth: int = 3, lang: str = "en") -> Table:
     )
     rows = tuple(Row((name, *_learning(found))) for name, found in parts.items())
     totals: tuple[Cell, ...] = (word("total", lang), *_learning(trace.parameters))
-    return Table(columns, rows, title(trace, lang), totals=totals, lang=lang)
+    return Table(columns, rows, title(trace, lang), totals=totals, lang=lang, common=changes(trace))
 
 
 def _learning(parameters: Iterable[ParameterRecord]) -> tuple[Cell, ...]:

@@ -6,8 +6,8 @@ where it goes: the writers in `tracer.views.reports.formats` turn any of them in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tracer.errors import InputError, MissingError, near
@@ -81,6 +81,8 @@ class Table:
             of `Row.depth`) or ``"plain"`` (the first column is text as it stands, indented by two
             spaces per depth).
         lang: the language of its headings and notes.
+        common: what every record has beside its row, for readers that see neither title nor notes:
+            texts by key, such as the ``changes`` of a run that was changed on purpose.
     """
 
     columns: tuple[Column, ...]
@@ -90,6 +92,7 @@ class Table:
     totals: tuple[Cell, ...] = ()
     layout: str = "grid"
     lang: str = "en"
+    common: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """How many rows there are, without the totals."""
@@ -147,19 +150,22 @@ class Table:
         return [row.cells[index] for row in self.rows]
 
     def records(self) -> list[dict[str, Cell]]:
-        """Return the rows as dicts by column key; a tree's have their ``depth`` too."""
+        """Return the rows as dicts by `record_keys`; a tree's have their ``depth`` too."""
         keys = [column.key for column in self.columns]
-        found = [dict(zip(keys, row.cells, strict=True)) for row in self.rows]
-        if self.layout == "grid":
-            return found
+        common = {key: "; ".join(texts) for key, texts in self.common.items()}
         return [
-            {"depth": row.depth, **record} for row, record in zip(self.rows, found, strict=True)
+            {
+                **({} if self.layout == "grid" else {"depth": row.depth}),
+                **dict(zip(keys, row.cells, strict=True)),
+                **common,
+            }
+            for row in self.rows
         ]
 
     def record_keys(self) -> list[str]:
         """Return the keys of `records`, in order."""
-        keys = [column.key for column in self.columns]
-        return keys if self.layout == "grid" else list(dict.fromkeys(["depth", *keys]))
+        depth = [] if self.layout == "grid" else ["depth"]
+        return list(dict.fromkeys([*depth, *(c.key for c in self.columns), *self.common]))
 
     def select(self, keys: Iterable[str]) -> Table:
         """Return the table with these columns only, in this order.

@@ -26,6 +26,7 @@ from tracer.views.kit.stories import (
     told,
     verdict,
 )
+from tracer.views.reports.names import changes
 from tracer.views.reports.report import Column, Row, Table
 
 
@@ -43,7 +44,8 @@ def story(
         made = false_table(found, trace.classes, lang=lang)
     else:
         made = objects_table(found, trace.classes, missed=missed, lang=lang)
-    return replace(made, notes=(*changed_run(trace, lang), *made.notes))
+    notes = (*changed_run(trace, lang), *made.notes)
+    return replace(made, notes=notes, common=changes(trace))
 
 
 def story_table(story: Story, trace: Trace, *, lang: str = "en") -> Table:

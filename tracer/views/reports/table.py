@@ -12,7 +12,7 @@ from tracer.record import Trace
 from tracer.views.reports import word
 from tracer.views.reports.columns import Field, columns_of, pick
 from tracer.views.reports.ledger import Ledger
-from tracer.views.reports.names import failure, overwriters, title
+from tracer.views.reports.names import changes, failure, overwriters, title
 from tracer.views.reports.report import Row, Table
 from tracer.views.reports.rows import Group, Names, choose, groups, several
 
@@ -101,6 +101,7 @@ def assemble(
         _totals(rows, fields, ledger.lang),
         layout,
         ledger.lang,
+        changes(ledger.trace),
     )
 
 
