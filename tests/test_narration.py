@@ -600,12 +600,18 @@ def test_what_nms_removed_is_counted(recorded, named, rcnn, two_images):
     assert [re.findall(r"[\d,]*\d", text) for text in told] == [
         [f"{n:,}" for n in pair] for pair in (sums[:2], sums[2:])
     ]
-    levels = (f"P{k + 2} {n:,}" for k, n in found[0].items())
-    assert number("rpn_nms_levels", named) == ", ".join(levels)
-    assert dict(removed_of(named, "detections")) == found[2]
-    assert sum(found[0].values()) == sums[0]
-    most = max(found[2], key=found[2].get)
-    assert number("nms_classes", named).startswith(f"thing {most} {found[2][most]}, ")
+    pictures = (found[:2], found[2:])
+    assert [sum(it.values()) for it in found] == sums
+    for which, counts in zip(("proposals", "detections"), pictures, strict=True):
+        assert [dict(it) for it in removed_of(named, which)] == counts
+    levels = [", ".join(f"P{k + 2} {n:,}" for k, n in it.items()) for it in pictures[0]]
+    assert number("rpn_nms_levels", named) == f"image 0: {levels[0]}; image 1: {levels[1]}"
+    told = number("nms_classes", named).split("; ")
+    for image, (text, counts) in enumerate(zip(told, pictures[1], strict=True)):
+        most = max(counts, key=counts.get)
+        assert text.startswith(f"image {image}: thing {most} {counts[most]}, ")
+    chinese = number("nms_classes", named, lang="zh").split("；")
+    assert [text.partition("：")[0] for text in chinese] == ["图片 0", "图片 1"]
     assert number("rpn_nms_levels", recorded) is None  # it did not keep the boxes
 
 

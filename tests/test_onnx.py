@@ -269,9 +269,53 @@ def test_a_file_that_resizes_to_a_pixel_less_does_not_pass(tmp_path):
 # --- where graph and model part -------------------------------------------------------------------
 
 
-def test_a_sound_export_parts_nowhere_before_the_boxes_are_chosen(exported, model, images):
+def test_a_sound_export_parts_nowhere(exported, model, images):
     found = parting.first_difference(exported.path, model, images)
-    assert found is None or found.module.startswith("roi_heads")
+    # A box may stay or go by how a score is rounded, which machines do in their own ways.
+    assert found is None or (0 < sum(found.alone) <= 4 and found.change <= parting.TOLERANCE)
+
+
+def test_boxes_that_only_one_side_chose_are_told_and_looked_past(exported, model, images):
+    model.rpn.nms_thresh, before = 0.69, model.rpn.nms_thresh
+    weight = model.roi_heads.box_predictor.bbox_pred.weight
+    try:
+        found = parting.first_difference(exported.path, model, images)
+        with torch.no_grad():
+            weight[0] += 1
+        later = parting.first_difference(exported.path, model, images)
+    finally:
+        model.rpn.nms_thresh = before
+        weight.data[0] -= 1
+    assert found.module == "roi_heads.box_roi_pool#0"
+    assert found.change <= parting.TOLERANCE
+    ours, theirs = (shape[0] for shape in found.shapes)
+    assert ours - found.alone[0] == theirs - found.alone[1] > ours / 2
+    assert found.alone[1] > 0
+    assert later.module == "roi_heads.box_predictor.bbox_pred#0"
+
+
+def test_rows_of_one_box_go_together_whatever_their_order():
+    rows = np.random.default_rng(1).standard_normal((40, 3, 7, 7)).astype(np.float32)
+    order = np.r_[0:10, 11, 10, 12:40]
+    other = rows[order] + np.float32(1e-6)
+    same = parting._Boxes.matched(rows, other, 1e-3)
+    assert same.alone == (0, 0)
+    assert np.abs(np.subtract(*same.of(rows, other))).max() < 1e-5
+    fewer = parting._Boxes.matched(rows, other[1:], 1e-3)  # all stand elsewhere
+    assert fewer.alone == (1, 0)
+    assert np.abs(np.subtract(*fewer.of(rows, other[1:]))).max() < 1e-5
+    point = parting._Point(onnx.GraphNode("/a", "Gemm", "a", 0), "a", "a#0")
+    assert parting._compared(point, rows, other).change > 1
+    assert parting._compared(point, rows, other, same).change < 1e-5
+    assert parting._compared(point, rows[:9], other[:9], same).change < 1e-5  # no row for each box
+
+
+@pytest.mark.parametrize("theirs", [np.ones((4, 3)), np.zeros((0, 2)), np.full((4, 2), np.nan)])
+def test_where_no_row_agrees_none_is_left_out(theirs):
+    ours = np.arange(8.0).reshape(4, 2)
+    found = parting._Boxes.matched(ours, theirs, 1e-3)
+    assert found.alone == (0, 0)
+    assert found.of(ours, theirs) == (ours, theirs)
 
 
 @pytest.mark.parametrize("path", ["backbone.body.layer2.0.conv1", "backbone.fpn.inner_blocks.1.0"])

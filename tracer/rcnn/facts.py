@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tracer.foreign import clean, in_prose
-from tracer.languages import about, listed
+from tracer.languages import Texts, about, listed
 from tracer.numbers import count, dims, number
 from tracer.rcnn.classes import class_name, names_in
 from tracer.rcnn.removed import removed_of
 from tracer.rcnn.stories.numbers import number_of
 from tracer.record import Call, TensorSummary, Trace, Value
 
+phrase = Texts("explain")
 PLACEHOLDER = re.compile(r"\{([a-z][\w.]*)\}")
 _SPACE_IN_CHINESE = re.compile("(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
 ROOTS = ("args", "result", "local", "object")
@@ -391,17 +392,29 @@ def _nms(within: str) -> Callable[[Here], list[tuple[int, int]]]:
 def _removed_at_levels(here: Here) -> str:
     names = list(_pyramid(here))
     counts = removed_of(here.trace, "proposals")
-    return here.listing(f"{names[level]} {count(n)}" for level, n in counts)
+    return _by_picture(here, [[f"{names[level]} {count(n)}" for level, n in it] for it in counts])
 
 
-def _removed_of_classes(here: Here, limit: int = 8) -> str:
+def _removed_of_classes(here: Here) -> str:
     """The classes of which most were removed, with their numbers."""
-    counts = sorted(removed_of(here.trace, "detections"), key=lambda it: -it[1])
-    told = [
-        f"{class_name(here.trace.classes, label, here.lang)} {count(n)}"
-        for label, n in counts[:limit]
-    ]
-    return here.listing([*told, *(["…"] if len(counts) > limit else [])])
+    pictures = removed_of(here.trace, "detections")
+    limit = 8 if len(pictures) == 1 else 4
+    told = []
+    for counts in pictures:
+        most = sorted(counts, key=lambda it: -it[1])[:limit]
+        names = (class_name(here.trace.classes, label, here.lang) for label, _ in most)
+        parts = [f"{name} {count(n)}" for name, (_, n) in zip(names, most, strict=True)]
+        told.append([*parts, *(["…"] if len(counts) > limit else [])])
+    return _by_picture(here, told)
+
+
+def _by_picture(here: Here, told: list[list[str]]) -> str:
+    """Each picture's counts; of several by its index in the batch."""
+    each = [here.listing(parts or ["0"]) for parts in told]
+    if len(each) == 1:
+        return each[0]
+    named = (phrase("nms.picture", here.lang, image=i, parts=it) for i, it in enumerate(each))
+    return phrase("nms.between", here.lang).join(named)
 
 
 _RPN_NMS = _nms("RegionProposalNetwork.filter_proposals")

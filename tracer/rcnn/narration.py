@@ -19,9 +19,9 @@ from tracer.foreign import in_prose
 from tracer.languages import checked
 from tracer.languages import languages as all_languages
 from tracer.rcnn import texts
-from tracer.rcnn.facts import Here, fill
+from tracer.rcnn.facts import Here, fill, phrase
 from tracer.rcnn.stages import detector_at
-from tracer.rcnn.texts import Entry, in_language, phrase
+from tracer.rcnn.texts import Entry, in_language
 from tracer.record import Call, Line, Trace, Value
 from tracer.record.query import by_path, lines_of
 from tracer.record.statements import first_line

@@ -3,6 +3,11 @@
 Both are run on the same images, as often as their intermediate results need to fit into memory:
 in torch forward hooks take what the modules give, in onnxruntime the nodes that these modules left
 (`tracer.rcnn.onnx.read_graph`) become outputs of the graph.
+
+Boxes whose scores are equal but for rounding may stand in another order on either side, or one of
+them may just be left out on one. So what is pooled of boxes is compared box by box, whatever their
+order, and so is all that is made of it; boxes without a counterpart are told where nothing else
+differs.
 """
 
 from __future__ import annotations
@@ -10,7 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torchvision.ops import MultiScaleRoIAlign
 
 from tracer.errors import InputError
 from tracer.rcnn.models import evaluating
@@ -39,12 +45,15 @@ class Parting:
         shapes: of both, torch's first.
         change: the largest distance of two values, in standard deviations of torch's tensor;
             infinite where the shapes differ.
+        alone: where boxes are pooled that only one side chose, how many each of them has so; what
+            is made of the others agrees up to the end.
     """
 
     node: GraphNode
     module: str
     shapes: tuple[tuple[int, ...], tuple[int, ...]]
     change: float
+    alone: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,8 @@ def first_difference(
         budget: bytes of intermediate results that are held at once, of either side.
 
     Returns:
-        The first difference; None where every result that is compared agrees.
+        The first difference; None where every result that is compared agrees. Boxes that only one
+        side has come last, for a score that is rounded otherwise explains one or two.
 
     Raises:
         InputError: the budget is too small for a single result, or the graph has none to compare.
@@ -91,14 +101,23 @@ def first_difference(
             raise InputError(
                 f"no node of {os.fspath(path)!r} gives what a module of the model gives"
             )
+        modules = dict(model.named_modules())
+        boxes: _Boxes | None = None
+        chosen: Parting | None = None
         for portion in _portions(points, sizes, budget):
             ours = _run(model, images, {point.label for point in portion})
             theirs = _run_graph(path, images, [point.output for point in portion])
             for point in portion:
-                found = _compared(point, ours[point.label], theirs[point.output])
+                pair = ours[point.label], theirs[point.output]
+                found = _compared(point, *pair, boxes)
+                if isinstance(modules[point.label.rpartition("#")[0]], MultiScaleRoIAlign):
+                    boxes = _Boxes.matched(*pair, tolerance)
+                    found = _compared(point, *pair, boxes)
+                    if any(boxes.alone):
+                        chosen = chosen or replace(found, alone=boxes.alone)
                 if found.change > tolerance:
                     return found
-    return None
+    return chosen
 
 
 def _run(model: nn.Module, images: Sequence[Tensor], wanted: set[str] | None) -> dict[str, Any]:
@@ -182,8 +201,70 @@ def _run_graph(path: str | Path, images: Sequence[Tensor], names: list[str]) -> 
     return outputs_of(content.SerializeToString(), images, names)
 
 
-def _compared(point: _Point, ours: np.ndarray, theirs: np.ndarray) -> Parting:
-    shapes = ours.shape, theirs.shape
-    std = float(ours.std(ddof=1)) if ours.size > 1 else None
-    change = distance(ours, theirs, std) if shapes[0] == shapes[1] else float("inf")
+@dataclass(frozen=True)
+class _Boxes:
+    """Which rows of two results are of the same box.
+
+    Attributes:
+        rows: of torch's result and of the graph's, one for each box that both have.
+        counts: how many rows there are on each side.
+    """
+
+    rows: tuple[list[int], list[int]]
+    counts: tuple[int, int]
+
+    @property
+    def alone(self) -> tuple[int, int]:
+        """How many boxes each side has for itself; none at all where no two go together."""
+        both = len(self.rows[0])
+        return (self.counts[0] - both, self.counts[1] - both) if both else (0, 0)
+
+    @classmethod
+    def matched(cls, ours: np.ndarray, theirs: np.ndarray, tolerance: float) -> _Boxes:
+        """Pair the rows that agree: those that stand at the same place, then the nearest others."""
+        counts = len(ours), len(theirs)
+        if ours.shape[1:] != theirs.shape[1:] or not all(counts):
+            return cls(([], []), counts)
+        std = _std(ours)
+
+        def agree(i: int, j: int) -> bool:
+            return distance(ours[i], theirs[j], std) <= tolerance
+
+        pairs = {i: i for i in range(min(counts)) if agree(i, i)}
+        left = [[i for i in range(count) if i not in pairs] for count in counts]
+        if all(left):
+            flat = ours[0].size
+            sketch = np.random.default_rng(0).standard_normal((flat, 8), np.float32)
+            mine, other = (
+                np.nan_to_num(side[rows].reshape(len(rows), flat) @ sketch)
+                for side, rows in zip((ours, theirs), left, strict=True)
+            )
+            taken: set[int] = set()
+            for i, place in zip(left[0], mine, strict=True):
+                for k in np.abs(other - place).max(1).argsort(kind="stable")[:4].tolist():
+                    if k not in taken and agree(i, left[1][k]):
+                        pairs[i] = left[1][k]
+                        taken.add(k)
+                        break
+        ordered = sorted(pairs.items())
+        return cls(([i for i, _ in ordered], [j for _, j in ordered]), counts)
+
+    def of(self, ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows of the boxes that both have, of results that have a row for each box."""
+        if not self.rows[0] or (len(ours), len(theirs)) != self.counts:
+            return ours, theirs
+        return ours[self.rows[0]], theirs[self.rows[1]]
+
+
+def _std(values: np.ndarray) -> float | None:
+    return float(values.std(ddof=1)) if values.size > 1 else None
+
+
+def _compared(
+    point: _Point, ours: np.ndarray, theirs: np.ndarray, boxes: _Boxes | None = None
+) -> Parting:
+    shapes, std = (ours.shape, theirs.shape), _std(ours)
+    if boxes is not None and ours.ndim and theirs.ndim:
+        ours, theirs = boxes.of(ours, theirs)
+    change = distance(ours, theirs, std) if ours.shape == theirs.shape else float("inf")
     return Parting(point.node, point.label, shapes, change)

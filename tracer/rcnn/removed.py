@@ -1,4 +1,4 @@
-"""How many boxes NMS removed of the first picture, at each level and of each class."""
+"""How many boxes NMS removed of each picture, at each level and of each class."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def nms_counts(funnel: Funnel) -> Counts:
     return tuple((k, int(removed[k])) for k in np.unique(funnel.group[before]).tolist())
 
 
-def removed_of(trace: Trace, which: str) -> Counts:
-    """Return what NMS removed of the first picture of a pass.
+def removed_of(trace: Trace, which: str) -> tuple[Counts, ...]:
+    """Return what NMS removed of each picture of a pass.
 
     Args:
         trace: the recording.
@@ -36,19 +36,22 @@ def removed_of(trace: Trace, which: str) -> Counts:
 
 
 @once
-def _counted(trace: Trace) -> dict[str, Counts]:
+def _counted(trace: Trace) -> dict[str, tuple[Counts, ...]]:
     return {name: counts for name, read in _FUNNELS.items() if (counts := _read(trace, read))}
 
 
-def _read(trace: Trace, read: Callable[[Anatomy], Funnel | None]) -> Counts:
+def _read(trace: Trace, read: Callable[[Anatomy, int], Funnel | None]) -> tuple[Counts, ...]:
+    """Return each picture's counts, none of one without a box; nothing where none has any."""
     try:
-        funnel = read(anatomy(trace))
+        parts = anatomy(trace)
+        funnels = [read(parts, image) for image in range(len(parts.pictures))]
     except TracerError:
         return ()
-    return nms_counts(funnel) if funnel is not None and funnel.total else ()
+    found = tuple(() if it is None or not it.total else nms_counts(it) for it in funnels)
+    return found if any(found) else ()
 
 
-_FUNNELS: dict[str, Callable[[Anatomy], Funnel | None]] = {
-    "proposals": lambda parts: parts.rpn.proposals(0).funnel,
-    "detections": lambda parts: parts.detections[0].funnel,
+_FUNNELS: dict[str, Callable[[Anatomy, int], Funnel | None]] = {
+    "proposals": lambda parts, image: parts.rpn.proposals(image).funnel,
+    "detections": lambda parts, image: parts.detections[image].funnel,
 }

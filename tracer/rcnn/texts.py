@@ -25,11 +25,8 @@ from fnmatch import fnmatchcase
 from importlib import resources
 from typing import Any
 
-from tracer.languages import Texts, joined, languages, listed, read_toml, translated
-from tracer.rcnn.facts import PLACEHOLDER
-
-phrase = Texts("explain")
-"""What is said around the commentary."""
+from tracer.languages import joined, languages, listed, read_toml, translated
+from tracer.rcnn.facts import PLACEHOLDER, phrase
 
 
 @dataclass(frozen=True, slots=True)
