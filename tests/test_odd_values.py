@@ -590,6 +590,14 @@ def traced(part, y):
     return torch.jit.trace(part, (y,))(y)
 
 
+def scripted(part, y):
+    return torch.jit.script(part)(y)
+
+
+def frozen(part, y):
+    return torch.jit.freeze(torch.jit.script(part.eval()))(y)
+
+
 def symbolic(part, y):
     return torch.fx.symbolic_trace(part)(y)
 
@@ -620,7 +628,9 @@ class TakesDown(nn.Module):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("grain", ["module", "line"])
-@pytest.mark.parametrize("way", [exported, compiled, traced, symbolic, functional, branched])
+@pytest.mark.parametrize(
+    "way", [exported, compiled, traced, scripted, frozen, symbolic, functional, branched]
+)
 def test_ways_of_taking_programs_down_run_as_they_do_plainly(way, grain):
     torch.manual_seed(0)
     model, x = TakesDown(way), torch.ones(2, 3)
@@ -628,6 +638,26 @@ def test_ways_of_taking_programs_down_run_as_they_do_plainly(way, grain):
     trace = tracer.trace(model, x, grain=grain, keep=True)
     assert problems(trace) == []
     assert np.array_equal(trace.data(trace.calls[0].result.tensor), expected)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_part_is_scripted_without_the_recorders_hooks_and_with_its_own():
+    def doubled(self, args: tuple[torch.Tensor], result: torch.Tensor) -> torch.Tensor:
+        return 2 * result
+
+    model, x = TakesDown(scripted), torch.ones(2, 3)
+    compiler = torch.jit._recursive.create_script_module
+    model.part.register_forward_hook(doubled)
+    expected = model(x).detach().numpy()
+    with tracer.Recorder(model, keep=True) as outer, tracer.Recorder(model.part, keep=True):
+        model(x)
+        model.part(x)  # its hooks are back
+    paths = [call.path for call in outer.trace.calls if call.kind == "module"]
+    assert paths == ["", "layer", "part", "part.0", "part.1"]
+    assert np.array_equal(outer.trace.data(outer.trace.calls[0].result.tensor), expected)
+    assert any("torch.jit compiled a module" in note for note in outer.trace.notes)
+    assert torch.jit._recursive.create_script_module is compiler
+    assert list(model.part._forward_hooks.values()) == [doubled]
 
 
 class Compiles(nn.Module):

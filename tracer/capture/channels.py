@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from tracer.capture.modules import require_hookable
+from tracer.capture.scripting import Hook, unscripted
 
 ROWS = ("count", "mean", "spread", "low", "high")
 """What is read of each channel, of its finite values: `spread` is the sum of squared distances."""
@@ -120,11 +121,11 @@ class ChannelWatch:
     @contextmanager
     def installed(self) -> Iterator[ChannelWatch]:
         """Hook the modules; nothing is left of it after the block."""
-        with ExitStack() as stack:
+        with unscripted(), ExitStack() as stack:
             for path, module in self.model.named_modules():
-                before = module.register_forward_pre_hook(self._before(path, module))
+                before = module.register_forward_pre_hook(Hook(self._before(path, module)))
                 stack.callback(before.remove)
-                stack.callback(module.register_forward_hook(self._after(path)).remove)
+                stack.callback(module.register_forward_hook(Hook(self._after(path))).remove)
             yield self
 
     @property

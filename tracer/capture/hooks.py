@@ -6,14 +6,14 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from torch import nn
 
-from tracer.capture.at_work import taken_down
 from tracer.capture.domains import domain_of
 from tracer.capture.open_call import Open
+from tracer.capture.scripting import Hook
 from tracer.capture.summaries import unseen
 from tracer.capture.watched import Watched
 from tracer.record import Finding, Source
@@ -29,33 +29,11 @@ def install(tree: Watched, model: nn.Module, stack: ExitStack) -> None:
     remarks = domain_of(model).remarks
     for module in model.modules():
         watch = _ModuleWatch(tree, module, remarks if module is model else None)
-        before = module.register_forward_pre_hook(_Hook(watch.before), with_kwargs=True)
+        before = module.register_forward_pre_hook(Hook(watch.before), with_kwargs=True)
         stack.callback(before.remove)
-        hook = _Hook(watch.after)
+        hook = Hook(watch.after)
         after = module.register_forward_hook(hook, with_kwargs=True, always_call=True)
         stack.callback(after.remove)
-
-
-class _Hook:
-    """A hook that does nothing in a copy of its module.
-
-    A program may copy, pickle or save a module while it runs (a moving average of the weights);
-    of its hooks the copy then has a function of the standard library that returns None.
-    """
-
-    __slots__ = ("act",)
-
-    def __init__(self, act: Callable[..., None]) -> None:
-        self.act = act
-
-    def __call__(self, *told: Any) -> None:
-        """What torch calls: with module, arguments, keywords and, afterwards, the result."""
-        if not taken_down():
-            self.act(*told)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Tell `copy` and `pickle` what stands for it."""
-        return getattr, (nullcontext(), "__exit__")
 
 
 class _ModuleWatch:

@@ -20,6 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatc
 from tracer.capture.at_work import frames_compiled, taken_down
 from tracer.capture.hooks import name_arguments
 from tracer.capture.macs import Count, Counter, counter
+from tracer.capture.scripting import modules_scripted
 from tracer.capture.watched import Watched
 
 # Questions about a tensor, not computations on it.
@@ -81,10 +82,15 @@ def watch(tree: Watched) -> Iterator[None]:
 
 @contextmanager
 def _compiling_noted(tree: Watched) -> Iterator[None]:
-    before = frames_compiled()
+    before, scripted = frames_compiled(), modules_scripted()
     try:
         yield
     finally:
+        if modules_scripted() > scripted:
+            tree.note(
+                "torch.jit compiled a module within the run: of what the program runs only the "
+                "kernels are known, not modules, functions and lines"
+            )
         if frames_compiled() > before:
             tree.note(
                 "torch.compile compiled code within the run: of what it holds only the kernels "

@@ -30,7 +30,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _lock = threading.RLock()
 
 
-class _Counted:
+class Counted:
     """A change of the process that the first of its users makes, and the last one takes back."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class _Counted:
         """What the last one does."""
 
 
-class _OldObjectsAtRest(_Counted):
+class _OldObjectsAtRest(Counted):
     """Keep the garbage collector to young objects.
 
     A recording makes many small objects, at which the collector would time and again walk through
@@ -79,7 +79,7 @@ class _OldObjectsAtRest(_Counted):
             gc.set_threshold(young, middle, self.old)
 
 
-class _HeldSignals(_Counted):
+class _HeldSignals(Counted):
     """Let the handlers of signals wait while the recorder's own code runs."""
 
     def __init__(self) -> None:

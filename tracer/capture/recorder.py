@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import nn
 
-from tracer.capture import frames, gradients, hooks, modules, ops, process
+from tracer.capture import frames, gradients, hooks, modules, ops, process, scripting
 from tracer.capture.assembly import Assembly
 from tracer.capture.calls import CallTree, Progress
 from tracer.capture.interventions import Change, interventions, require_happened
@@ -172,6 +172,7 @@ class Recorder:
             stack.enter_context(process.old_objects_at_rest())
             for each in self._changes:  # before the hooks, which then see what came of them
                 each.install(stack, self.tree.at_work)
+            stack.enter_context(scripting.unscripted())
             for model in self.subject.models:
                 hooks.install(self.tree, model, stack)
                 gradients.install(self._gradients, model, stack)
