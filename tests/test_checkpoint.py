@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save as save_safetensors
 from safetensors.torch import save_file
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
@@ -21,6 +22,7 @@ from torchvision.models import resnet18
 
 from tracer.errors import WeightsError
 from tracer.rcnn import checkpoint, fit, models
+from tracer.record.store import FORMAT
 
 pytestmark = pytest.mark.slow
 
@@ -184,6 +186,8 @@ ELSE = {
     "HDF5": (lambda: b"\x89HDF\r\n\x1a\n" + bytes(50), "HDF5, as Keras"),
     "a picture": (lambda: b"\x89PNG\r\n\x1a\n" + bytes(50), r"a picture \(PNG\)"),
     "ONNX": (lambda: b"\x08\x07\x12\x07pytorch" + bytes(50), "ONNX: its weights have lost"),
+    "a recording": (
+        lambda: save_safetensors({"a": torch.ones(1)}, {"format": FORMAT}), "a recording, which"),
     "npz": (arrays, r"arrays of numpy \(npz\)"),
     "a zip": (lambda: zipped(**{"a.txt": "1", "b.txt": "2"}), "archive of 'a.txt' and 1 more"),
     "an empty zip": (lambda: zipped(), "an empty zip"),

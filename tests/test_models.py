@@ -218,6 +218,8 @@ def test_extra_blocks_of_an_unknown_class_need_anchors_from_the_caller():
     ("name", "options", "message"),
     [
         (models.DEFAULT, {"min_sise": 3}, "no option 'min_sise'; did you mean 'min_size'"),
+        (models.DEFAULT, {"min_size": (64, 0)}, "min_size is a number of pixels from 1"),
+        (models.DEFAULT, {"max_size": -5}, "max_size is a number of pixels from 1"),
         (models.DEFAULT, {"trainable_layers": 7}, r"range \[0,5\], got 7"),
         (models.DEFAULT, {"num_classes": 0}, "at least 1"),
         (models.DEFAULT, {"returned_layers": [5]}, "returned layer"),

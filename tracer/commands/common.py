@@ -163,7 +163,13 @@ def report(path: Path, text: str) -> None:
     if is_stream(path):
         say(f"{path}: {text}")
     else:
-        write_lines(f"{path}: {text}, {path.stat().st_size / 1e6:.1f} MB")
+        write_lines(f"{path}: {text}, {size_of(path)}")
+
+
+def size_of(path: Path) -> str:
+    """Return how large a file is, in words: ``12.3 MB``, ``4.1 kB``."""
+    size = path.stat().st_size
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
 
 
 def recorded(run: Callable[[], Any], path: Path, overwrite: bool = False) -> Recording:

@@ -26,7 +26,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from tracer.commands.common import add_lang, say, surveying
+from tracer.commands.common import add_lang, say, size_of, surveying
 from tracer.commands.run import add_model, device_of, model_options, named_weights
 from tracer.errors import InputError
 from tracer.files import output_folder
@@ -78,8 +78,8 @@ def run(args: argparse.Namespace) -> int:
     found = _survey(args, model, pictures, folder / FILE)
     links = {} if args.static else _recordings(args, model, found, pictures, folder)
     for path in write_survey(found, folder, args.lang, links):
-        write_lines(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
-    write_lines(str(found))
+        write_lines(f"{path}: {size_of(path)}")
+    write_lines(str(found).strip("<>"))
     done = len(found.numbers)
     if done < found.total:
         say(f"interrupted: {done:,} of {found.total:,} pictures are in it; go on with --resume")

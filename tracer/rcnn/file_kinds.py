@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from tracer.record.store import FORMAT
 
 _LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # torch.save before 1.6
 _LONGEST_HEADER = 100_000_000  # of safetensors
@@ -51,9 +56,18 @@ def foreign(path: Path) -> Kind | None:
     known = next((kind for begin, kind in _STARTS if start.startswith(begin)), "")
     if known:
         return known, {}
-    if start.startswith(_LEGACY_TORCH) or is_safetensors(path):
+    if is_safetensors(path):
+        return ("recording", {}) if _is_recording(path) else None
+    if start.startswith(_LEGACY_TORCH):
         return None
     return _other(path, start)
+
+
+def _is_recording(path: Path) -> bool:
+    """Whether it is of this project's own; a file that is damaged is told of where it is read."""
+    with contextlib.suppress(OSError, SafetensorError), safe_open(path, framework="numpy") as file:
+        return (file.metadata() or {}).get("format") == FORMAT
+    return False
 
 
 def _zip(path: Path) -> Kind | None:

@@ -287,6 +287,7 @@ def _name_parts(options: dict[str, Any]) -> None:
 
 
 _WORDS = {"backbone", "weights", "weights_backbone"}  # options that may be a word here
+_PIXELS = {"min_size", "max_size"}
 
 
 def _check_options(name: str, builder: Builder, options: dict[str, Any]) -> None:
@@ -301,6 +302,8 @@ def _check_options(name: str, builder: Builder, options: dict[str, Any]) -> None
         parts = value if isinstance(value, (list, tuple)) else (value,)
         if option not in _WORDS and any(isinstance(part, str) for part in parts):
             raise InputError(f"{option} takes a number or several; found {value!r}")
+        if option in _PIXELS and not all(part >= 1 for part in parts):
+            raise InputError(f"{option} is a number of pixels from 1; found {value!r}")
     if options.get("num_classes") is not None and options["num_classes"] < 1:
         raise InputError("num_classes counts the background too: it is at least 1")
 
