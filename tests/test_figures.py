@@ -625,7 +625,7 @@ def test_lines_are_wrapped_by_width():
     assert columns("P2 层") == 5
     for width in (20, 33, 60):
         text = "左：每点一个框；k 被限制在 2～5 之内, and some English words, 也在内。" * 3
-        assert all(columns(line) <= width + 2 for line in wrap(text, width).splitlines())
+        assert all(columns(line) <= width for line in wrap(text, width).splitlines())
 
 
 # --- numbers that figures compute -----------------------------------------------------------------

@@ -199,6 +199,11 @@ def test_notes_are_wrapped_at_spaces_and_chinese_anywhere():
     assert all(width(line) <= 10 for line in wrap("模块 layer1.1 表示，相邻 的", 10))
 
 
+def test_no_line_begins_with_a_closing_sign_or_ends_with_an_opening_one():
+    assert wrap("三个字，两个（见）“引”", 6) == ["三个", "字，两", "个", "（见）", "“引”"]
+    assert wrap("值是“NaN”：停", 8) == ["值是", "“NaN”：", "停"]
+
+
 # --- the terminal ---------------------------------------------------------------------------------
 
 

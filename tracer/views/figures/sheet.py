@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import io
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from tracer.rcnn.anatomy import Anatomy, Picture, anatomy, fitting
 from tracer.rcnn.findings import changed
 from tracer.record import Trace
 from tracer.views.kit.fonts import families, tell
+from tracer.views.kit.lines import broken
 from tracer.views.kit.palette import THEMES, Theme, light, written_on
 from tracer.views.kit.scene import Marks, Overlay, Points, Ruled, places
 
@@ -341,14 +341,7 @@ class Sheet:
 
 def wrap(text: str, width: int) -> str:
     """Break text into lines of at most `width` half-widths; a Chinese character is two wide."""
-    lines, line = [], ""
-    for piece in re.findall(r"[\u2e80-\uffef]|[^\s\u2e80-\uffef]+|\s+", text):
-        fits = columns(line) + columns(piece.rstrip()) <= width or piece in "，。；：、）”"
-        if not fits:
-            lines.append(line.rstrip())
-            line = ""
-        line += piece if line else piece.lstrip()
-    return "\n".join([*lines, line.rstrip()])
+    return "\n".join(broken(text, width, columns))
 
 
 def columns(text: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from tracer.errors import option
 from tracer.foreign import clean
 from tracer.numbers import shown
+from tracer.views.kit.lines import broken
 from tracer.views.reports import word
 
 if TYPE_CHECKING:
@@ -211,10 +211,5 @@ def _balanced(text: str) -> bool:
 
 
 def wrap(text: str, available: int) -> list[str]:
-    """Break a sentence into lines; at spaces where it has them, Chinese anywhere."""
-    lines = [""]
-    for piece in re.findall(r"[^\s\u2e80-\uffef]+\s*|[\u2e80-\uffef]\s*|\s+", text):
-        if width(lines[-1] + piece.rstrip()) > available and lines[-1]:
-            lines.append("")
-        lines[-1] += piece
-    return [line.rstrip() for line in lines]
+    """Break a sentence into lines for character cells."""
+    return broken(text, available, width)
