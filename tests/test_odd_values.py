@@ -157,6 +157,13 @@ def freed(m, x):
 
 
 @case
+def freed_of_many(m, x):
+    tensor = torch.zeros(4000).relu()
+    tensor.untyped_storage().resize_(0)
+    return tensor
+
+
+@case
 def fake(m, x):
     from torch._subclasses.fake_tensor import FakeTensorMode
 

@@ -83,7 +83,12 @@ class unseen:
 
 def shape_only(tensor: torch.Tensor) -> TensorSummary:
     """Summarise without reading a value: shape, dtype, device."""
-    return TensorSummary(tuple(tensor.shape), _DTYPE_NAMES[tensor.dtype], str(tensor.device))
+    return _shape_only(tuple(tensor.shape), tensor.dtype, tensor.device)
+
+
+@functools.lru_cache(maxsize=4096)
+def _shape_only(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> TensorSummary:
+    return TensorSummary(shape, _DTYPE_NAMES[dtype], str(device))
 
 
 @dataclass
@@ -343,16 +348,7 @@ def extremes(tensor: torch.Tensor) -> Reading:
         with suppress(RuntimeError), unseen():  # that no kernel reads it, `read` says
             low, high = (each.item() for each in torch.aminmax(tensor.detach()))
             if math.isfinite(low) and math.isfinite(high):
-                known = TensorSummary(
-                    tuple(tensor.shape),
-                    _DTYPE_NAMES[tensor.dtype],
-                    "cpu",
-                    low,
-                    high,
-                    nan=0,
-                    inf=0,
-                )
-                return Reading(known)
+                return Reading(replace(shape_only(tensor), min=low, max=high, nan=0, inf=0))
     return read(tensor, pictures=False)
 
 
@@ -379,7 +375,7 @@ def _take(
 ) -> None:
     flat = _flat(plain)
     small = flat.numel() <= SAMPLE
-    sample = _sample(flat) if small or reading.histogram else flat[:0]
+    sample = _sample(flat) if small or reading.histogram else flat[:0].clone()
     reading.sample = _on_host(sample) if at_once else sample
     hasher = Hasher() if fingerprints and at_once and not small and _in_a_row(plain) else None
     if not small:
@@ -436,8 +432,18 @@ def _places(count: int, device: torch.device) -> torch.Tensor:
 
 
 def _on_host(values: torch.Tensor) -> np.ndarray:
-    """The same as an array; numpy lacks the narrow types."""
-    return (values.float() if values.dtype in _NARROW else values).cpu().resolve_neg().numpy()
+    """The same as an array; numpy lacks the narrow types.
+
+    To be given what is our own: memory that numpy has seen cannot be resized any more.
+    """
+    array: np.ndarray = (values.float() if values.dtype in _NARROW else values).numpy(force=True)
+    return array
+
+
+@functools.lru_cache(maxsize=256)
+def _all_of(count: int, device: torch.device) -> torch.Tensor:
+    """The indices of so few channels that all are shown."""
+    return torch.arange(count, device=device)
 
 
 def _numbers(flat: torch.Tensor, hasher: Hasher | None) -> _Numbers:
@@ -485,11 +491,11 @@ def _sums(flat: torch.Tensor, hasher: Hasher | None) -> tuple[float, float, floa
 
 
 def _zeros(values: torch.Tensor) -> int:
-    """How many values are zero; numpy's kernels are ten times as fast as torch's."""
+    """How many values are zero; numpy counts ten times as fast as torch."""
     if values.device.type != "cpu":
         return int((values == 0).sum())
     chunks = values.split(CHUNK) if values.numel() > CHUNK else (values,)
-    return sum(int(np.count_nonzero(_on_host(chunk) == 0)) for chunk in chunks)
+    return sum(int(np.count_nonzero(_on_host(chunk == 0))) for chunk in chunks)
 
 
 def _min(a: float, b: float) -> float:
@@ -567,7 +573,7 @@ def _take_planes(reading: Reading, tensor: torch.Tensor, side: int = PREVIEW_SID
     reading.stride = step = -(-max(maps.shape[-2:]) // side)
     small = maps[:, ::step, ::step] if step > 1 else maps
     if maps.shape[0] <= PREVIEW_CHANNELS:
-        channels = torch.arange(maps.shape[0], device=maps.device)
+        channels = _all_of(maps.shape[0], maps.device)
     else:
         coarse = maps[:, :: 3 * step, :: 3 * step].float().flatten(1)
         channels = torch.linalg.vector_norm(coarse, dim=1).topk(PREVIEW_CHANNELS).indices
