@@ -107,10 +107,7 @@ class CallTree:
     def stack(self) -> list[Open]:
         """The calls under way in this thread, outermost first."""
         thread = threading.get_ident()
-        found = self._stacks.get(thread)
-        if found is None:
-            found = self._stacks[thread] = []
-        return found
+        return self._stacks.get(thread) or self._stacks.setdefault(thread, [])
 
     def begin(
         self,
@@ -133,28 +130,33 @@ class CallTree:
         if not chosen and not (parent is None and kind == "module"):
             return None
         opened = Open(len(self.opens), kind, path, type_name)
-        opened.keeps = max(parent.keeps if parent else 0.0, self._keep.opens(path))
-        opened.nth = self._nth.get((kind, path), 0)
-        opened.parent = parent.id if parent is not None else None
+        if parent is not None:
+            opened.parent, opened.keeps, opened.thread = parent.id, parent.keeps, parent.thread
+        else:
+            opened.thread = self.threads.setdefault(threading.get_ident(), len(self.threads))
+        if not self._keep.nothing:
+            opened.keeps = max(opened.keeps, self._keep.opens(path))
+        nth = opened.nth = self._nth.get((kind, path), 0)
         opened.owner, opened.source, opened.called_from = owner, source, called_from
-        opened.thread = self.threads.setdefault(threading.get_ident(), len(self.threads))
         opened.outside = not chosen
         opened.before = sys.exc_info()[1]
         opened.args = self._describer.arguments(args, self._seer(opened, "args"))
         opened.start = self.ticks  # from here on nothing can fail: it begins whole or not at all
         self.ticks += 1
-        self._nth[kind, path] = opened.nth + 1
+        self._nth[kind, path] = nth + 1
         self.opens.append(opened)
         stack.append(opened)
         if kind == "module" and self._progress is not None:
             self._progress(len(self.opens), path)
-        self._step(opened.start, None)
+        if self._on_step is not None:
+            self._step(opened.start, None)
         return opened
 
     def end(self, opened: Open, result: Any, error: BaseException | None = None) -> None:
         """Close a call, and whatever was left open beneath it."""
         stack = self.stack()
-        self._unwind(stack, opened, error)
+        if not stack or stack[-1] is not opened:
+            self._unwind(stack, opened, error)
         self._close(opened, result, error)
         if stack:
             stack.pop()
@@ -244,13 +246,13 @@ class CallTree:
     def _seer(self, opened: Open, role: str) -> See:
         """What numbers the tensors that a call takes, binds or returns."""
         see = self._states.see
-        limit = self._keep.wants(opened.path, opened.kind, role, opened.keeps)
         made = role == "result" or (role == "locals" and opened.line is not None)
         producer = opened.id if made else None
         blank = role == "result" and opened.kind == "op" and opened.path in _ALLOCATIONS
-        drawn = self._keep.draws(opened.path, role)
-        if not limit and not blank and not drawn:
+        if self._keep.nothing and not blank:
             return see if producer is None else partial(see, producer=producer)
+        limit = self._keep.wants(opened.path, opened.kind, role, opened.keeps)
+        drawn = self._keep.draws(opened.path, role)
         return lambda tensor: see(tensor, producer, below(tensor, limit), blank, drawn)
 
     def _finish_line(self, opened: Open, frame: FrameType) -> None:
@@ -280,12 +282,14 @@ class CallTree:
             opened.error = _name_error(error)
             if self._raised is None or self._raised[0] is not error:
                 self._raised = (error, opened)
-        self._settle_line(opened)
+        if opened.line is not None:
+            self._settle_line(opened)
         opened.end = self.ticks
         self.ticks += 1
         opened.seconds = time.perf_counter() - opened.since
         opened.frame = opened.owner = opened.before = None
-        self._step(opened.end, None)
+        if self._on_step is not None:
+            self._step(opened.end, None)
 
 
 # Ops whose result is memory as it was found: nothing is said of its values.

@@ -83,7 +83,7 @@ class _Frames:
             opened = self._own_frame(frame) or self._new_call(frame)
             if opened is None:
                 return False
-            opened.frame = frame
+            opened.frame, opened.locals, opened.prints = frame, {}, {}
             self.opens[frame] = opened
             return True
 

@@ -122,10 +122,8 @@ def name_arguments(
     """Pair arguments with the callee's parameter names; a number stands for an unknown one."""
     names, rest = parameter_names(function)
     names = names[1:] if skip_first else names
-    found = []
-    for i, value in enumerate(args):
-        if i < len(names):
-            found.append((names[i], value))
-        else:
-            found.append((f"{rest}{i - len(names)}" if rest else str(i), value))
+    known = len(names)
+    found = list(zip(names, args, strict=False))
+    for i, value in enumerate(args[known:]):
+        found.append((f"{rest}{i}" if rest else str(known + i), value))
     return found + list(kwargs.items())

@@ -62,6 +62,7 @@ class KeepRule:
         presets: names that stand for several patterns.
 
     Attributes:
+        nothing: whether nothing is ever kept.
         own: the patterns that are of no preset, and the path in each.
         presets: the paths of each preset that was asked for.
 
@@ -83,7 +84,7 @@ class KeepRule:
             role, _, path = whole.rpartition(":")
             self._by_role[role or "result"].append((path, limit))
         self._cache: dict[tuple[str, str], float] = {}
-        self._nothing = keep is None or keep is False
+        self.nothing = keep is None or keep is False
 
     @property
     def described(self) -> tuple[str, ...]:
@@ -99,8 +100,6 @@ class KeepRule:
             role: ``"args"``, ``"result"`` or ``"locals"``.
             within: what `opens` said of this call and those around it, at most.
         """
-        if self._nothing:
-            return 0.0
         if self.predicate is not None:
             return math.inf if self.predicate(path, kind, role) else 0.0
         return within if role == "locals" else max(within, self._limit(role, path))

@@ -14,59 +14,32 @@ _NOTHING = Value("arguments", "")
 class Open:
     """A call that is under way, or over but not yet frozen into a `Call` (same names, there)."""
 
-    __slots__ = (
-        "args",
-        "before",
-        "called_from",
-        "end",
-        "error",
-        "frame",
-        "id",
-        "keeps",
-        "kind",
-        "line",
-        "line_at",
-        "locals",
-        "nth",
-        "outside",
-        "owner",
-        "parent",
-        "path",
-        "prints",
-        "result",
-        "seconds",
-        "since",
-        "source",
-        "start",
-        "thread",
-        "type",
-    )
+    parent: int | None = None
+    nth = 0
+    start = -1
+    end = -1
+    args = _NOTHING
+    result: Value | None = None
+    source: Source | None = None
+    called_from: Source | None = None
+    seconds = 0.0
+    error = ""
+    thread = 0
+    owner: Any = None  # the module, builder or code object that a frame belongs to
+    keeps = 0.0  # tensors of fewer bytes in and beneath it are kept
+    outside = False  # whether `only` leaves it out (a root is recorded all the same)
+    before: BaseException | None = None  # being handled when the call began
+    frame: FrameType | None = None
+    line: Line | None = None  # the line that is running, and its place in the list
+    line_at = -1
+    locals: dict[str, Any]  # of its frame, while there is one, and their fingerprints
+    prints: dict[str, Any]
 
     def __init__(self, number: int, kind: str, path: str, type_name: str) -> None:
         self.id = number
         self.kind = kind
         self.path = path
         self.type = type_name
-        self.nth = 0
-        self.parent: int | None = None
-        self.start = -1
-        self.end = -1
-        self.args = _NOTHING
-        self.result: Value | None = None
-        self.source: Source | None = None
-        self.called_from: Source | None = None
-        self.seconds = 0.0
-        self.error = ""
-        self.thread = 0
-        self.owner: Any = None  # the module, builder or code object that a frame belongs to
-        self.keeps = 0.0  # tensors of fewer bytes in and beneath it are kept
-        self.outside = False  # whether `only` leaves it out (a root is recorded all the same)
-        self.before: BaseException | None = None  # being handled when the call began
-        self.frame: FrameType | None = None
-        self.line: Line | None = None  # the line that is running, and its place in the list
-        self.line_at = -1
-        self.locals: dict[str, Any] = {}
-        self.prints: dict[str, Any] = {}
         self.since = time.perf_counter()
 
     def frozen(

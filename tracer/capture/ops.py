@@ -131,23 +131,28 @@ class _Ops(TorchFunctionMode):
     ) -> Any:
         """Run `func`, and record it if it makes or writes a tensor."""
         kwargs = kwargs or {}
-        name = _name(func)
+        name, namespace = _names(func)
         if self.over or taken_down() or name in _QUESTIONS or not self.tree.stack():
             return func(*args, **kwargs)
         paused = self.tree.at_work.pause_frames()  # an op is a leaf
         try:
-            return self._record(func, name, args, kwargs)
+            return self._record(func, name, namespace, args, kwargs)
         finally:
             self.tree.at_work.resume_frames(paused)
 
     def _record(
-        self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        func: Callable[..., Any],
+        name: str,
+        namespace: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> Any:
         tree = self.tree
         with tree.at_work:
             place = tree.sources.calling(sys._getframe(2))
             opened = tree.begin(
-                "op", name, _namespace(func), name_arguments(func, args, kwargs), called_from=place
+                "op", name, namespace, name_arguments(func, args, kwargs), called_from=place
             )
         if opened is None:
             return func(*args, **kwargs)
@@ -163,6 +168,12 @@ class _Ops(TorchFunctionMode):
 
 
 _SET = ".__set__"
+
+
+@functools.lru_cache(maxsize=4096)
+def _names(func: Callable[..., Any]) -> tuple[str, str]:
+    """What an op is called, and where it lives."""
+    return _name(func), _namespace(func)
 
 
 def _name(func: Callable[..., Any]) -> str:

@@ -23,6 +23,7 @@ from torch import nn
 from tracer.errors import InputError
 
 NEVER = 2**31 - 1  # rounds of the collector
+OURS = 10
 SIGNALS = ("SIGINT", "SIGTERM", "SIGALRM", "SIGHUP")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -62,21 +63,21 @@ class _OldObjectsAtRest(Counted):
 
     A recording makes many small objects, at which the collector would time and again walk through
     all that torch has loaded: that takes longer than the recording. Garbage of the pass itself is
-    young, and collected as ever.
+    young, and collected as ever: after so many objects more as the recording makes of them.
     """
 
-    old = 0
+    before = during = (0, 0, 0)
 
     def change(self) -> None:
         """Put full collections off."""
-        young, middle, self.old = gc.get_threshold()
-        gc.set_threshold(young, middle, NEVER)
+        self.before = young, middle, _ = gc.get_threshold()
+        self.during = (min(young * OURS, NEVER), middle, NEVER)
+        gc.set_threshold(*self.during)
 
     def change_back(self) -> None:
-        """Allow them again, unless somebody else has set a threshold meanwhile."""
-        young, middle, now = gc.get_threshold()
-        if now == NEVER:
-            gc.set_threshold(young, middle, self.old)
+        """Allow them again, unless somebody else has set thresholds meanwhile."""
+        if gc.get_threshold() == self.during:
+            gc.set_threshold(*self.before)
 
 
 class _HeldSignals(Counted):

@@ -52,7 +52,10 @@ class Describer:
         self._room = NODES  # how many more nodes the value that is looked at may have
         # what has been described of that value, by `id` and depth: itself, its tree, its nodes
         self._parts: dict[tuple[int, int], tuple[Any, Value, int]] = {}
-        self._leaves: dict[tuple[str, int, tuple[int, int] | None], Value] = {}
+        # leaves that turn up again and again, described once: plain tensors by state, others,
+        # and scalars (of floats, 0.0 equals -0.0)
+        self._tensors: dict[int, Value] = {}
+        self._leaves: dict[tuple[Any, ...], Value] = {}
 
     @process.undisturbed
     def describe(self, value: Any, see: See, depth: int = 0) -> Value:
@@ -67,7 +70,24 @@ class Describer:
             depth: how deep in a tree this value stands.
         """
         try:
-            return self._describe(value, see, depth)
+            self._room -= 1
+            if value is None:
+                return _NONE
+            kind = type(value)
+            if kind is torch.Tensor and not (_is_wrapped(value) or value.is_nested):
+                state = see(value)
+                return self._tensors.get(state) or self._plain(state)
+            if kind in _SCALARS:
+                return self._scalar(kind, value)
+            if issubclass(kind, torch.Tensor):
+                return self._tensor(value, see)
+            if depth >= DEPTH:
+                return Value("opaque", name_of(kind), text="nested too deep")
+            if depth == 0:
+                self._room = NODES
+            if self._room <= 0:
+                return Value("opaque", name_of(kind), text="left out: the value has too many parts")
+            return self._part(value, see, depth)
         except BaseException as error:
             name = name_of(type(value))
             self.odd.setdefault(name, name_of(type(error)))
@@ -76,22 +96,19 @@ class Describer:
             if depth == 0:
                 self._parts.clear()
 
-    def _describe(self, value: Any, see: See, depth: int) -> Value:
-        self._room -= 1
-        if value is None:
-            return _NONE
-        kind = type(value)
-        if kind is torch.Tensor or issubclass(kind, torch.Tensor):
-            return self._tensor(value, see)
-        if kind in _SCALARS:
+    def _plain(self, state: int) -> Value:
+        found = self._tensors[state] = Value("tensor", "Tensor", tensor=state)
+        return found
+
+    def _scalar(self, kind: type, value: Any) -> Value:
+        if kind is float:  # 0.0 equals -0.0
             return _scalar(value)
-        if depth >= DEPTH:
-            return Value("opaque", name_of(kind), text="nested too deep")
-        if depth == 0:
-            self._room = NODES
-        if self._room <= 0:
-            return Value("opaque", name_of(kind), text="left out: the value has too many parts")
-        return self._part(value, see, depth)
+        found = self._leaves.get((kind, value))
+        if found is None:
+            found = _scalar(value)
+            if found.scalar is value:  # whole
+                self._leaves[kind, value] = found
+        return found
 
     def _part(self, value: Any, see: See, depth: int) -> Value:
         """Describe what has parts; what stands in several places once, as far as there is room."""
@@ -152,8 +169,7 @@ class Describer:
         ]
 
     def _tensor(self, tensor: torch.Tensor, see: See) -> Value:
-        if type(tensor) is torch.Tensor and _is_plain(tensor):
-            return self._leaf("Tensor", see(tensor))
+        """Describe a tensor of a class of its own, or one that is wrapped or nested."""
         with torch._C.DisableTorchFunction():
             name = name_of(type(tensor))
             if reason := out_of_reach(tensor):
@@ -161,15 +177,11 @@ class Describer:
             params = None
             if is_parameter(tensor):
                 params = (int(tensor.numel()), int(tensor.numel()) if tensor.requires_grad else 0)
-            return self._leaf(name, see(tensor), params)
-
-    def _leaf(self, name: str, state: int, params: tuple[int, int] | None = None) -> Value:
-        """The leaf for a tensor state; described once, as states turn up again and again."""
-        key = (name, state, params)
-        found = self._leaves.get(key)
-        if found is None:
-            found = self._leaves[key] = Value("tensor", name, tensor=state, params=params)
-        return found
+            key = (name, see(tensor), params)
+            found = self._leaves.get(key)
+            if found is None:
+                found = self._leaves[key] = Value("tensor", name, tensor=key[1], params=params)
+            return found
 
     def _sequence(self, value: Any, see: See, depth: int) -> Value:
         kind = type(value)
@@ -242,13 +254,8 @@ def name_of(kind: type) -> str:
     return found
 
 
-def _is_plain(tensor: torch.Tensor) -> bool:
-    return not (_is_wrapped(tensor) or tensor.is_nested)
-
-
-def _is_wrapped(tensor: torch.Tensor) -> bool:
-    """Whether it stands for a tensor within `torch.func`'s transforms (`vmap`, `grad`)."""
-    return torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+# whether a tensor stands for one within `torch.func`'s transforms (`vmap`, `grad`)
+_is_wrapped: Callable[[torch.Tensor], bool] = torch._C._functorch.is_functorch_wrapped_tensor
 
 
 def out_of_reach(tensor: torch.Tensor) -> str:
@@ -258,13 +265,16 @@ def out_of_reach(tensor: torch.Tensor) -> str:
         return "not initialised yet"
     if tensor.is_nested:  # it has no shape
         return f"nested tensor of {int(tensor.size(0))} parts"
-    shape = "×".join(map(str, tensor.shape)) or "scalar"
-    what = f"{shape} {str(tensor.dtype).removeprefix('torch.')}"
     if _is_wrapped(tensor):
-        return f"{what} within a transform of torch.func"
-    if kind.__torch_dispatch__ is not torch._C._disabled_torch_dispatch_impl:
-        return f"{what}, wrapped: its values are its class's affair"
-    return "" if has_memory(tensor) else f"{what} without memory"
+        why = " within a transform of torch.func"
+    elif kind.__torch_dispatch__ is not torch._C._disabled_torch_dispatch_impl:
+        why = ", wrapped: its values are its class's affair"
+    elif has_memory(tensor):
+        return ""
+    else:
+        why = " without memory"
+    shape = "×".join(map(str, tensor.shape)) or "scalar"
+    return f"{shape} {str(tensor.dtype).removeprefix('torch.')}{why}"
 
 
 def has_memory(tensor: torch.Tensor) -> bool:
@@ -278,24 +288,23 @@ def has_memory(tensor: torch.Tensor) -> bool:
         return True
     try:
         storage = tensor.untyped_storage()
-        _, needed = extent(tensor)
-        broadcast = tensor.numel() > max(BROADCAST, 64 * needed)
-        return bool(storage.nbytes() >= needed and storage.data_ptr() and not broadcast)
+        if storage.nbytes() < (needed := extent(tensor)[1]) or not storage.data_ptr():
+            return False
+        return tensor.numel() <= BROADCAST or tensor.numel() <= 64 * needed
     except RuntimeError:
         return False
 
 
 def extent(tensor: torch.Tensor) -> tuple[int, int]:
     """First and one past the last byte of its storage that the tensor can touch."""
-    if tensor.layout is not torch.strided or tensor.numel() == 0:
+    if tensor.layout is not torch.strided or not (count := tensor.numel()):
         return (0, 0)
-    start = int(tensor.storage_offset())
-    if tensor.is_contiguous():
-        width = tensor.element_size()
-        return (start * width, (start + tensor.numel()) * width)
-    last = start + sum((n - 1) * int(s) for n, s in zip(tensor.shape, tensor.stride(), strict=True))
-    width = tensor.element_size()
-    return (start * width, (last + 1) * width)
+    start, width = int(tensor.storage_offset()), tensor.element_size()
+    if not tensor.is_contiguous():
+        count = 1 + sum(
+            (n - 1) * int(s) for n, s in zip(tensor.shape, tensor.stride(), strict=True)
+        )
+    return (start * width, (start + count) * width)
 
 
 def is_parameter(tensor: torch.Tensor) -> bool:
@@ -412,7 +421,7 @@ def fingerprint(value: Any, see: See, depth: int = 0) -> Any:
 
 def _fingerprint(value: Any, see: See, depth: int) -> Any:
     kind = type(value)
-    if kind is torch.Tensor and _is_plain(value):
+    if kind is torch.Tensor and not (_is_wrapped(value) or value.is_nested):
         return (see(value), value.requires_grad)
     if issubclass(kind, torch.Tensor):
         with torch._C.DisableTorchFunction():
