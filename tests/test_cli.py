@@ -388,9 +388,14 @@ def test_pages_of_a_lecture_open_in_its_language_or_in_their_readers(
     assert data["lang"] == opens
 
 
-def test_a_lecture_is_of_ones_own_pictures(no_reports, picture, tmp_path, capsys):
+def test_a_lecture_is_of_ones_own_pictures(no_reports, picture, tmp_path, monkeypatch, capsys):
+    from tracer.rcnn import pictures
+
+    read, load = [], pictures.load_pictures
+    monkeypatch.setattr(pictures, "load_pictures", lambda files: read.append(files) or load(files))
     options = ["--weights", "none", *SMALL]
     assert cli.main(["lecture", picture, picture, "-o", str(tmp_path / "l"), *options]) == 0
+    assert read == [[picture, picture]]  # once
     trace = tracer.load(tmp_path / "l" / "pass.safetensors")
     assert len(trace.calls[0].args["images"].items) == 2
     assert len(anatomy(trace).detections) == 2

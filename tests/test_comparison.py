@@ -21,6 +21,7 @@ from tracer.errors import InputError, MissingError
 from tracer.record import Call, Trace
 from tracer.record.alignment import Match, align
 from tracer.record.comparison import Comparison, compare
+from tracer.testing import assert_same
 
 
 class Block(nn.Module):
@@ -536,3 +537,24 @@ def test_the_figure_marks_the_module_that_parts(lang):
     inner = [p for p in paths if p and not any(q.startswith(f"{p}.") for q in paths)]
     drawn = sum(len(line.get_xdata()) for line in ax.lines if line.get_marker() in "ov^")
     assert drawn == len(inner)
+
+
+class Clamped(nn.Module):
+    """Hands a number of its own to an operation."""
+
+    def __init__(self, most: float) -> None:
+        super().__init__()
+        self.most = most
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.clamp(max=self.most)
+
+
+def test_where_no_module_differs_what_does_is_listed():
+    first, second = (tracer.trace(Clamped(most), torch.ones(3)) for most in (5.0, 6.0))
+    compared = tracer.compare(first, second)
+    assert compared.verdict == "settings"
+    assert compared.report().column("call") == ["clamp#0"]
+    assert len(compared.report(grain="module")) == 0
+    with pytest.raises(AssertionError, match=r"clamp#0 \| settings \| argument max \| 5.0 \| 6.0"):
+        assert_same(second, first)

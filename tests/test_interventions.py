@@ -254,3 +254,8 @@ def test_the_command_changes_what_it_is_told(tmp_path, capsys):
     assert "rpn.nms_thresh" in capsys.readouterr().err
     assert cli.main([*run, "--change", "rpn", "-o", other]) == 2
     assert cli.main(["run", "--build", "--change", "a=1", "-o", other]) == 2
+
+
+def test_a_place_without_a_name_has_nothing_near_it():
+    with pytest.raises(InputError, match=r"neither a module nor a setting ''$"):
+        tracer.trace(torch.nn.Linear(2, 2), torch.ones(1, 2), change={"": "zero"})

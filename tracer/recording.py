@@ -566,7 +566,8 @@ class Compared(Comparison):
         """Return one line per call that differs; above them where the two part, and why.
 
         Args:
-            grain: kinds of call; modules and the call where the two part, if not given.
+            grain: kinds of call; if not given, modules and the call where the two part, or all
+                kinds where no module differs.
             stage: only calls of this stage, or of these.
             path: only calls of this path, label or pattern, or of these, and what ran in them.
             status: only calls of this status, or of these; see
@@ -606,7 +607,8 @@ class Compared(Comparison):
         """Return the comparison for other programs: the verdict, the calls that differ, detections.
 
         Args:
-            grain: kinds of call; modules and the call where the two part, if not given.
+            grain: kinds of call; if not given, modules and the call where the two part, or all
+                kinds where no module differs.
             stage: only calls of this stage, or of these.
             path: only calls of this path, label or pattern, or of these, and what ran in them.
 

@@ -117,7 +117,7 @@ def _of_setting(modules: Mapping[str, nn.Module], place: str, value: Any) -> Int
         for name in _settings(module)
     }
     if place not in known:
-        hint = near(place, [*known, *modules])
+        hint = near(place, [*known, *filter(None, modules)])
         raise InputError(f"change: the model has neither a module nor a setting {place!r}{hint}")
     owner, name, key = known[place]
     whole = getattr(owner, name)

@@ -46,11 +46,14 @@ def run(args: argparse.Namespace) -> int:
     """Record the pass and the construction, and write everything that is made of them."""
     from tracer.rcnn.pictures import load_pictures
 
-    load_pictures(args.images)  # what is no picture is said before anything is fetched or built
+    # what is no picture is said before anything is fetched or built
+    pictures = load_pictures(args.images)
     folder = output_folder(args.output)
     build, record = _construction(args), recording.usual(args)
     building = saved(partial(recording.construction, build), folder / "construction.safetensors")
-    passing = saved(partial(recording.one_pass, record), folder / "pass.safetensors")
+    passing = saved(
+        partial(recording.one_pass, record, pictures=pictures), folder / "pass.safetensors"
+    )
     write_lecture(folder, passing, building, chosen(args.lang))
     return 0
 

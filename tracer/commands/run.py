@@ -258,12 +258,17 @@ def construction(args: argparse.Namespace, told: Progress | None = None) -> Reco
         return models.make(record, keywords, seed=args.seed)
 
 
-def one_pass(args: argparse.Namespace, told: Progress | None = None) -> Recording:
+def one_pass(
+    args: argparse.Namespace,
+    told: Progress | None = None,
+    pictures: list[Tensor] | None = None,
+) -> Recording:
     """Record a pass over the pictures.
 
     Args:
         args: the options of `tracer run`.
         told: see `construction`.
+        pictures: what the files hold, where they have been read already.
     """
     import torch
 
@@ -273,7 +278,7 @@ def one_pass(args: argparse.Namespace, told: Progress | None = None) -> Recordin
     from tracer.rcnn.targets import load_targets
 
     device = device_of(args.device)
-    pictures = load_pictures(args.images)
+    pictures = load_pictures(args.images) if pictures is None else pictures
     model = models.build(args.model, named_weights(args), seed=args.seed, **model_options(args))
     model.train(args.train).to(device)
     targets = None

@@ -93,13 +93,17 @@ def _shown(
     for name in wanted:
         if name not in STATUSES:
             raise InputError(f"no status {name!r}{near(name, STATUSES)} (of {', '.join(STATUSES)})")
-    return [
+    asked = [
         i
         for i in _differing(compared)
-        if (i in chosen or (grain is None and i == compared.divergence))
-        and compared.pairs[i].status in wanted
-        and (not above or compared.pairs[i].change > above)
+        if compared.pairs[i].status in wanted and (not above or compared.pairs[i].change > above)
     ]
+    found = [i for i in asked if i in chosen or (grain is None and i == compared.divergence)]
+    if found or grain is not None:
+        return found
+    # no module differs: what does is a function, or an op, that a setting was handed to
+    finer = _chosen(compared, "all", stage, path)
+    return [i for i in asked if i in finer]
 
 
 def _chosen(
