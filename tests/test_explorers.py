@@ -517,6 +517,14 @@ def test_a_training_pass_has_no_second_filter(in_training, two_images, two_targe
     assert trace.explore("anchors").shown().picture
 
 
+@pytest.mark.parametrize("name", WITH_CONTROLS)
+def test_every_control_starts_where_an_option_says(kept, name):
+    explorer = opened(kept, name)
+    for control in explorer.controls.values():
+        value = places(control)[1]
+        assert opened(kept, name, **{control.name: value}).values[control.name] == value
+
+
 def test_wrong_names_and_values(kept):
     with pytest.raises(InputError, match="did you mean 'anchors'"):
         kept.explore("anchor")

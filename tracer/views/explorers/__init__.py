@@ -57,12 +57,15 @@ def explore(trace: Trace, name: str, *, lang: str = "en", **options: Any) -> Exp
         raise InputError(f"there is no explorer {name!r}{near(name, EXPLORERS)} (there is {there})")
     checked(lang)
     make = importlib.import_module(f"{__name__}.{name}").explorer
-    known = list(inspect.signature(make).parameters)[2:]
+    parameters = list(inspect.signature(make).parameters)[2:]
+    with fitting(f"what the explorer {name!r} shows"):
+        found: Explorer = make(trace, lang, **{n: options[n] for n in parameters if n in options})
+    known = [*dict.fromkeys([*parameters, *found.controls])]
     for option in options:
         if option not in known:
             there = f"it takes {', '.join(known)}" if known else "it takes none"
             raise InputError(f"{name} has no option {option!r}{near(option, known)} ({there})")
-    with fitting(f"what the explorer {name!r} shows"):
-        found: Explorer = make(trace, lang, **options)
+    if start := {n: value for n, value in options.items() if n not in parameters}:
+        found.set(**start)
     found.about = changed(trace, lang)
     return found
