@@ -17,6 +17,7 @@ import torch
 import xxhash
 
 Hasher = xxhash.xxh3_64
+CHUNK = 1 << 20  # bytes; what a core's cache holds
 
 
 def digest(plain: torch.Tensor) -> str:
@@ -29,12 +30,18 @@ def digest(plain: torch.Tensor) -> str:
     Raises:
         RuntimeError: no kernel reads it.
     """
-    return xxhash.xxh3_64_hexdigest(_bytes(plain).numpy().data)
+    hasher = Hasher()
+    for chunk in _bytes(plain).split(CHUNK):
+        update(hasher, chunk)
+    return hasher.hexdigest()
 
 
 def update(hasher: Hasher, chunk: torch.Tensor) -> None:
-    """Go on with the bytes of the next values, in one row on the host."""
-    hasher.update(chunk.view(torch.uint8).numpy().data)
+    """Go on with the bytes of the next values, in one row on the host.
+
+    Of a copy: memory that numpy has seen cannot be resized any more.
+    """
+    hasher.update(chunk.view(torch.uint8).clone().numpy().data)
 
 
 def _bytes(plain: torch.Tensor) -> torch.Tensor:
