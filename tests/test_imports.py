@@ -73,7 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tracer.testing": {"tracer.errors", "tracer.numbers", "tracer.record", "tracer.recording"}
     | VIEWS,
     "tracer.editors": {"tracer.languages"},
-    "tracer.pytest_plugin": {"tracer.recording", "tracer.testing"},
+    "tracer.pytest_plugin": {"tracer.errors", "tracer.recording", "tracer.testing"},
     "tracer.__main__": {"tracer.cli"},
     "tracer": {
         *("tracer.capture", "tracer.checkup", "tracer.record", "tracer.recording"),

@@ -120,6 +120,28 @@ def installed() -> bool:
     return any(each.value == "tracer.pytest_plugin" for each in entry_points(group="pytest11"))
 
 
+@pytest.mark.slow
+def test_the_fixture_says_what_is_wrong_with_a_file_in_a_sentence(pytester):
+    pytester.makepyfile(
+        test_it="""
+import pytest, torch, tracer
+
+@pytest.mark.parametrize("name", ["a.json", "b.csv"])
+def test_model(golden, name):
+    golden(tracer.trace(torch.nn.Linear(2, 2), torch.ones(1, 2)), name)
+"""
+    )
+    (pytester.path / "b.csv").write_bytes(b"\xff\xfe")
+    plugin = ["-p", "tracer.pytest_plugin"] if not installed() else []
+    found = pytester.runpytest_subprocess(*plugin, "-p", "no:cacheprovider")
+    found.assert_outcomes(failed=2)
+    found.stdout.fnmatch_lines(
+        ["a golden file ends in .safetensors or .csv; found *", "cannot read the contract *"]
+    )
+    assert "Traceback" not in found.stdout.str()
+    assert "pytest_plugin.py" not in found.stdout.str()
+
+
 def test_the_plugin_is_declared():
     text = (Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8")
     assert '[project.entry-points.pytest11]\ntracer = "tracer.pytest_plugin"' in text

@@ -35,22 +35,28 @@ def golden(request: pytest.FixtureRequest, tmp_path: Path) -> Golden:
     """
 
     def check(trace: Trace, name: str, *, tolerance: float = 0.0) -> None:
+        from tracer.errors import TracerError
         from tracer.recording import Recording
-        from tracer.testing import assert_same, write_golden
+        from tracer.testing import assert_same, require_golden, write_golden
 
         path = request.path.parent / name
-        if request.config.getoption("--golden-update"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_golden(trace, path)
-            return
-        if not path.exists():
-            pytest.fail(f"there is no {path}; run pytest with --golden-update to write it", False)
+        wrong = None
         try:
-            assert_same(trace, path, tolerance=tolerance)
+            require_golden(path)
+            if request.config.getoption("--golden-update"):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_golden(trace, path)
+                return
+            if path.exists():
+                assert_same(trace, path, tolerance=tolerance)
+                return
+            wrong = f"there is no {path}; run pytest with --golden-update to write it"
+        except TracerError as error:
+            wrong = str(error)
         except AssertionError as error:
             told = str(error)
-        else:
-            return
+        if wrong is not None:
+            pytest.fail(wrong, pytrace=False)
         # outside of the handler: else pytest shows both errors, with the same words
         kept = Recording.of(trace).save(tmp_path / f"{Path(name).stem}.safetensors")
         pytest.fail(f"{told}\nthe recording is kept in {kept}", pytrace=False)

@@ -56,11 +56,20 @@ def assert_same(
         _assert_recording(trace, golden, tolerance)
         return
     path = Path(golden)
+    require_golden(path)
     if path.suffix == ".safetensors":
         _assert_recording(trace, load(path), tolerance)
-    elif path.suffix == ".csv":
-        _assert_contract(trace, path)
     else:
+        _assert_contract(trace, path)
+
+
+def require_golden(path: Path) -> None:
+    """Refuse a file of another kind.
+
+    Raises:
+        InputError: its name ends otherwise.
+    """
+    if path.suffix not in (".safetensors", ".csv"):
         raise InputError(f"a golden file ends in .safetensors or .csv; found {str(path)!r}")
 
 
@@ -116,9 +125,8 @@ def write_golden(trace: Trace, path: str | os.PathLike[str]) -> Path:
         InputError, TraceFileError: it ends otherwise, or cannot be written.
     """
     path = Path(path)
+    require_golden(path)
     if path.suffix == ".csv":
         path.write_text(contract(trace) + "\n", "utf-8")
         return path
-    if path.suffix != ".safetensors":
-        raise InputError(f"a golden file ends in .safetensors or .csv; found {str(path)!r}")
     return Recording.of(trace).save(path)
