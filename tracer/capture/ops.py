@@ -11,6 +11,7 @@ import functools
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from types import BuiltinFunctionType, MethodDescriptorType, MethodWrapperType
 from typing import Any
 
 import torch
@@ -22,6 +23,9 @@ from tracer.capture.hooks import name_arguments
 from tracer.capture.macs import Count, Counter, counter
 from tracer.capture.scripting import modules_scripted
 from tracer.capture.watched import Watched
+
+# Functions that can be remembered by themselves: they hash, and hold nothing of the user's.
+_COMPILED = (BuiltinFunctionType, MethodDescriptorType, MethodWrapperType)
 
 # Questions about a tensor, not computations on it.
 _QUESTIONS = frozenset(
@@ -121,6 +125,7 @@ class _Ops(TorchFunctionMode):
         super().__init__()
         self.tree = tree
         self.over = False
+        self._known: dict[Callable[..., Any], tuple[str, str]] = {}
 
     def __torch_function__(
         self,
@@ -131,7 +136,7 @@ class _Ops(TorchFunctionMode):
     ) -> Any:
         """Run `func`, and record it if it makes or writes a tensor."""
         kwargs = kwargs or {}
-        name, namespace = _names(func)
+        name, namespace = self._names(func)
         if self.over or taken_down() or name in _QUESTIONS or not self.tree.stack():
             return func(*args, **kwargs)
         paused = self.tree.at_work.pause_frames()  # an op is a leaf
@@ -139,6 +144,15 @@ class _Ops(TorchFunctionMode):
             return self._record(func, name, namespace, args, kwargs)
         finally:
             self.tree.at_work.resume_frames(paused)
+
+    def _names(self, func: Callable[..., Any]) -> tuple[str, str]:
+        """What an op is called, and where it lives; of what is compiled it is looked up once."""
+        if not isinstance(func, _COMPILED):
+            return _name(func), _namespace(func)
+        found = self._known.get(func)
+        if found is None:
+            found = self._known[func] = _name(func), _namespace(func)
+        return found
 
     def _record(
         self,
@@ -168,12 +182,6 @@ class _Ops(TorchFunctionMode):
 
 
 _SET = ".__set__"
-
-
-@functools.lru_cache(maxsize=4096)
-def _names(func: Callable[..., Any]) -> tuple[str, str]:
-    """What an op is called, and where it lives."""
-    return _name(func), _namespace(func)
 
 
 def _name(func: Callable[..., Any]) -> str:

@@ -23,7 +23,7 @@ from torch import nn
 from tracer.errors import InputError
 
 NEVER = 2**31 - 1  # rounds of the collector
-OURS = 10
+OURS = 10  # young objects that a recording makes for one of the pass
 SIGNALS = ("SIGINT", "SIGTERM", "SIGALRM", "SIGHUP")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -71,8 +71,8 @@ class _OldObjectsAtRest(Counted):
     def change(self) -> None:
         """Put full collections off."""
         self.before = young, middle, _ = gc.get_threshold()
-        self.during = (min(young * OURS, NEVER), middle, NEVER)
-        gc.set_threshold(*self.during)
+        gc.set_threshold(min(young * OURS, NEVER), middle, NEVER)
+        self.during = gc.get_threshold()  # the last is not taken over on every Python
 
     def change_back(self) -> None:
         """Allow them again, unless somebody else has set thresholds meanwhile."""

@@ -440,12 +440,6 @@ def _on_host(values: torch.Tensor) -> np.ndarray:
     return array
 
 
-@functools.lru_cache(maxsize=256)
-def _all_of(count: int, device: torch.device) -> torch.Tensor:
-    """The indices of so few channels that all are shown."""
-    return torch.arange(count, device=device)
-
-
 def _numbers(flat: torch.Tensor, hasher: Hasher | None) -> _Numbers:
     """All of a large CPU tensor's numbers, at once; the hasher gets its bytes, if there is one."""
     if flat.dtype in _INTEGERS:
@@ -573,7 +567,7 @@ def _take_planes(reading: Reading, tensor: torch.Tensor, side: int = PREVIEW_SID
     reading.stride = step = -(-max(maps.shape[-2:]) // side)
     small = maps[:, ::step, ::step] if step > 1 else maps
     if maps.shape[0] <= PREVIEW_CHANNELS:
-        channels = _all_of(maps.shape[0], maps.device)
+        channels = torch.arange(maps.shape[0], device=maps.device)
     else:
         coarse = maps[:, :: 3 * step, :: 3 * step].float().flatten(1)
         channels = torch.linalg.vector_norm(coarse, dim=1).topk(PREVIEW_CHANNELS).indices
