@@ -12,7 +12,7 @@ from torch import nn
 from tracer.capture.at_work import taken_down
 from tracer.capture.process import Counted
 
-_compiler: Any = torch.jit._recursive
+_compiler: Any = getattr(torch.jit, "_recursive", None)  # private: a later torch may lack it
 
 
 class Hook:
@@ -52,12 +52,13 @@ class _Unscripted(Counted):
 
     def change(self) -> None:
         """Stand before the compiler."""
-        self._compile = _compiler.create_script_module
-        _compiler.create_script_module = self.compiled
+        if hasattr(_compiler, "create_script_module"):
+            self._compile = _compiler.create_script_module
+            _compiler.create_script_module = self.compiled
 
     def change_back(self) -> None:
         """Put it back, unless somebody else stands there meanwhile, who goes on to call this."""
-        if _compiler.create_script_module == self.compiled:
+        if getattr(_compiler, "create_script_module", None) == self.compiled:
             _compiler.create_script_module = self._compile
 
     def compiled(self, module: nn.Module, *options: Any, **more: Any) -> Any:
