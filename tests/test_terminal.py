@@ -8,6 +8,9 @@ import handmade
 import pytest
 import stories
 from golden_files import check_golden
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
 from screens import play
 from textual.widgets import Input
 
@@ -16,7 +19,7 @@ from tracer.errors import MissingError
 from tracer.stepper import Stepper
 from tracer.views.kit.palette import TERMINAL, ramp
 from tracer.views.screen.colours import fitted
-from tracer.views.screen.panels import CallTree, LocalsTable
+from tracer.views.screen.panels import CallTree, LocalsTable, Prose
 from tracer.views.screen.picture import TensorPane
 from tracer.views.screen.source import MARGIN, SourceView
 from tracer.views.screen.timeline import TimelineBar
@@ -381,3 +384,18 @@ def test_a_construction_can_be_stepped():
     _, shown = play(handmade.tiny_construction(), "n n s s s n n", LARGE)
     assert "construction of build" in shown
     assert "layers" in shown
+
+
+@pytest.mark.parametrize("width", [14, 20, 30])
+def test_prose_breaks_chinese_between_characters_and_words_nowhere(width):
+    told = "两阶段检测器都挂在这里：`transform`、`backbone`、`rpn`。Mask R-CNN 也一样\n\n完"
+    console = Console(width=width)
+    given = [*Prose(Text(told, "bold")).__rich_console__(console, console.options)]
+    lines = [line.plain for line in given]
+    assert "".join(lines).replace(" ", "") == told.replace("\n", "").replace(" ", "")
+    assert max(map(cell_len, lines)) <= width
+    assert all(cell_len(line) > width - 12 for line in lines[: lines.index("") - 1])
+    assert not [line for line in lines if line[:1] in set("、。：")]
+    for word in ("`transform`", "`backbone`", "`rpn`", "Mask", "R-CNN"):
+        assert any(word in line for line in lines), word
+    assert {str(line.style) for line in given} == {"bold"}

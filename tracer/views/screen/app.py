@@ -28,6 +28,7 @@ from tracer.views.screen.panels import (
     CallTree,
     Commentary,
     LocalsTable,
+    Prose,
     StackList,
     word,
 )
@@ -348,7 +349,7 @@ class TextScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Make the box and the text in it."""
         with VerticalScroll(id="box", can_focus=False):
-            yield Static(self.shown, markup=False)
+            yield Static(Prose(self.shown), markup=False)
 
     def on_key(self, event: events.Key) -> None:
         """Scroll, where there is more to see, or go back."""
@@ -381,7 +382,7 @@ class GuessScreen(TextScreen):
         if guess is None or guess.chosen(event.key, self.stepper.lang) is None:
             return
         told = Text(self.lessons.answer(event.key, self.stepper))
-        self.query_one(Static).update(Text("\n\n").join([self.shown, told]))
+        self.query_one(Static).update(Prose(Text("\n\n").join([self.shown, told])))
         event.prevent_default()
         event.stop()
 

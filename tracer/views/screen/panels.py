@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions
+from rich.measure import Measurement
 from rich.style import Style
 from rich.text import Text
 from textual.widgets import DataTable, OptionList, Static, Tree
@@ -17,6 +21,7 @@ from tracer.numbers import dims
 from tracer.record import Call, Value
 from tracer.stepper import Stepper, text
 from tracer.stepper.readable import Reader, TensorView, TreeView, tensors_of
+from tracer.views.kit.lines import broken
 from tracer.views.kit.palette import stage_colour
 from tracer.views.screen.colours import THEME
 from tracer.views.screen.lessons import Lessons
@@ -247,6 +252,31 @@ def _short_name(call: Call, parent: Call | None) -> str:
     return text.clean(path, 40) + (f"#{call.nth}" if call.nth else "")
 
 
+class Prose:
+    """A text in lines as wide as its pane: at spaces, and Chinese between its characters.
+
+    Rich takes Chinese up to the next space for one word.
+    """
+
+    def __init__(self, text: Text) -> None:
+        self.text = text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """Give the lines."""
+        for paragraph in self.text.split("\n", allow_blank=True):
+            lines, at, cuts = broken(paragraph.plain, options.max_width, cell_len), 0, []
+            for line, following in pairwise(lines):
+                at = paragraph.plain.index(following, at + len(line))
+                cuts.append(at)
+            for part in paragraph.divide(cuts):
+                part.rstrip()
+                yield part
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Give the widths that it can have."""
+        return Measurement.get(console, options, self.text)
+
+
 class Commentary(Static):
     """What is written about the stage, the function and the line at hand."""
 
@@ -258,7 +288,7 @@ class Commentary(Static):
         """Show the text for the present line."""
         lessons = self.stepper.lessons
         said = lessons.paragraphs(self.stepper.lang) if isinstance(lessons, Lessons) else ()
-        self.update(_stop(said) if said else commentary(self.stepper))
+        self.update(Prose(_stop(said) if said else commentary(self.stepper)))
 
 
 def _stop(said: tuple[str, ...]) -> Text:
