@@ -44,6 +44,7 @@ def test_a_scheduler_that_is_not_there_is_said_soon():
     assert time.monotonic() - start < 120  # 6 s, and what a busy machine adds
 
 
+@pytest.mark.slow
 def test_a_server_that_is_no_scheduler_is_said_soon():
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
