@@ -485,11 +485,12 @@ def _sums(flat: torch.Tensor, hasher: Hasher | None) -> tuple[float, float, floa
 
 
 def _zeros(values: torch.Tensor) -> int:
-    """How many values are zero; numpy counts ten times as fast as torch."""
+    """How many values are zero: torch is fast at making them booleans, numpy at counting these."""
     if values.device.type != "cpu":
         return int((values == 0).sum())
     chunks = values.split(CHUNK) if values.numel() > CHUNK else (values,)
-    return sum(int(np.count_nonzero(_on_host(chunk == 0))) for chunk in chunks)
+    kept = (_on_host(chunk.to(torch.bool, copy=True)) for chunk in chunks)
+    return values.numel() - sum(int(np.count_nonzero(chunk)) for chunk in kept)
 
 
 def _min(a: float, b: float) -> float:
