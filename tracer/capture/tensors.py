@@ -74,11 +74,7 @@ def _place(tensor: torch.Tensor) -> _Place:
     """Its memory block, shape, strides and offset: ``x.data = other`` gives it other ones."""
     if tensor.layout is not torch.strided:
         return (0, tensor.shape, (), 0)
-    try:
-        memory = tensor.untyped_storage()._cdata
-    except (NotImplementedError, RuntimeError):
-        memory = 0
-    return (memory, tensor.shape, tensor.stride(), int(tensor.storage_offset()))
+    return (_storage(tensor), tensor.shape, tensor.stride(), int(tensor.storage_offset()))
 
 
 def _is_rewritten(seen: _Seen, tensor: torch.Tensor) -> bool:
